@@ -20,7 +20,7 @@ BROWSER_THREADS = $${RUST_TEST_THREADS:-$$(($(CORES) * 3 / 2))}
 ROOM = df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2 * 1024 * 1024 { print "/dev/shm" }'
 TEST_FILES = $$(roomy=$$($(ROOM)); echo "$${TMPDIR:-$${roomy:-/tmp}}")
 
-.PHONY: help demo test nightly check bench soak attack queries snapshot upgrade sbom fmt setup setup-tests
+.PHONY: help demo test nightly mail-servers check bench soak attack queries snapshot upgrade sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
 
 help:
@@ -36,10 +36,17 @@ test: setup-tests ## run every test
 	TMPDIR="$(TEST_FILES)" RUST_TEST_THREADS="$(BROWSER_THREADS)" $(CARGO) test --workspace --locked --test console
 
 # One test at a time, because two cores run no more than three RabbitMQ nodes.
-nightly: setup-tests ## run the failover tests that take minutes or need RabbitMQ 4
+nightly: setup-tests ## run the tests that take minutes or need RabbitMQ 4 or PgBouncer 1.24
 	@deploy/setup --rabbitmq 4
 	$(CARGO) build --workspace --locked
 	TMPDIR="$(TEST_FILES)" $(CARGO) test --workspace --locked --test failover -- --include-ignored --test-threads 1 --nocapture
+	TMPDIR="$(TEST_FILES)" $(CARGO) test --workspace --locked --test journeys -- --ignored --nocapture a_day_at_a_provider a_resume_probes
+
+# Its own target, because it needs root and Debian's packages.
+mail-servers: setup ## run the tests against Postfix, Exim, OpenSMTPD and Dovecot (root, Debian)
+	@deploy/setup --mail-servers
+	$(CARGO) build --workspace --locked
+	TMPDIR="$(TEST_FILES)" RUST_TEST_THREADS="$(WAITING_THREADS)" $(CARGO) test --workspace --locked --test mail_servers -- --include-ignored
 
 # The steps are one recipe, so that they run in this order and stop at the first failure even with -j
 # and -k.

@@ -1,6 +1,6 @@
 //! Settings of an API process.
 
-use crate::client_address::{ForwardedHeader, TrustedProxies};
+use crate::http::client_address::{ForwardedHeader, TrustedProxies};
 use shared::config::{
     CheckRequest, DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch,
     whole_number,

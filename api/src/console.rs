@@ -2,12 +2,12 @@
 //!
 //! Every page works without JavaScript; the one script only adds convenience. A page handler returns
 //! `Result<Response, Problem>` and calls the same code as a route of the API: an administrator is a
-//! [`Caller`](crate::caller::Caller) with a name. `fault::dress` renders a returned
-//! [`Problem`](crate::problem::Problem) as an HTML page.
+//! [`Caller`](crate::app::caller::Caller) with a name. `fault::dress` renders a returned
+//! [`Problem`](crate::app::problem::Problem) as an HTML page.
 //!
-//! `door::pass` guards every page behind the sign-in: it authenticates the session, shows the sign-in page to
-//! other visitors (and keeps the form they submitted), rejects cross-site forms, and passes the fields of valid forms
-//! to the handler. A new page cannot skip any of this.
+//! `require_session` guards every page behind the sign-in: it authenticates the session, shows the sign-in page to other
+//! visitors (and keeps the form they submitted), rejects cross-site forms, and passes the fields of valid forms to the
+//! handler. A new page cannot skip any of this.
 //!
 //! To add a page: add a file here, a template in `templates/console/` that extends `layout.html`, and a line in
 //! [`routes`]. The template needs a `frame` from `Administrator::frame`, which holds what all pages share.
@@ -20,53 +20,48 @@ mod assets;
 mod audit;
 mod batch;
 mod blocked;
-mod carried;
+mod carried_form;
 mod choose_password;
+mod csv_response;
+mod cursor;
 mod delivery;
 mod device;
-mod door;
+mod do_not_mail;
 pub mod fault;
 mod fields;
 mod filters;
+mod form_body;
+mod form_origin;
+mod format;
 mod frame;
 mod home;
 mod imports;
 mod keys;
-mod leaf;
 mod letter;
-mod once;
+mod one_time_secret;
 mod own_password;
 mod password_check;
 mod people;
+mod require_session;
 mod respond;
 mod selections;
 pub mod session;
-mod sheet;
 mod sign_in;
 mod system_emails;
 mod user;
 mod users;
-mod words;
 
-use crate::state::Api;
-use crate::{observe, schema_gate};
+use crate::app::state::AppState;
+use crate::http::{request_log, schema_gate, security_headers, time_limit};
 use axum::Router;
-use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
-
-/// Content security policy: our own style sheet, script, images and forms only. Injected styles and scripts have no
-/// effect.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
 
 /// Routes of all pages.
-pub fn routes(api: &Api) -> Router<Api> {
-    let within = from_fn(crate::routes::within);
-    let schema = from_fn_with_state(api.clone(), schema_gate::pass);
+pub fn routes(api: &AppState) -> Router<AppState> {
+    let within = from_fn(time_limit::limit);
+    let schema = from_fn_with_state(api.schema.clone(), schema_gate::pass);
     let open = Router::new()
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
         .route(
@@ -81,21 +76,9 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/password", get(own_password::show).post(own_password::choose))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/users", get(users::show).post(users::press))
-        .route("/console/selections/new", get(selections::begin))
-        .route(
-            "/console/selections/{id}",
-            get(selections::choose).post(selections::press),
-        )
-        .route("/console/selections/{id}/preview", get(selections::preview))
-        .route("/console/selections/{id}/preview/html", get(selections::html))
-        .route("/console/selections/{id}/test", post(selections::test))
-        .route("/console/selections/{id}/check", get(selections::check))
-        .route(
-            "/console/selections/{id}/missing",
-            get(selections::lacking).post(selections::leave_out_lacking),
-        )
-        .route("/console/selections/{id}/send", post(selections::send))
+        .merge(sending())
         .merge(filters::routes())
+        .merge(do_not_mail::routes())
         .route("/console/blocked-addresses", get(blocked::show))
         .route("/console/blocked-addresses/unblock", post(blocked::unblock))
         .merge(system_emails::routes())
@@ -106,27 +89,48 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
         .layer(within)
         .merge(imports::upload_routes())
-        .layer(from_fn_with_state(api.clone(), door::pass))
+        .merge(do_not_mail::upload_routes())
+        .layer(from_fn_with_state(api.clone(), require_session::require_session))
         .layer(schema.clone());
     // These downloads take as long as the log or the list is.
     let long = Router::new()
         .route("/console/audit.csv", get(audit::csv))
         .route("/console/blocked-addresses.csv", get(blocked::csv))
-        .layer(from_fn_with_state(api.clone(), door::pass))
+        .layer(from_fn_with_state(api.clone(), require_session::require_session))
         .layer(schema);
     open.merge(closed)
         .merge(long)
-        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(CatchPanicLayer::custom(request_log::panicked))
         .layer(from_fn_with_state(api.clone(), fault::dress))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(POLICY),
-        ))
+        .layer(security_headers::for_pages())
         .route("/", get(home::begin))
 }
 
+/// Routes of the steps of sending.
+fn sending() -> Router<AppState> {
+    Router::new()
+        .route("/console/selections/new", get(selections::begin))
+        .route(
+            "/console/selections/{id}",
+            get(selections::choose).post(selections::press),
+        )
+        .route("/console/selections/{id}/preview", get(selections::preview))
+        .route("/console/selections/{id}/preview/html", get(selections::html))
+        .route("/console/selections/{id}/test", post(selections::test))
+        .route(
+            "/console/selections/{id}/wording",
+            get(selections::wording).post(selections::set_wording),
+        )
+        .route("/console/selections/{id}/check", get(selections::check))
+        .route(
+            "/console/selections/{id}/missing",
+            get(selections::lacking).post(selections::leave_out_lacking),
+        )
+        .route("/console/selections/{id}/send", post(selections::send))
+}
+
 /// Routes for access to the console, API keys and the audit log.
-fn manage(api: &Api) -> Router<Api> {
+fn manage(api: &AppState) -> Router<AppState> {
     Router::new()
         .merge(handing_out_access().route_layer(from_fn_with_state(api.clone(), access::confirmed)))
         .route("/console/account", get(account::show))
@@ -145,7 +149,7 @@ fn manage(api: &Api) -> Router<Api> {
 }
 
 /// Routes of changes that grant access. They require a recently entered password.
-fn handing_out_access() -> Router<Api> {
+fn handing_out_access() -> Router<AppState> {
     Router::new()
         .route("/console/administrators", post(administrators::add))
         .route("/console/administrators/{id}/password", post(administrators::reset))
@@ -154,7 +158,7 @@ fn handing_out_access() -> Router<Api> {
 }
 
 /// Routes for batches, from hold to report, and each of their emails.
-fn batches() -> Router<Api> {
+fn batches() -> Router<AppState> {
     Router::new()
         .route("/console/batches/{id}", get(batch::show))
         .route("/console/batches/{id}/live", get(batch::stream::show))
@@ -173,6 +177,7 @@ fn batches() -> Router<Api> {
             get(batch::revoke::ask).post(batch::revoke::revoke),
         )
         .route("/console/batches/{id}/send-again", post(batch::again::begin))
+        .route("/console/batches/{id}/wording", get(batch::wording::show))
         .route("/console/batches/{id}/left-out", get(batch::left_out::show))
         .route("/console/batches/{id}/left-out.csv", get(batch::report::left_out))
         .route("/console/batches/{id}/report.csv", get(batch::report::show))

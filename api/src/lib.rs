@@ -1,61 +1,28 @@
 //! The API process: accepts requests, publishes jobs, and serves the console.
 //!
-//! [`run`], called by `main`, starts the process. [`routes`] lists all routes, [`intake`] accepts batches, and the
-//! crate `dispatcher` publishes due deliveries.
+//! [`run`], called by `main`, starts the process. [`app`] has the use cases, [`http`] the endpoints of the API,
+//! [`console`] the pages, and the crate `dispatcher` publishes due deliveries.
 
-pub mod access_events;
 pub mod administrators;
-pub mod audit_log;
+pub mod app;
 pub mod backlog;
-pub mod batches;
-pub mod blocked;
-pub mod body;
-pub mod caller;
-pub mod client_address;
-pub mod concurrency_limit;
 pub mod config;
 pub mod console;
-pub mod credentials;
-pub mod deliveries;
-pub mod disk_budget;
-pub mod events;
 pub mod failover;
-pub mod idempotent;
-pub mod imports;
-pub mod intake;
-pub mod ledger;
-pub mod listed;
+pub mod http;
 pub mod metrics;
-pub mod months;
-pub mod observe;
-pub mod openapi;
-pub mod page;
-pub mod problem;
-pub mod query;
-pub mod routes;
-pub mod saved_filters;
-pub mod schema_gate;
-pub mod server;
-pub mod shares;
+pub mod partitions;
 pub mod spans;
-pub mod spool;
-pub mod staged_import;
-pub mod state;
-pub mod status_words;
-pub mod storing;
-pub mod strip;
-pub mod system_emails;
-pub mod user_filter;
-pub mod users;
-pub mod watch;
-mod wiped;
 
+use app::api_key;
+use app::credentials::Tries;
+use app::schema_gate::SchemaGate;
+use app::state::AppState;
 use backlog::BacklogGauges;
 use config::{KeyRequest, Settings};
-use credentials::Tries;
 use dispatcher::{Dispatcher, DispatcherMetrics};
+use http::{routes, server};
 use metrics::ApiMetrics;
-use schema_gate::SchemaGate;
 use shared::config::{CheckRequest, DatabaseSettings, EXIT_CONFIG};
 use shared::connections;
 use shared::instance::instance_name;
@@ -69,7 +36,6 @@ use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, Planning, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
-use state::Api;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -78,7 +44,7 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 /// Connections to Postgres reserved for the dispatcher, however many requests wait for one: one for each of its tasks
-/// (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat, lost jobs). The connection for
+/// (two publishers, the lease, sweeps, auto-pause, housekeeping, heartbeat, lost jobs). The connection for
 /// notifications is additional.
 const DISPATCHER_CONNECTIONS: u32 = 8;
 
@@ -195,7 +161,7 @@ pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCod
 pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<String, StartError> {
     check_name(&request.name).map_err(|fault| StartError::Key(format!("--name: {fault}")))?;
     let db = store::connect(&settings.database, "beckon-api: create-key", Planning::Anew)?;
-    let (key, digest) = caller::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
+    let (key, digest) = api_key::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
     let mut transaction = store::begin(&db).await?;
     let actor = Actor::command_line();
     let new = NewKey {
@@ -219,7 +185,7 @@ pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<Stri
         actor: &actor,
         action: Action::KeyMade,
         subject: Some(format!("key {id}")),
-        details: caller::noted(&new),
+        details: api_key::noted(&new),
     };
     audit::note(&mut transaction, &act).await?;
     store::commit(transaction).await?;
@@ -250,7 +216,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let metrics = Arc::new(ApiMetrics::declare(&registry));
     let dispatcher_metrics = DispatcherMetrics::declare(&registry, metrics.beats.clone());
     let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
-    let months_ahead = months::declare(&registry);
+    let partitions_ahead = partitions::declare(&registry);
     let api = shared_state(&settings, db, schema, metrics, &lifecycle)?;
     let dispatcher = dispatcher(&settings, dispatcher_metrics, &api)?;
     lifecycle.limit_stop(settings.stop_grace);
@@ -273,7 +239,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         tokio::join!(
             dispatching,
             backlog.keep_counting(&api.db, &lifecycle),
-            months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
+            partitions::keep(&api.db, settings.details_kept, &partitions_ahead, &lifecycle),
             api.access_events.keep_writing(&api.db, &lifecycle),
         );
     };
@@ -301,10 +267,10 @@ fn shared_state(
     schema: SchemaGate,
     metrics: Arc<ApiMetrics>,
     lifecycle: &Lifecycle,
-) -> Result<Api, StartError> {
+) -> Result<AppState, StartError> {
     let hashing = hash_pool(settings.hash_threads, settings.hash_threads * HASHES_WAITING_MAX)?
         .expecting(settings.mailed_password_cost);
-    Ok(Api {
+    Ok(AppState {
         db,
         schema,
         letters: Arc::new(settings.letters.clone()),
@@ -314,7 +280,7 @@ fn shared_state(
         light_hashing: Arc::new(hash_pool(1, LIGHT_CHECKS_WAITING_MAX)?),
         access_events: Arc::default(),
         room: Arc::default(),
-        strips: Arc::default(),
+        stall_banners: Arc::default(),
         mail_rate: settings.mail_rate,
         password_stale: settings.password_stale,
         hold: settings.hold,
@@ -351,7 +317,7 @@ async fn finish(lifecycle: &Lifecycle, grace: Duration) -> bool {
 }
 
 /// Creates the dispatcher, with its own connections.
-fn dispatcher(settings: &Settings, metrics: DispatcherMetrics, api: &Api) -> StoreResult<Dispatcher> {
+fn dispatcher(settings: &Settings, metrics: DispatcherMetrics, api: &AppState) -> StoreResult<Dispatcher> {
     let database = DatabaseSettings {
         connections: DISPATCHER_CONNECTIONS,
         ..settings.database.clone()

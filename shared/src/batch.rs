@@ -41,7 +41,7 @@ pub enum BatchState {
     /// Its deliveries are published as they become due.
     Running,
     /// Nothing is sent until an administrator resumes it; mail that the relay already has takes its course.
-    /// Paused by an administrator or by itself ([`Brake`]).
+    /// Paused by an administrator or by itself ([`PauseCause`]).
     Paused,
     /// Stopped by an administrator. Deliveries that had not begun are cancelled.
     Stopped,
@@ -68,7 +68,7 @@ impl BatchState {
 /// Why a batch has paused itself. Each reason needs a different response from the administrator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Brake {
+pub enum PauseCause {
     /// Too many of its addresses do not exist.
     Bounces,
     /// Too many of its mails are refused as spam or by policy.
@@ -77,7 +77,7 @@ pub enum Brake {
     Relay,
 }
 
-impl Brake {
+impl PauseCause {
     /// All reasons.
     pub const ALL: [Self; 3] = [Self::Bounces, Self::Policy, Self::Relay];
 

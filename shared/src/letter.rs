@@ -5,10 +5,9 @@
 
 use std::fmt;
 
-use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
 use zeroize::Zeroizing;
 
+use crate::language::{Language, direction};
 use crate::system_email::{Compiled, Content, Escaping, Field, Marking, Segment, SystemEmailKind, push_segment};
 
 pub use crate::system_email::{LetterValues, MASKED_PASSWORD, ShownPassword};
@@ -71,33 +70,30 @@ fn filled(content: &Content, values: &LetterValues<'_>, marking: Marking) -> Let
     }
 }
 
-/// The expiry of a password as shown in a mail: `26 November 2026, 14:00 UTC`.
-pub fn expires_text(at: OffsetDateTime) -> String {
-    let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-    at.to_offset(UtcOffset::UTC).format(format).unwrap_or_default()
-}
-
 /// The HTML shell.
 #[derive(askama::Template)]
 #[template(path = "mail/layout.html")]
 struct HtmlShell<'l> {
+    lang: &'l str,
+    dir: &'l str,
     subject: &'l str,
     preheader: &'l str,
     filler: &'l str,
     organisation: &'l str,
-    email: &'l str,
+    /// Empty if the language of the body is unknown.
+    body_lang: &'l str,
     body: &'l str,
-    has_password: bool,
+    footer_lang: &'l str,
+    footer_dir: &'l str,
+    footer: &'l str,
 }
 
 /// The text shell.
 #[derive(askama::Template)]
 #[template(path = "mail/layout.txt")]
 struct TextShell<'l> {
-    organisation: &'l str,
-    email: &'l str,
     body: &'l str,
-    has_password: bool,
+    footer: &'l str,
 }
 
 /// Placeholders for the shell's contents during rendering. No shell and no name contains control characters.
@@ -111,20 +107,26 @@ const BODY: &str = "\u{5}";
 pub fn in_shell(compiled: &Compiled) -> Content {
     let mut content = compiled.content().clone();
     let has_password = compiled.kind() == SystemEmailKind::PasswordReset;
+    let language = content.language.clone();
+    let (footer_lang, footer) = Language::of(&language).footer(has_password);
+    let footer = footer.replace("{organisation}", ORGANISATION).replace("{email}", EMAIL);
     let html = HtmlShell {
+        lang: if language.is_empty() { footer_lang } else { &language },
+        dir: direction(&language),
         subject: SUBJECT,
         preheader: if content.has_preheader() { PREHEADER } else { "" },
         filler: &if has_password { FILLER.repeat(60) } else { String::new() },
         organisation: ORGANISATION,
-        email: EMAIL,
+        body_lang: &language,
         body: BODY,
-        has_password,
+        footer_lang,
+        // Explicit, because the sentence may begin with a name in another script.
+        footer_dir: direction(footer_lang),
+        footer: &footer,
     };
     let text = TextShell {
-        organisation: ORGANISATION,
-        email: EMAIL,
         body: BODY,
-        has_password,
+        footer: &footer,
     };
     let mut shown = |escaping| {
         let organisation = content.shown_by_shell(Field::Organisation, escaping);

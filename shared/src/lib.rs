@@ -26,6 +26,7 @@ pub mod failpoint;
 pub mod healthcheck;
 pub mod instance;
 pub mod job;
+pub mod language;
 pub mod letter;
 pub mod lifecycle;
 pub mod memory;

@@ -2,6 +2,10 @@
 //!
 //! A counter that appears with its first event hides that event from `rate()`. So a labelled metric is
 //! declared with all values of its labels, which are enums and never ids.
+//!
+//! Name, help and labels of a metric are in one call, which also creates it. A macro that generates the struct of
+//! metrics as well does not fit: label values are computed from enums, and some fields hold the metric of one label
+//! value, or an array of them.
 
 mod pool;
 

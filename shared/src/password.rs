@@ -19,6 +19,7 @@ mod comparison;
 mod hasher;
 mod line;
 mod pool;
+mod rank;
 mod reservations;
 mod strength;
 #[cfg(test)]
@@ -33,7 +34,8 @@ use zeroize::Zeroizing;
 
 pub use comparison::is_like_mailed;
 pub use hasher::{Cost, HashFault, Hasher, Salt, dummy_verifier};
-pub use pool::{HashPool, Rank};
+pub use pool::HashPool;
+pub use rank::Rank;
 pub use reservations::Reservation;
 pub use strength::PersonalWords;
 

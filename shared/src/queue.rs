@@ -8,7 +8,10 @@
 //! does, so each lane and the heartbeats have their own channel, and opening one never waits for another.
 
 mod address;
+mod channel;
+mod error;
 mod heartbeat;
+mod park;
 mod publish;
 mod receive;
 mod session;
@@ -16,12 +19,14 @@ mod status;
 mod topology;
 
 pub use address::check_address;
-pub use heartbeat::{BEAT, BeatInbox, Beats, HEARTBEAT, Heart, Pulse};
-pub use publish::{Outgoing, Published, Publisher, park};
+pub use error::QueueError;
+pub use heartbeat::{BEAT, BeatInbox, Beats, Heart, Pulse};
+pub use park::park;
+pub use publish::{Outgoing, Published, Publisher};
 pub use receive::{Acknowledger, Inbox, Jobs, Received};
-pub use session::{Brokers, QueueError, Session, SessionEvent};
+pub use session::{Brokers, Session, SessionEvent};
 pub use status::{BrokerStatus, Missing};
-pub use topology::{PARKED, QueueDepth, queue_of};
+pub use topology::{HEARTBEAT, PARKED, QueueDepth, queue_of};
 
 use std::time::Duration;
 

@@ -14,38 +14,44 @@ pub mod administrators;
 pub mod api_keys;
 pub mod attempts;
 pub mod audit;
+pub mod auto_pause;
 pub mod backlog;
 pub mod batches;
 pub mod blocked;
-pub mod brake;
 pub mod claims;
+pub mod counts;
 pub mod credentials;
+pub mod cursor;
 pub mod database_history;
 pub mod deliveries;
 mod diagnosis;
 pub mod dispatch;
 pub mod dispatcher_lease;
+pub mod do_not_mail;
+pub mod exclusion;
 pub mod idempotency;
 pub mod imports;
 pub mod intake;
+mod intake_lock;
 pub mod known_clients;
 pub mod ledger;
 pub mod left_out;
 pub mod missing;
-pub mod months;
+pub mod partitions;
 mod pool;
 mod pooling;
+mod primary;
 pub mod relay_refusals;
 pub mod saved_filters;
 pub mod schema;
 pub mod selections;
+mod server_name;
 pub mod sessions;
 pub mod settle;
 pub mod slowdowns;
 pub mod stall;
 pub mod sweeps;
 pub mod system_emails;
-pub mod tally;
 pub mod users;
 pub mod users_in_bulk;
 pub mod workers;
@@ -55,16 +61,37 @@ pub use diagnosis::{Unusable, answer_or_cause, check, explain, server, takes_wri
 pub use pool::{Planning, connect};
 pub use pooling::{SharedSessions, shares_sessions};
 
+use sqlx::PgConnection;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
+use std::ops::{Deref, DerefMut};
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 /// Connections to Postgres.
 pub type Db = sqlx::PgPool;
 
-/// A transaction for several statements.
-pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
+/// A transaction for several statements. Dereferences to its connection.
+#[derive(Debug)]
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, sqlx::Postgres>,
+    began: Instant,
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
 
 /// Timeout for a free connection of the pool. After it, Postgres counts as busy.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -176,12 +203,19 @@ fn is_passing(code: &str) -> bool {
 /// The result of a store function.
 pub type StoreResult<T> = Result<T, StoreError>;
 
-/// Awaits a statement with a timeout, which sqlx lacks for a server that disappears silently. After the timeout the
-/// connection is closed, and the outcome of the statement is unknown.
+/// Awaits a statement with a timeout, which sqlx lacks for a server that disappears silently, and only while the
+/// address leads to the same server. Otherwise the connection is closed, and the outcome of the statement is unknown.
 async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
-    match tokio::time::timeout(ANSWER, asked).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(StoreError::Unavailable(silent())),
+    let mut moved = pin!(primary::next_move());
+    // Before the statement begins, so that no move is missed.
+    moved.as_mut().enable();
+    tokio::select! {
+        biased;
+        answer = tokio::time::timeout(ANSWER, asked) => match answer {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(StoreError::Unavailable(silent())),
+        },
+        () = moved => Err(primary::moved()),
     }
 }
 
@@ -213,16 +247,23 @@ pub async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl 
 ///
 /// Postgres is unreachable.
 pub async fn begin(db: &Db) -> StoreResult<Transaction> {
-    Ok(db.begin().await?)
+    let began = Instant::now();
+    // Boxed: the future that opens a connection is large, and every caller would contain it.
+    let inner = within(Box::pin(db.begin())).await?;
+    Ok(Transaction { inner, began })
 }
 
 /// Commits a transaction.
 ///
 /// # Errors
 ///
-/// The outcome is unknown if the connection broke: look the request up by its idempotency key.
+/// The outcome is unknown if the connection broke or Postgres did not answer in time: look the request up by its
+/// idempotency key. A transaction that began on a previous server is not committed.
 pub async fn commit(transaction: Transaction) -> StoreResult<()> {
-    Ok(transaction.commit().await?)
+    if primary::has_moved_since(transaction.began) {
+        return Err(primary::moved());
+    }
+    within(Box::pin(transaction.inner.commit())).await
 }
 
 /// A duration in seconds, for Postgres.

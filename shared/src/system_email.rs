@@ -24,8 +24,10 @@ mod html;
 mod links;
 mod markdown;
 mod preheader;
+mod segment;
 mod source;
 mod text;
+mod texts;
 mod values;
 
 #[cfg(test)]
@@ -38,11 +40,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use compiled::Compiled;
-pub(crate) use content::push_segment;
-pub use content::{Content, Marking, Segment, value_of};
+pub use content::{Content, Marking, value_of};
 pub use escaping::Escaping;
 pub use fault::{Part, TemplateFault};
 pub use fields::{Field, is_same_name};
+pub use segment::Segment;
+pub(crate) use segment::push_segment;
+pub use texts::{TRANSLATIONS_MOST, Texts, Translation};
 pub use values::{LetterValues, MASKED_PASSWORD, ShownPassword};
 
 /// Maximum length of a subject in characters before it is filled. Mail programs show far fewer.

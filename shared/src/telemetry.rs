@@ -60,9 +60,10 @@ pub struct LogSettings {
 
 /// Targets that are logged less than a global filter would, unless it names them. lapin logs errors that it
 /// also returns, before their meaning is known; Postgres reports at each start that the table of migrations
-/// exists; html5ever logs every character it reads.
-const QUIET: [(&str, &str); 3] = [
+/// exists; the pool logs every attempt to connect that fails; html5ever logs every character it reads.
+const QUIET: [(&str, &str); 4] = [
     ("lapin", "off"),
+    ("sqlx_core::pool", "off"),
     ("sqlx::postgres::notice", "warn"),
     ("html5ever", "warn"),
 ];

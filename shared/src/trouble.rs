@@ -19,9 +19,9 @@ pub enum WorkerTrouble {
     RelayRefusesLogin,
     /// The relay accepts no mail from our sender address.
     RelayRefusesSender,
-    /// The relay defers all mail.
+    /// The relay defers all mail, or the quota of our account is used up.
     RelayAsksToWait,
-    /// The relay rejects us before any mail is announced.
+    /// The relay rejects us before any mail is announced, or all mail from our account.
     RelayTurnsAway,
     /// The relay's answers are not SMTP.
     RelayUnreadable,

@@ -28,11 +28,14 @@ const FLOOD_RATE: u32 = 110;
 const GUESS_RATE: u32 = 20;
 
 /// Bodies sent at one byte per second,
-const SLOW_BODIES: usize = 1_000;
+pub(crate) const SLOW_BODIES: usize = 1_000;
 /// from this many addresses,
 const SLOW_ADDRESSES: usize = 20;
 /// to these pages in turn.
 const SLOW_PATHS: [&str; 2] = ["/console/sign-in", "/console/users"];
+
+/// What the figures call them.
+pub(crate) const SLOW: &str = "slow bodies";
 
 /// Concurrent uploads,
 const UPLOADS: u8 = 8;
@@ -49,43 +52,100 @@ struct Attack {
     end: CancellationToken,
 }
 
-/// Starts all attacks.
-///
-/// # Errors
-///
-/// When a client cannot be created.
-pub(crate) fn begin(
-    world: &Arc<World>,
-    tasks: &mut JoinSet<()>,
-    figures: &Arc<Figures>,
-    end: &CancellationToken,
-) -> Result<()> {
-    let attack = Attack {
-        base: world.base().to_owned(),
-        key: world.key().to_owned(),
-        administrator: "priya@lerna.example".to_owned(),
-        figures: Arc::clone(figures),
-        end: end.clone(),
-    };
-    for n in 1..=FORM_POSTERS {
-        tasks.spawn(attack.clone().post_forms(client_at([127, 0, 1, n])?));
+/// Which attacks run.
+pub(crate) struct Attacks(Vec<&'static str>);
+
+impl Attacks {
+    /// The attacks by name.
+    pub(crate) const NAMES: [&str; 7] = ["forms", "flood", "guesses", "queries", "bodies", "uploads", "slow"];
+
+    /// Every attack.
+    pub(crate) fn all() -> Self {
+        Self(Self::NAMES.to_vec())
     }
-    let flooders = (1..=FLOODERS)
-        .map(|n| client_at([127, 0, 2, n]))
-        .collect::<Result<Vec<_>>>()?;
-    tasks.spawn(attack.clone().flood(flooders));
-    tasks.spawn(attack.clone().guess(client_at([127, 0, 3, 1])?));
-    for n in 1..=UPLOADS {
-        tasks.spawn(attack.clone().upload(client_at([127, 0, 4, n])?));
+
+    /// Those in a comma-separated list, or `None` if it contains another word.
+    pub(crate) fn named(list: &str) -> Option<Self> {
+        let known = |word: &str| Self::NAMES.into_iter().find(|name| *name == word);
+        list.split(',').map(known).collect::<Option<_>>().map(Self)
     }
-    for (n, path) in (0..SLOW_BODIES).zip(SLOW_PATHS.into_iter().cycle()) {
-        let octet = u8::try_from(1 + n % SLOW_ADDRESSES).map_err(|_| HarnessError::new("too many addresses"))?;
-        tasks.spawn(attack.clone().drip(world.address(), [127, 0, 5, octet], path));
+
+    /// Whether this attack is among them.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
     }
-    Ok(())
+
+    /// Starts the attacks.
+    ///
+    /// # Errors
+    ///
+    /// When a client cannot be created.
+    pub(crate) fn begin(
+        &self,
+        world: &Arc<World>,
+        tasks: &mut JoinSet<()>,
+        figures: &Arc<Figures>,
+        end: &CancellationToken,
+    ) -> Result<()> {
+        let attack = Attack {
+            base: world.base().to_owned(),
+            key: world.key().to_owned(),
+            administrator: "priya@lerna.example".to_owned(),
+            figures: Arc::clone(figures),
+            end: end.clone(),
+        };
+        for name in &self.0 {
+            match *name {
+                "forms" => attack.post_all_forms(tasks)?,
+                "flood" => attack.flood_all(tasks)?,
+                "guesses" => {
+                    tasks.spawn(attack.clone().guess(client_at([127, 0, 3, 1])?));
+                }
+                "queries" => {
+                    tasks.spawn(attack.clone().query(client_at([127, 0, 6, 1])?));
+                }
+                "bodies" => {
+                    tasks.spawn(attack.clone().post_conditions(client_at([127, 0, 7, 1])?));
+                }
+                "uploads" => attack.upload_all(tasks)?,
+                _ => attack.drip_all(world.address(), tasks)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Attack {
+    fn post_all_forms(&self, tasks: &mut JoinSet<()>) -> Result<()> {
+        for n in 1..=FORM_POSTERS {
+            tasks.spawn(self.clone().post_forms(client_at([127, 0, 1, n])?));
+        }
+        Ok(())
+    }
+
+    fn flood_all(&self, tasks: &mut JoinSet<()>) -> Result<()> {
+        let flooders = (1..=FLOODERS)
+            .map(|n| client_at([127, 0, 2, n]))
+            .collect::<Result<Vec<_>>>()?;
+        tasks.spawn(self.clone().flood(flooders));
+        Ok(())
+    }
+
+    fn upload_all(&self, tasks: &mut JoinSet<()>) -> Result<()> {
+        for n in 1..=UPLOADS {
+            tasks.spawn(self.clone().upload(client_at([127, 0, 4, n])?));
+        }
+        Ok(())
+    }
+
+    fn drip_all(&self, to: SocketAddr, tasks: &mut JoinSet<()>) -> Result<()> {
+        for (n, path) in (0..SLOW_BODIES).zip(SLOW_PATHS.into_iter().cycle()) {
+            let octet = u8::try_from(1 + n % SLOW_ADDRESSES).map_err(|_| HarnessError::new("too many addresses"))?;
+            tasks.spawn(self.clone().drip(to, [127, 0, 5, octet], path));
+        }
+        Ok(())
+    }
+
     /// Posts forms with a million fields, one after the other.
     async fn post_forms(self, client: Client) {
         let form = "a&".repeat(1 << 20);
@@ -145,6 +205,31 @@ impl Attack {
         }
     }
 
+    /// Gets a page that needs no session with thousands of parameters.
+    async fn query(self, client: Client) {
+        let parameters = (0..7_000).fold(String::new(), |all, n| all + &format!("p{n}=1&"));
+        let url = format!("{}/console/sign-in?{parameters}to=1&to=1", self.base);
+        while !self.end.is_cancelled() {
+            self.figures.attack("long queries", client.get(&url)).await;
+            self.pause(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Posts filters with a million conditions.
+    async fn post_conditions(self, client: Client) {
+        let conditions = vec![r#"["","is",null]"#; 1_000_000].join(",");
+        let body = format!(r#"{{"filter":{{"where":[{conditions}]}}}}"#);
+        while !self.end.is_cancelled() {
+            let request = client
+                .post(format!("{}/v1/invites", self.base))
+                .bearer_auth(&self.key)
+                .header("content-type", "application/json")
+                .body(body.clone());
+            self.figures.attack("filters of 15 MiB", request).await;
+            self.pause(Duration::from_secs(1)).await;
+        }
+    }
+
     /// Uploads large files with hundreds of thousands of rows.
     async fn upload(self, client: Client) {
         while !self.end.is_cancelled() {
@@ -180,6 +265,7 @@ impl Attack {
              Content-Length: 10000\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await?;
+        self.figures.count(SLOW);
         while !self.end.is_cancelled() {
             stream.write_all(b"a").await?;
             self.pause(Duration::from_secs(1)).await;

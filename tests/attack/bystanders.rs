@@ -22,8 +22,12 @@ pub(crate) struct Bystanders {
     probes: String,
     key: String,
     administrator: Administrator,
-    user: (String, String),
+    /// A user with a mailed password, and one with a password of their own.
+    users: [(String, String); 2],
 }
+
+/// The password that the second user chose.
+const OWN_PASSWORD: &str = "correct horse battery staple";
 
 /// A client with this source address.
 pub(crate) fn client_at(address: [u8; 4]) -> Result<Client> {
@@ -35,31 +39,26 @@ pub(crate) fn client_at(address: [u8; 4]) -> Result<Client> {
 }
 
 impl Bystanders {
-    /// Creates an administrator, and a user with a mailed password.
+    /// Creates an administrator and the users.
     pub(crate) async fn prepare(world: &World) -> Result<Self> {
-        let email = "ada@example.com".to_owned();
-        world.person(&email).await;
-        let batch = world.reset_passwords(json!({ "emails": [email] })).await;
-        world.finished(batch).await;
-        let mails = world.relay.mails_to(&email)?;
-        let password = mails.first().and_then(|mail| mail.password());
-        let password = password.ok_or_else(|| HarnessError::new("ada got no password"))?;
+        let [ada, bea] = ["ada@example.com", "bea@example.com"];
+        let mailed = (ada.to_owned(), mailed_password(world, ada).await?);
+        let first = mailed_password(world, bea).await?;
+        let choice = json!({ "email": bea, "password": first, "new_password": OWN_PASSWORD });
+        world.post("/v1/credentials/choose", choice).await.expect(200);
         Ok(Self {
             base: world.base().to_owned(),
             probes: world.probes().to_owned(),
             key: world.key().to_owned(),
             administrator: world.administrator().await.clone(),
-            user: (email, password.to_owned()),
+            users: [mailed, (bea.to_owned(), OWN_PASSWORD.to_owned())],
         })
     }
 
     /// Runs all bystanders until the end.
     pub(crate) fn begin(self, tasks: &mut JoinSet<()>, figures: &Arc<Figures>, end: &CancellationToken) {
         let this = Arc::new(self);
-        for (n, bystander) in [Bystander::Administrator, Bystander::Platform, Bystander::Probe]
-            .into_iter()
-            .enumerate()
-        {
+        for (n, bystander) in Bystander::ALL.into_iter().enumerate() {
             let (this, figures, end) = (Arc::clone(&this), Arc::clone(figures), end.clone());
             tasks.spawn(async move {
                 let octet = u8::try_from(n).unwrap_or_default();
@@ -84,39 +83,69 @@ impl Bystanders {
                 ];
                 let url = format!("{}/console/sign-in", self.base);
                 let request = client.post(url).header("cookie", &*device).form(&form);
-                let answer = figures.require("an administrator signs in", 303, request).await;
+                let answer = figures.require(bystander.as_str(), 303, request).await;
                 remember_device(answer.as_ref(), device);
             }
-            Bystander::Platform => {
-                let (email, password) = &self.user;
+            Bystander::Mailed | Bystander::OwnPassword => {
+                let what = bystander.as_str();
+                let (email, password) = match bystander {
+                    Bystander::Mailed => &self.users[0],
+                    _ => &self.users[1],
+                };
                 let request = client
                     .post(format!("{}/v1/credentials/verify", self.base))
                     .bearer_auth(&self.key)
-                    .json(&json!({ "email": email, "password": password, "client": "ada's browser" }));
-                let answer = figures.require("a user signs in", 200, request).await;
+                    .json(&json!({ "email": email, "password": password, "client": format!("{email}'s browser") }));
+                let answer = figures.require(what, 200, request).await;
                 let answer: Value = match answer {
                     Some(answer) => answer.json().await.unwrap_or_default(),
                     None => Value::Null,
                 };
                 if answer.get("valid") != Some(&Value::Bool(true)) {
-                    figures.refuse("a user signs in");
+                    figures.refuse(what);
                 }
             }
             Bystander::Probe => {
                 for page in ["healthz", "readyz", "metrics"] {
                     let request = client.get(format!("{}/{page}", self.probes));
-                    figures.require("a probe asks", 200, request).await;
+                    figures.require(bystander.as_str(), 200, request).await;
                 }
             }
         }
     }
 }
 
+/// Imports a user and mails them a password.
+async fn mailed_password(world: &World, email: &str) -> Result<String> {
+    world.person(email).await;
+    let batch = world.reset_passwords(json!({ "emails": [email] })).await;
+    world.finished(batch).await;
+    let mails = world.relay.mails_to(email)?;
+    let password = mails.first().and_then(|mail| mail.password());
+    let password = password.ok_or_else(|| HarnessError::new(format!("{email} got no password")))?;
+    Ok(password.to_owned())
+}
+
 #[derive(Clone, Copy)]
-enum Bystander {
+pub(crate) enum Bystander {
     Administrator,
-    Platform,
+    Mailed,
+    OwnPassword,
     Probe,
+}
+
+impl Bystander {
+    pub(crate) const ALL: [Self; 4] = [Self::Administrator, Self::Mailed, Self::OwnPassword, Self::Probe];
+
+    /// What it does, as the figures call it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "an administrator signs in",
+            Self::Mailed => "a mailed password signs in",
+            Self::OwnPassword => "a chosen password signs in",
+            Self::Probe => "a probe asks",
+        }
+    }
 }
 
 /// Keeps the cookies of a response as a browser does, except the session cookie.

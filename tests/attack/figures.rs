@@ -37,6 +37,18 @@ impl Figures {
         self.sent(what, Some(status), request).await
     }
 
+    /// Counts an event that is not a request.
+    pub(crate) fn count(&self, what: &'static str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(what).or_default().times.push(Duration::ZERO);
+    }
+
+    /// How often something happened.
+    pub(crate) fn number_of(&self, what: &str) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(what).map_or(0, |answers| answers.times.len())
+    }
+
     /// Counts an answer with the right status and the wrong content.
     pub(crate) fn refuse(&self, what: &'static str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -294,15 +294,15 @@ async fn signed_in(world: &World) -> (String, String) {
     let cookie = session.unwrap().to_owned();
     let account = as_stranger(world, Method::GET, "/console/account");
     let account = account.header("Cookie", &cookie).answer().await;
-    let (_, behind) = account.text.split_once("name=\"proof\" value=\"").unwrap();
-    let proof = behind.split('"').next().unwrap().to_owned();
-    (cookie, proof)
+    let (_, behind) = account.text.split_once("name=\"csrf_token\" value=\"").unwrap();
+    let csrf_token = behind.split('"').next().unwrap().to_owned();
+    (cookie, csrf_token)
 }
 
 #[tokio::test]
 async fn no_console_request_without_its_selector_affects_all_users() {
     let (world, _, _) = a_world_to_lose().await;
-    let (cookie, proof) = signed_in(&world).await;
+    let (cookie, csrf_token) = signed_in(&world).await;
     let before = state_of(&world).await;
     let links = [
         "/console/selections/new",
@@ -351,7 +351,7 @@ async fn no_console_request_without_its_selector_affects_all_users() {
         let asked = as_stranger(&world, Method::POST, path)
             .header("Cookie", &cookie)
             .header("Content-Type", "application/x-www-form-urlencoded");
-        let response = asked.body(format!("proof={proof}&{form}")).answer().await;
+        let response = asked.body(format!("csrf_token={csrf_token}&{form}")).answer().await;
         assert!(
             matches!(response.status, 200 | 303 | 400 | 422),
             "{path} {form}: {} {}",

@@ -60,7 +60,7 @@ async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
     let world = a_world().await;
     let priya = world.administrator().await;
     let text = "Gr%C3%BC%C3%9Fe+%26+more%0D%0A".repeat(500);
-    let form = format!("proof=of+another+session&subject=Hello&body={text}");
+    let form = format!("csrf_token=of+another+session&subject=Hello&body={text}");
     assert!((14_000..16_384).contains(&form.len()), "{}", form.len());
 
     let asked = send(&world, "/console/system-emails/invite", &form).await;
@@ -78,7 +78,7 @@ async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
     assert_eq!(hidden(&entered.text, "subject"), "Hello");
     let body = hidden(&entered.text, "body");
     assert_eq!(body.matches("Grüße &#38; more").count(), 500, "{body}");
-    assert_ne!(hidden(&entered.text, "proof"), "of another session");
+    assert_ne!(hidden(&entered.text, "csrf_token"), "of another session");
 
     let large = format!("subject=Hello&body={}", "x".repeat(17_000));
     let asked = send(&world, "/console/system-emails/invite", &large).await;

@@ -1,5 +1,7 @@
 //! Invalid paths and queries.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 
 use crate::api_request::{a_world, ask};
@@ -233,6 +235,15 @@ async fn an_invalid_parameter_is_rejected() {
             .must_be_refused(400, code, sentence)
             .await;
     }
+    let many = (0..7_000).fold(String::new(), |all, n| all + &format!("p{n}=1&"));
+    ask(&world, Method::GET, &format!("/v1/users?{many}"))
+        .must_be_refused(400, "too_many_parameters", "The query has more than 100 parameters.")
+        .await;
+    // A page that needs no session.
+    let began = Instant::now();
+    let url = format!("{}/console/sign-in?{many}to=1&to=1", world.base());
+    assert_eq!(reqwest::get(url).await.unwrap().status(), 400);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     for strange in ["q=%ff", "q=%zz", "q=%", "&&&", "=", "q=%F0%9F%A6%80", "q=%25", "%71=x"] {
         let response = ask(&world, Method::GET, &format!("/v1/users?{strange}")).answer().await;
         assert!(matches!(response.status, 200 | 400), "{strange}: {}", response.text);

@@ -14,6 +14,7 @@ mod addresses;
 mod api_request;
 mod bodies;
 mod empty_requests;
+mod exclusions;
 mod files;
 mod forms;
 mod guessing;

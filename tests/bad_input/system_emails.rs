@@ -228,3 +228,68 @@ async fn only_the_settings_determine_the_sender() {
     assert_eq!(invite["version"], 1, "{invite}");
     world.end().await;
 }
+
+/// Languages that cannot be saved, with the field and the code of the error.
+fn language_faults() -> Vec<(serde_json::Value, &'static str, &'static str)> {
+    let good = json!({ "subject": "Hallo", "body": "Hallo" });
+    let tag = |n: u8| format!("x{}{}", char::from(b'a' + n / 26), char::from(b'a' + n % 26));
+    let many: serde_json::Map<_, _> = (0..51).map(|n| (tag(n), good.clone())).collect();
+    let of = |tag: &str| json!({ "translations": { tag: good } });
+    vec![
+        (json!({ "language": "?" }), "language", "language_invalid"),
+        (of("d"), "translations.d", "language_invalid"),
+        (of(""), "translations.", "language_missing"),
+        (of("EN"), "translations.EN", "language_of_default"),
+        (
+            json!({ "language": "de", "translations": { "de": good } }),
+            "translations.de",
+            "language_of_default",
+        ),
+        (
+            json!({ "translations": { "de-AT": good, "de_at": good } }),
+            "translations.de_at",
+            "duplicate_language",
+        ),
+        (json!({ "translations": many }), "translations", "too_many_translations"),
+        (
+            json!({ "translations": { "de_at": { "subject": "Hallo", "body": "{{ vorname }}" } } }),
+            "translations.de-AT.body",
+            "unknown_field",
+        ),
+        (
+            json!({ "translations": { "de": { "subject": "", "body": "Hallo" } } }),
+            "translations.de.subject",
+            "subject_missing",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_fault_in_a_language_names_the_language() {
+    let world = a_world().await;
+
+    for (more, field, code) in language_faults() {
+        let mut letter = json!({ "subject": "Hello", "body": "Hello" });
+        letter
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let asked = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+        let response = asked.answer().await;
+        assert_eq!(response.status, 422, "{more}: {}", response.text);
+        let error = &response.body["errors"][0];
+        assert_eq!(
+            (&error["field"], &error["code"]),
+            (&json!(field), &json!(code)),
+            "{}",
+            response.text
+        );
+    }
+    let saved = world.get("/v1/system-emails/invite").await.expect(200);
+    assert_eq!(
+        (&saved["version"], &saved["language"]),
+        (&json!(1), &json!("en")),
+        "{saved}"
+    );
+    world.end().await;
+}

@@ -81,6 +81,33 @@ async fn a_list_of_millions_is_counted_but_not_kept_in_memory() {
 }
 
 #[tokio::test]
+async fn a_filter_of_a_million_conditions_is_not_kept_in_memory() {
+    let world = a_world().await;
+    let conditions = vec![r#"["","is",null]"#; 700_000].join(",");
+    let quoted = conditions.replace('"', r#"\""#);
+    let names = vec![r#""q""#; 4_000_000].join(",");
+    let bodies = [
+        format!("{{\"filter\":{{\"where\":[{conditions}]}}}}"),
+        format!("{{\"filter\":{{\"where\":\"[{quoted}]\"}}}}"),
+        format!("{{\"filter\":{{\"q\":\"a\",\"not\":[{names}]}}}}"),
+    ];
+    let api = world.api.as_ref().unwrap();
+    let before = api.memory_most();
+
+    for body in bodies {
+        let response = post(&world, "/v1/invites", body).answer().await;
+        assert_eq!(response.status, 422, "{}", response.text);
+        assert_eq!(response.body["errors"][0]["code"], "too_many", "{}", response.text);
+    }
+
+    if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        let grown = (most - before) / MIB as u64;
+        assert!(grown < 60, "it grew by {grown} MiB");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_body_in_pieces_of_one_byte_takes_no_more_memory() {
     let world = a_world().await;
     let api = world.api.as_ref().unwrap();
@@ -114,15 +141,15 @@ async fn an_administrator_may_upload_three_files_at_once() {
     let cookie = world.console_cookie().await;
     let page = as_stranger(&world, Method::GET, "/console/imports/new");
     let page = page.header("Cookie", &cookie).answer().await.text;
-    let proof = page
-        .split_once("name=\"proof\" value=\"")
+    let csrf_token = page
+        .split_once("name=\"csrf_token\" value=\"")
         .unwrap()
         .1
         .split('"')
         .next()
         .unwrap();
     let form = format!(
-        "--b\r\nContent-Disposition: form-data; name=\"proof\"\r\n\r\n{proof}\r\n\
+        "--b\r\nContent-Disposition: form-data; name=\"csrf_token\"\r\n\r\n{csrf_token}\r\n\
          --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"people.csv\"\r\n\r\nemail\r\n"
     );
     let begin = async || {

@@ -83,9 +83,11 @@ async fn a_form_without_its_proof_is_not_taken() {
 
     for form in [
         Form::default().file("people.csv", rows),
-        Form::default().text("proof", "made up").file("people.csv", rows),
+        Form::default().text("csrf_token", "made up").file("people.csv", rows),
         // The CSRF token comes first, or nothing is read.
-        Form::default().file("people.csv", rows).text("proof", &by_wire.proof),
+        Form::default()
+            .file("people.csv", rows)
+            .text("csrf_token", &by_wire.csrf_token),
     ] {
         let answer = by_wire.send(form).await;
         assert_eq!(answer.status(), 403);

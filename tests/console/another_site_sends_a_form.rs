@@ -44,7 +44,7 @@ async fn a_form_of_ours_without_its_proof_is_not_taken() {
             format!(".value = {forged}")
         };
         browser
-            .run(&format!("document.querySelector('main [name=proof]'){change}"))
+            .run(&format!("document.querySelector('main [name=csrf_token]'){change}"))
             .await;
         browser.click("Change password").await;
 

@@ -5,6 +5,7 @@
 //! in a world in which much has happened, and those that are not about a single thing also in an empty one. With a
 //! folder in `BECKON_PICTURES`, screenshots of all pages are stored there.
 
+mod answers;
 mod pages;
 mod routes;
 mod scene;

@@ -57,7 +57,7 @@ pub(crate) struct ByWire {
     base: String,
     cookie: String,
     /// The CSRF token of the session's forms.
-    pub(crate) proof: String,
+    pub(crate) csrf_token: String,
 }
 
 impl ByWire {
@@ -87,11 +87,11 @@ impl ByWire {
             client,
             base: world.base().to_owned(),
             cookie: cookie.to_owned(),
-            proof: String::new(),
+            csrf_token: String::new(),
         };
         let page = this.get("/console/imports/new").await.text().await.unwrap();
-        let behind = page.split_once("name=\"proof\" value=\"").unwrap().1;
-        behind.split('"').next().unwrap().clone_into(&mut this.proof);
+        let behind = page.split_once("name=\"csrf_token\" value=\"").unwrap().1;
+        behind.split('"').next().unwrap().clone_into(&mut this.csrf_token);
         this
     }
 
@@ -112,7 +112,7 @@ impl ByWire {
         asked
             .header(header::COOKIE, &self.cookie)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(format!("proof={}", self.proof))
+            .body(format!("csrf_token={}", self.csrf_token))
             .send()
             .await
             .unwrap()
@@ -143,7 +143,7 @@ impl ByWire {
     /// The upload form as its page submits it.
     pub(crate) fn form(&self, token: Uuid, bytes: impl AsRef<[u8]>) -> Form {
         Form::default()
-            .text("proof", &self.proof)
+            .text("csrf_token", &self.csrf_token)
             .text("form", &token.to_string())
             .file("people.csv", bytes)
     }
@@ -154,9 +154,9 @@ impl ByWire {
         format!(
             "POST /console/imports/new HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\nContent-Length: {length}\r\n\
              Content-Type: multipart/form-data; boundary=b\r\n\r\n\
-             --b\r\nContent-Disposition: form-data; name=\"proof\"\r\n\r\n{}\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"csrf_token\"\r\n\r\n{}\r\n\
              --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"half.csv\"\r\n\r\nemail\nada@example.org\n",
-            self.cookie, self.proof
+            self.cookie, self.csrf_token
         )
     }
 }

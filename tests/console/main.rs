@@ -7,6 +7,7 @@
     reason = "a journey that fails ends there"
 )]
 
+mod a_batch_has_its_own_wording;
 mod a_batch_is_followed;
 mod a_batch_is_paused;
 mod a_batch_is_scheduled;
@@ -15,6 +16,7 @@ mod a_batch_is_undone;
 mod a_file_cannot_be_read;
 mod a_file_is_imported;
 mod a_key_is_seen_once;
+mod a_large_file_is_uploaded;
 mod a_password_of_ones_own;
 mod a_session_ends_meanwhile;
 mod a_spreadsheet_is_imported;
@@ -27,6 +29,7 @@ mod a_wrong_password_is_reported;
 mod administrators_let_each_other_in;
 mod an_address_is_unblocked;
 mod an_administrator_signs_in;
+mod an_email_has_languages;
 mod an_import_is_taken_back;
 mod an_import_takes_its_time;
 mod an_old_letter_comes_back;
@@ -43,6 +46,7 @@ mod one_mail_has_a_story;
 mod only_totals_are_left;
 mod passwords_are_tried_slowly;
 mod people_are_chosen_and_sent_to;
+mod people_are_left_out;
 mod the_api_is_read_about;
 mod the_audit_log_is_read;
 mod the_whole_way;

@@ -6,6 +6,25 @@ use serde_json::json;
 
 use crate::{go, windows};
 
+/// Enters a value that is not a date, and corrects it.
+async fn an_invalid_value_is_corrected(browser: &Browser, world: &World) {
+    go(browser, world, "/console/users").await;
+    browser.click("More filters").await;
+    browser.pick("Field 1", "start_date").await;
+    browser.pick("Comparison 1", "is after").await;
+    browser.fill("Value 1", "yesterday").await;
+    browser.click("Apply these filters").await;
+    browser.sees("start_date after needs a date such as 2026-12-31").await;
+    assert_eq!(browser.heading().await, "Users");
+    assert_eq!(browser.value("Value 1").await, "yesterday");
+    browser.sees("Correct the filter to see who matches.").await;
+    browser.assert_sound().await;
+    browser.fill("Value 1", "2026-11-15").await;
+    browser.click("Apply these filters").await;
+    browser.sees("bob@example.org").await;
+    browser.loses("ada@example.org").await;
+}
+
 #[tokio::test]
 async fn field_values_are_filtered_saved_and_used_again() {
     let world = crate::a_quiet_world().await;
@@ -57,11 +76,13 @@ async fn field_values_are_filtered_saved_and_used_again() {
 
         go(&browser, &world, "/console/users").await;
         browser.click("More filters").await;
-        browser.pick("Field 1", "start_date").await;
-        browser.pick("Comparison 1", "is after").await;
-        browser.fill("Value 1", "yesterday").await;
+        browser.choose("department").await;
+        browser.pick("Order", "Last name").await;
         browser.click("Apply these filters").await;
-        browser.sees("start_date after needs a date such as 2026-12-31").await;
+        browser.sees("Sales").await;
+        browser.assert_sound().await;
+
+        an_invalid_value_is_corrected(&browser, &world).await;
     }
     world.end().await;
 }

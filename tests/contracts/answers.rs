@@ -86,6 +86,38 @@ async fn ask_of_filters(world: &World) {
     }
 }
 
+async fn ask_of_do_not_mail_lists(world: &World) {
+    let list = list_from_csv(world, "name=On+leave", "email\nzoe@example.org\n")
+        .await
+        .expect(201);
+    list_from_csv(world, "name=ON+leave", "email\nzoe@example.org\n")
+        .await
+        .expect(409);
+    list_from_csv(world, "name=Typos", "email\nnobody\n").await.expect(422);
+    get(world, "/v1/do-not-mail-lists").await;
+    let path = format!("/v1/do-not-mail-lists/{}", text(&list["id"]));
+    let more = json!([{ "email": "yan@example.org" }]);
+    let added = world.post(&format!("{path}/addresses"), more).await.expect(200);
+    assert_eq!(
+        (&added["added"], &added["addresses"]),
+        (&json!(1), &json!(2)),
+        "{added}"
+    );
+    world.get(&format!("{path}/addresses.csv")).await;
+    let address = format!("{path}/addresses/yan@example.org");
+    world.ask(Method::DELETE, &address, None, None).await.expect(204);
+    let always = Some(json!({ "always": true }));
+    world.ask(Method::PATCH, &path, always, None).await.expect(200);
+    for status in [204, 404] {
+        world.ask(Method::DELETE, &path, None, None).await.expect(status);
+    }
+}
+
+async fn list_from_csv(world: &World, query: &str, csv: &str) -> Answer {
+    let path = format!("/v1/do-not-mail-lists?{query}");
+    world.send_file(&path, csv.as_bytes().to_vec(), "text/csv").await
+}
+
 async fn ask_of_system_emails(world: &World, user: &Value) {
     get(world, "/v1/system-emails").await;
     let path = "/v1/system-emails/invite";
@@ -112,6 +144,7 @@ async fn ask_of_batches(world: &World) {
     let batch = world.invite(json!({ "emails": [ADA, REFUSED, MAILED] })).await;
     world.finished(batch).await;
     get(world, "/v1/batches").await;
+    get(world, &format!("/v1/batches/{batch}/email")).await;
     let lines = world.deliveries(batch).await;
     for line in &lines {
         assert_eq!(
@@ -234,6 +267,7 @@ async fn every_operation_responds_as_described() {
     ask_of_imports(&world).await;
     let ada = ask_of_users(&world).await;
     ask_of_filters(&world).await;
+    ask_of_do_not_mail_lists(&world).await;
     ask_of_system_emails(&world, &ada).await;
     ask_of_batches(&world).await;
     ask_of_credentials(&world).await;

@@ -31,7 +31,7 @@ const EMPTY_WORDS: [&str; 13] = [
 const EMPTY_BEGINNINGS: [&str; 4] = ["new_", "do_", "handle_", "process_"];
 
 /// The allowed top-level entries, with at most conventional files.
-const TOP: [&str; 22] = [
+const TOP: [&str; 23] = [
     ".cargo",
     ".ci",
     ".dockerignore",
@@ -39,6 +39,7 @@ const TOP: [&str; 22] = [
     ".github",
     ".gitignore",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE-APACHE",

@@ -237,7 +237,8 @@ fn only_the_api_and_the_console_are_published() {
 #[test]
 fn the_upload_volumes_are_large_enough() {
     // Besides the uploads being received, one file is being checked and one stored.
-    let needed = (api::disk_budget::UPLOADS_MOST_BYTES + 2 * api::spool::UPLOAD_MOST_BYTES) / (1024 * 1024);
+    let needed =
+        (api::app::disk_budget::UPLOADS_MOST_BYTES + 2 * api::app::upload_spool::UPLOAD_MOST_BYTES) / (1024 * 1024);
     let volumes = [
         ("deploy/compose/compose.yaml", "/tmp:size=", 1),
         ("deploy/docker/Dockerfile", "/tmp:size=", 1),

@@ -1,12 +1,14 @@
-//! Allowed dependencies: `api ──▶ dispatcher, import ──▶ shared ◀── worker`, and each large dependency in one place.
+//! Allowed dependencies: `api ──▶ dispatcher, import ──▶ shared ◀── worker`, `console ──▶ http ──▶ app` inside `api`,
+//! and each large dependency in one place.
 
+use crate::circles::named_files;
 use crate::sources::{Source, files, read, section};
 
 /// A crate, and the paths whose sources may name it.
 const PLACES: &[(&str, &[&str])] = &[
     ("api", &["api/src/main.rs", "tests/"]),
     ("worker", &["worker/src/main.rs", "tests/"]),
-    ("dispatcher", &["api/src/lib.rs", "api/src/state.rs"]),
+    ("dispatcher", &["api/src/lib.rs", "api/src/app/state.rs"]),
     ("harness", &["tests/"]),
     ("lettre", &["worker/src/"]),
     ("import", &["api/src/", "tests/"]),
@@ -17,7 +19,9 @@ const PLACES: &[(&str, &[&str])] = &[
     (
         "axum",
         &[
-            "api/src/",
+            "api/src/console",
+            "api/src/http",
+            "api/src/lib.rs",
             "shared/src/probes.rs",
             "tests/demo/inbox",
             "tests/harness/browser/tests.rs",
@@ -52,6 +56,14 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("opentelemetry-otlp", &["shared"]),
 ];
 
+/// A layer of the API, what it must not name, and the files that may.
+const LAYERS: &[(&str, &str, &[&str])] = &[
+    ("api/src/app", "api/src/http", &[]),
+    ("api/src/app", "api/src/console", &[]),
+    ("api/src/http", "api/src/console", &["api/src/http/routes.rs"]),
+    ("api/src/console", "api/src/http/endpoints", &[]),
+];
+
 #[test]
 fn each_source_imports_only_allowed_modules() {
     let sources = files(".rs");
@@ -65,6 +77,23 @@ fn each_source_imports_only_allowed_modules() {
             sources.iter().filter(outside).filter(names_it).map(breach)
         })
         .collect();
+
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn each_layer_of_the_api_knows_only_the_layers_below() {
+    let named = named_files(&files(".rs"), "api/src/");
+
+    let mut breaches = Vec::new();
+    for (layer, above, exceptions) in LAYERS {
+        for (file, others) in named.iter().filter(|(file, _)| file.starts_with(layer)) {
+            let others = others.iter().filter(|other| other.starts_with(above));
+            if !exceptions.contains(&file.as_str()) {
+                breaches.extend(others.map(|other| format!("{file} names {other}")));
+            }
+        }
+    }
 
     assert!(breaches.is_empty(), "{breaches:#?}");
 }

@@ -96,7 +96,7 @@ fn every_form_that_changes_something_has_a_csrf_token() {
         }
         for form in template.text.split("<form").skip(1) {
             let form = form.split("</form>").next().unwrap_or_default();
-            if form.contains("method=\"post\"") && !form.contains("pieces::proof(frame)") {
+            if form.contains("method=\"post\"") && !form.contains("pieces::csrf_token(frame)") {
                 without.push(format!(
                     "{}: {}",
                     template.path,

@@ -26,7 +26,8 @@ const ID: Column = Exempt("an id, which leads nowhere once the person is gone");
 const STATE: Column = Exempt("the state of an object, which identifies no person");
 const STAFF: Column = Exempt("an administrator or a key, which are not users; kept to record who acted");
 const TEXT: Column = Exempt("written by an administrator for all users");
-const WEEK: Column = Exempt("an administrator's choice in the making; forgotten after a week");
+const IN_THE_MAKING: &str = "an administrator's choice in the making; forgotten after a week";
+const WEEK: Column = Exempt(IN_THE_MAKING);
 
 /// Tables whose columns are all of one kind.
 const TABLES: &[(&str, Column)] = &[
@@ -57,11 +58,6 @@ const TABLES: &[(&str, Column)] = &[
         "relay_refusals",
         Exempt("what the relay refuses for all recipients, in its words without addresses and names of recipients"),
     ),
-    (
-        "saved_filters",
-        Exempt("conditions that an administrator wrote, and under which name"),
-    ),
-    ("selections", WEEK),
     ("sessions", STAFF),
     ("system_email_versions", TEXT),
     (
@@ -72,6 +68,30 @@ const TABLES: &[(&str, Column)] = &[
 
 /// The other columns.
 const COLUMNS: &[(&str, &str, Column)] = &[
+    ("saved_filters", "created_at", STATE),
+    ("saved_filters", "created_by", STAFF),
+    ("saved_filters", "id", ID),
+    ("saved_filters", "name", Personal),
+    (
+        "saved_filters",
+        "name_key",
+        Secret("the name in the form that is compared"),
+    ),
+    ("saved_filters", "user_filter", Personal),
+    ("selections", "administrator_id", STAFF),
+    ("selections", "batch_id", ID),
+    ("selections", "chosen", WEEK),
+    ("selections", "created_at", STATE),
+    ("selections", "dropped", WEEK),
+    ("selections", "excluded_filters", WEEK),
+    ("selections", "excluded_lists", WEEK),
+    ("selections", "filter", Secret(IN_THE_MAKING)),
+    ("selections", "id", ID),
+    ("selections", "kind", STATE),
+    ("selections", "matching", STATE),
+    ("selections", "picked", WEEK),
+    ("selections", "user_filter", Secret(IN_THE_MAKING)),
+    ("selections", "wording", WEEK),
     (
         "known_clients",
         "digest",
@@ -110,6 +130,11 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("batches", "deadline_at", STATE),
     ("batches", "details_dropped_at", STATE),
     ("batches", "final_counts", STATE),
+    (
+        "batches",
+        "excluded",
+        Secret("which filters and lists were left out, and what an administrator called them"),
+    ),
     ("batches", "finished_at", STATE),
     ("batches", "id", STATE),
     ("batches", "is_test", STATE),
@@ -124,6 +149,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("batches", "start_at", STATE),
     ("batches", "state", STATE),
     ("batches", "stop_asked_by", STAFF),
+    ("batches", "test_language", STATE),
     ("batches", "trace_id", STATE),
     ("batches", "version", STATE),
     ("blocked_addresses", "blocked_at", Personal),
@@ -146,6 +172,27 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("credentials", "used_at", Personal),
     ("credentials", "user_id", LINK),
     ("credentials", "verifier", Secret("who has it can try passwords")),
+    ("do_not_mail_addresses", "list_id", ID),
+    ("do_not_mail_lists", "always", STATE),
+    ("do_not_mail_lists", "created_at", STATE),
+    ("do_not_mail_lists", "created_by", STAFF),
+    ("do_not_mail_lists", "id", ID),
+    (
+        "do_not_mail_lists",
+        "name",
+        Secret("what an administrator called it; the export has the lists that contain the person"),
+    ),
+    (
+        "do_not_mail_lists",
+        "name_key",
+        Secret("the name in the form that is compared"),
+    ),
+    (
+        "do_not_mail_addresses",
+        "digest",
+        Secret("a digest of the address; it stays, so that the person is still not mailed"),
+    ),
+    ("do_not_mail_addresses", "email", Personal),
     // The ledger keeps its rows, with the user's id, so that its sums stay correct.
     ("deliveries", "attempt", STATE),
     ("deliveries", "batch_id", Personal),
@@ -223,6 +270,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("imports", "removed_count", STATE),
     ("imports", "restored_count", STATE),
     ("imports", "row_count", STATE),
+    ("imports", "rows_per_second", STATE),
     ("imports", "run", STATE),
     ("imports", "separator", STATE),
     ("imports", "sheet", TEXT),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::sources::{Source, read, top};
+use crate::sources::{read, top};
 
 /// The rows of the table below a heading, without its header row.
 fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
@@ -19,6 +19,20 @@ fn proofs(cell: &str) -> Vec<&str> {
     quoted.filter(|words| words.contains(".rs")).collect()
 }
 
+/// The names of the tests in a file.
+fn tests_in(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_test = false;
+    text.lines().filter_map(move |line| {
+        let line = line.trim();
+        if line.starts_with('#') {
+            is_test |= line == "#[test]" || line.starts_with("#[tokio::test");
+            return None;
+        }
+        let name = line.trim_start_matches("async ").strip_prefix("fn ")?.split('(').next();
+        name.filter(|_| std::mem::take(&mut is_test))
+    })
+}
+
 /// The proofs that do not exist, relative to a folder.
 fn missing(folder: &str, proofs: &[&str]) -> Vec<String> {
     let mut missing = Vec::new();
@@ -31,11 +45,10 @@ fn missing(folder: &str, proofs: &[&str]) -> Vec<String> {
             missing.push(format!("{proof}: no such file"));
             continue;
         };
-        let source = Source {
-            path: from_the_top.display().to_string(),
-            text,
-        };
-        if test.is_some_and(|test| !source.names_of(&["fn"]).iter().any(|name| name == test)) {
+        // What every journey asserts at its end is a function of the harness.
+        let is_assertion =
+            test.is_some_and(|test| test.starts_with("assert_") && text.contains(&format!("fn {test}(")));
+        if !is_assertion && !tests_in(&text).any(|name| test.is_none_or(|test| test == name)) {
             missing.push(format!("{proof}: no such test in it"));
         }
     }
@@ -67,7 +80,8 @@ fn numbered(prefix: &str, last: u32) -> Vec<String> {
 
 #[test]
 fn every_fault_has_its_row_and_every_row_its_test() {
-    let mut rows = numbered("", 83);
+    let mut rows = numbered("", 85);
+    rows.insert(44, "44a".to_owned());
     let kills = ["21a", "21b", "21c", "21d"].map(str::to_owned);
     rows.splice(21..21, kills);
     rows.insert(15, "15a".to_owned());
@@ -92,7 +106,7 @@ fn every_kind_of_bad_input_has_a_proof() {
         &read("tests/README.md"),
         "Bad input",
         "tests",
-        &numbered("", 39),
+        &numbered("", 40),
         "none:",
     );
 }
@@ -128,7 +142,7 @@ fn tests_that_were_not_run_are_named_for_operators() {
     let deploy = read("deploy/README.md");
     let not_run: String = deploy.split("**Not run**").skip(1).collect();
 
-    for word in ["RabbitMQ 3.13", "Patroni", "clock", "out-of-memory", "million"] {
+    for word in ["RabbitMQ 3.13", "Patroni", "out-of-memory", "million"] {
         assert!(not_run.contains(word), "{word} is not among what was not run");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
-use import::{Limits, Sheet};
+use import::{Limits, ParsedFile};
 use shared::batch::{BatchState, Lane};
 use shared::delivery::DeliveryState;
 use shared::store::imports::{ImportEffect, ImportState};
@@ -131,7 +131,8 @@ fn an_import_can_fill_no_field_that_beckon_fills() {
         for header in spellings {
             // The address already has its column, under another name.
             let file = format!("e-mail address,\"{header}\"\na@b.co,x\n");
-            let opened = Sheet::open_csv(Cursor::new(file.into_bytes()), Limits::default()).map(|(sheet, _)| sheet);
+            let opened =
+                ParsedFile::open_csv(Cursor::new(file.into_bytes()), Limits::default()).map(|(sheet, _)| sheet);
 
             match opened {
                 Ok(sheet) => assert!(
@@ -157,7 +158,7 @@ fn two_columns_never_fill_one_field() {
     ] {
         let file = format!("email,{one},{other}\na@b.co,x,y\n");
 
-        let opened = Sheet::open_csv(Cursor::new(file.into_bytes()), Limits::default()).map(|(sheet, _)| sheet);
+        let opened = ParsedFile::open_csv(Cursor::new(file.into_bytes()), Limits::default()).map(|(sheet, _)| sheet);
 
         match opened {
             Ok(sheet) => panic!("‘{one}’ and ‘{other}’ fill {:?}", sheet.custom_fields),
@@ -168,7 +169,7 @@ fn two_columns_never_fill_one_field() {
 
 #[test]
 fn a_reserved_column_is_a_known_merge_field() {
-    let source = read("api/import/src/columns.rs");
+    let source = read("api/import/src/merge_field.rs");
     let reserved = source
         .split_once("const RESERVED")
         .unwrap()

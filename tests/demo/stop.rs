@@ -34,7 +34,7 @@ impl Stop {
                     _ = hang_up.recv() => {}
                 }
                 if asked.is_cancelled() {
-                    // The servers' keeper and the programs' supervisors notice that this process ends, and clean up.
+                    // The supervisors of servers and programs notice that this process ends, and clean up.
                     std::process::exit(INTERRUPTED.into());
                 }
                 asked.cancel();

@@ -29,8 +29,8 @@ pub(crate) async fn start(pages: SocketAddr) -> Result<World> {
         .await
         .map_err(|fault| Fault::of_harness(attempt, &fault))?;
     if let Some(folder) = stack.folder() {
-        // The programs' files are also placed where the servers' keeper removes them, even when this process is killed.
-        // It fails only if already set, which changes nothing.
+        // The programs' files are also placed where the servers' supervisor removes them, even when this process is
+        // killed. It fails only if already set, which changes nothing.
         let _ = tempfile::env::override_temp_dir(folder);
     }
     let sign_in_url = format!("http://{pages}/sign-in");

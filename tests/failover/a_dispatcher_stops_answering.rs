@@ -1,6 +1,6 @@
 //! The dispatcher is frozen, or gets no more replies from Postgres. Settings are as shipped.
 
-use crate::{figure, json};
+use crate::{figure, json, not_ready, readiness};
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use nix::sys::signal::Signal;
@@ -47,6 +47,7 @@ async fn a_black_holed_dispatcher_is_replaced_within_fifteen_seconds() {
             })
             .await;
         let standby = world.another_api(&[]).await.unwrap();
+        let cut_off = world.probes().to_owned();
         line.stall();
         world.turn_to(&standby.base, &standby.probes);
 
@@ -58,6 +59,8 @@ async fn a_black_holed_dispatcher_is_replaced_within_fifteen_seconds() {
             began,
         );
         world.finished(batch).await;
+        let server = line.address().to_string();
+        not_ready(&world, &cut_off, &[&server, "no answer within 1.5 s"]).await;
 
         assert!(waited < REPLACED, "{waited:?}");
         world.assert_promises_kept().await;
@@ -65,4 +68,26 @@ async fn a_black_holed_dispatcher_is_replaced_within_fifteen_seconds() {
         drop(standby);
         world.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_worker_without_replies_from_postgres_is_not_ready_and_names_the_server() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let (line, url) = world.detour("DATABASE_URL").await;
+    let address = world.spare_address().unwrap().to_string();
+    let own = [("DATABASE_URL", url.as_str()), ("BECKON_PROBES_LISTEN", &address)];
+    world.start_worker_with(&own).await.unwrap();
+    let probes = format!("http://{address}");
+
+    line.stall();
+    let server = line.address().to_string();
+    not_ready(&world, &probes, &[&server, "no answer within 1.5 s"]).await;
+    line.restore().await.unwrap();
+
+    world
+        .eventually("the worker to be ready again", async || {
+            (readiness(&probes).await.0 == 200).then_some(())
+        })
+        .await;
+    world.end().await;
 }

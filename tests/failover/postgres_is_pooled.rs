@@ -2,16 +2,18 @@
 //! start and reports the reason.
 
 use crate::{assert_each_got_one, json};
-use harness::pooler::Pooler;
+use harness::pooler::{Pooler, Release};
 use harness::program::Program;
 use harness::{Setup, World};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30);
 
-async fn is_refused(mode: &str) {
+async fn is_refused(release: Release, mode: &str) {
     let world = World::with(Setup::default().workers(0)).await;
-    let pooler = Pooler::start(mode, world.setting("DATABASE_URL")).await.unwrap();
+    let pooler = Pooler::start(release, mode, world.setting("DATABASE_URL"))
+        .await
+        .unwrap();
     let pooled = pooler.url(world.setting("DATABASE_URL")).unwrap();
     let mut settings = world.settings().to_vec();
     for (name, value) in [
@@ -54,19 +56,27 @@ async fn is_refused(mode: &str) {
 
 #[tokio::test]
 async fn transaction_mode_is_refused_with_a_message() {
-    is_refused("transaction").await;
+    is_refused(Release::Installed, "transaction").await;
 }
 
 #[tokio::test]
 async fn statement_mode_is_refused_with_a_message() {
-    is_refused("statement").await;
+    is_refused(Release::Installed, "statement").await;
 }
 
 #[tokio::test]
-async fn session_mode_works_without_further_settings() {
+#[ignore = "nightly: PgBouncer of Debian's next release"]
+async fn with_a_newer_pooler_transaction_and_statement_mode_are_refused_with_a_message() {
+    is_refused(Release::Newer, "transaction").await;
+    is_refused(Release::Newer, "statement").await;
+}
+
+async fn works_in_session_mode(release: Release) {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(200).await;
-    let pooler = Pooler::start("session", world.setting("DATABASE_URL")).await.unwrap();
+    let pooler = Pooler::start(release, "session", world.setting("DATABASE_URL"))
+        .await
+        .unwrap();
     let pooled = pooler.url(world.setting("DATABASE_URL")).unwrap();
     world.start_api_with(&[("DATABASE_URL", &pooled)]).await.unwrap();
     let another = world.another_api(&[("DATABASE_URL", &pooled)]).await.unwrap();
@@ -79,6 +89,17 @@ async fn session_mode_works_without_further_settings() {
     drop(another);
     world.assert_promises_kept().await;
     world.end().await;
+}
+
+#[tokio::test]
+async fn session_mode_works_without_further_settings() {
+    works_in_session_mode(Release::Installed).await;
+}
+
+#[tokio::test]
+#[ignore = "nightly: PgBouncer of Debian's next release"]
+async fn with_a_newer_pooler_session_mode_works_without_further_settings() {
+    works_in_session_mode(Release::Newer).await;
 }
 
 #[tokio::test]

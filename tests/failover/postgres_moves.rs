@@ -1,6 +1,6 @@
 //! Postgres fails over to its standby, or is switched over to it.
 
-use crate::{figure, json};
+use crate::{figure, json, not_ready, readiness};
 use harness::faults::FaultProxy;
 use harness::replicated::{Replicated, Which};
 use harness::stack::Stop;
@@ -9,18 +9,23 @@ use harness::{Setup, World};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-const PEOPLE: usize = 1_500;
+pub(crate) const PEOPLE: usize = 1_500;
 
 /// A world on a primary with a standby, with one address that can lead to either.
 pub(crate) struct Moving {
     pub(crate) servers: Replicated,
     pub(crate) address: FaultProxy,
     pub(crate) world: World,
+    /// The URL of Postgres at that address.
+    pub(crate) url: String,
 }
 
 impl Moving {
     pub(crate) async fn start(setup: Setup) -> Self {
-        let servers = Replicated::start().await.unwrap();
+        Self::start_on(Replicated::start().await.unwrap(), setup).await
+    }
+
+    pub(crate) async fn start_on(servers: Replicated, setup: Setup) -> Self {
         servers.ask(Which::First, "create database beckon").await.unwrap();
         let address = FaultProxy::start(servers.address(Which::First)).await.unwrap();
         let url = format!("postgres://postgres@{}/beckon", address.address());
@@ -29,6 +34,7 @@ impl Moving {
             servers,
             address,
             world,
+            url,
         }
     }
 
@@ -37,10 +43,15 @@ impl Moving {
         self.address.lead_to(self.servers.address(which));
     }
 
-    /// The response of the API's `/readyz`.
-    async fn readiness(&self) -> (u16, String) {
-        let answer = reqwest::get(format!("{}/readyz", self.world.probes())).await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+    /// Waits until each process has left the old primary. Until then, its requests may fail once.
+    pub(crate) async fn all_moved(&self) {
+        let processes = 1 + self.world.workers.len();
+        let is_moved = "closing the connections to the previous server";
+        self.world
+            .eventually("each process to log the move", async || {
+                (self.world.logs().matches(is_moved).count() >= processes).then_some(())
+            })
+            .await;
     }
 
     /// The time from now until another mail is sent.
@@ -59,7 +70,7 @@ impl Moving {
     }
 }
 
-fn usual() -> Setup {
+pub(crate) fn usual() -> Setup {
     Setup::default()
         .workers(2)
         .api_setting("BECKON_MAIL_RATE", "50")
@@ -68,7 +79,10 @@ fn usual() -> Setup {
 
 #[tokio::test]
 async fn after_a_switchover_no_connection_stays_with_the_old_server() {
-    let mut moving = Moving::start(usual()).await;
+    let mut moving = Moving::start(usual().workers(1)).await;
+    let worker = moving.world.spare_address().unwrap().to_string();
+    let own = [("BECKON_PROBES_LISTEN", worker.as_str())];
+    moving.world.start_worker_with(&own).await.unwrap();
     let batch = moving.begin().await;
 
     // The address leads to the old server for a while after it has become the standby of the other.
@@ -77,24 +91,23 @@ async fn after_a_switchover_no_connection_stays_with_the_old_server() {
     moving.servers.promote(Which::Second).await.unwrap();
     moving.servers.start_as_standby(Which::First).await.unwrap();
     let server = moving.address.address().to_string();
-    let not_ready = moving
-        .world
-        .eventually("the API not to be ready", async || {
-            let (status, body) = moving.readiness().await;
-            (status == 503 && body.contains("standby")).then_some(body)
-        })
-        .await;
+    let both = [moving.world.probes().to_owned(), format!("http://{worker}")];
+    for probes in &both {
+        not_ready(&moving.world, probes, &[&server, "it is a standby"]).await;
+    }
     tokio::time::sleep(Duration::from_secs(12)).await;
     moving.lead_to(Which::Second);
     let waited = moving
         .next_mail("switchover, from the move of the address to the next mail")
         .await;
+    moving.all_moved().await;
     let finished = moving.world.finished(batch).await;
-    let ready = moving.readiness().await;
+    for probes in &both {
+        let (status, body) = readiness(probes).await;
+        assert_eq!(status, 200, "{body}");
+    }
 
-    assert!(not_ready.contains(&server), "{not_ready}");
     assert!(waited < Duration::from_secs(15), "{waited:?}");
-    assert_eq!(ready.0, 200, "{}", ready.1);
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     assert_counted(&moving.world, &finished);
     assert!(
@@ -127,7 +140,7 @@ async fn a_synchronous_failover_loses_nothing() {
 }
 
 /// Asserts that every duplicate mail is recorded as unsure.
-fn assert_counted(world: &World, finished: &Value) {
+pub(crate) fn assert_counted(world: &World, finished: &Value) {
     let second = world.relay.accepted_count() - PEOPLE;
     let unsure = finished["counts"]["unsure"].as_u64().unwrap();
     println!("figure: second mails: {second}, unsure: {unsure}");

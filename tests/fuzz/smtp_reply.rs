@@ -85,7 +85,11 @@ impl Shipment for OneMail {
         uuid::Uuid::nil()
     }
 
-    fn take_place(&mut self) -> Option<Permit<Self>> {
+    fn is_first_attempt(&self) -> bool {
+        true
+    }
+
+    fn take_permit(&mut self) -> Option<Permit> {
         None
     }
 

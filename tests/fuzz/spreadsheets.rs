@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Cursor, Seek as _, Write as _};
 
-use import::{Directions, FileFault, Limits, Sheet};
+use import::{Directions, FileFault, Limits, ParsedFile};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -123,13 +123,13 @@ fn hold(bytes: &[u8]) {
         cell_bytes: 200,
         ..Limits::default()
     };
-    match Sheet::open(file, &Directions::default(), limits) {
+    match ParsedFile::open(file, &Directions::default(), limits) {
         Ok((sheet, lines)) => {
             let lines: Vec<_> = lines.collect::<Result<_, FileFault>>().unwrap();
             assert_eq!(lines.len(), usize::try_from(sheet.rows).unwrap());
         }
         Err(fault) => {
-            assert!((400..500).contains(&fault.status()), "{fault}");
+            assert!(!matches!(fault, FileFault::Unreadable(_)), "{fault}");
             let message = fault.to_string();
             assert!(!message.contains(char::is_control), "{message:?}");
         }

@@ -19,6 +19,9 @@ use programs::Programs;
 
 /// Timeout for the start of a node. Three at once on two cores take half a minute, and a node waits for missing ones.
 const START: Duration = Duration::from_mins(3);
+/// The virtual host of Beckon, named as in `deploy/`.
+const VHOST: &str = "beckon";
+
 /// Timeout for a command to a node.
 const ANSWER: Duration = Duration::from_mins(1);
 
@@ -159,7 +162,7 @@ impl BrokerCluster {
 
     /// The address of a node.
     pub fn url(&self, at: usize) -> String {
-        format!("amqp://guest:guest@{}/%2f", self.node(at).amqp.address())
+        format!("amqp://guest:guest@{}/{VHOST}", self.node(at).amqp.address())
     }
 
     /// The name of a node in the cluster.
@@ -167,9 +170,9 @@ impl BrokerCluster {
         &self.node(at).name
     }
 
-    /// The address of a node's metrics.
-    pub fn figures(&self, at: usize) -> std::net::SocketAddr {
-        self.node(at).figures.address()
+    /// The addresses of the nodes' metrics.
+    pub fn figures(&self) -> Vec<std::net::SocketAddr> {
+        self.nodes.iter().map(|node| node.figures.address()).collect()
     }
 
     /// Starts a node and waits until it accepts connections.
@@ -251,7 +254,11 @@ impl BrokerCluster {
     /// When the node does not answer.
     pub async fn members(&self, at: usize) -> Result<Vec<(String, usize)>> {
         let printed = self
-            .command(at, "rabbitmqctl", &["--silent", "list_queues", "name", "members"])
+            .command(
+                at,
+                "rabbitmqctl",
+                &["--silent", "list_queues", "--vhost", VHOST, "name", "members"],
+            )
             .await?;
         Ok(printed
             .lines()
@@ -268,7 +275,11 @@ impl BrokerCluster {
     /// When the node does not answer, or the queue has no leader.
     pub async fn leader_of(&self, at: usize, queue: &str) -> Result<usize> {
         let printed = self
-            .command(at, "rabbitmqctl", &["--silent", "list_queues", "name", "leader"])
+            .command(
+                at,
+                "rabbitmqctl",
+                &["--silent", "list_queues", "--vhost", VHOST, "name", "leader"],
+            )
             .await?;
         let leader = printed
             .lines()

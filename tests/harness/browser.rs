@@ -146,6 +146,16 @@ impl Browser {
         Ok(())
     }
 
+    /// Limits the uploads of the current tab to this many bytes a second; `None` removes the limit.
+    pub async fn limit_uploads(&self, bytes: Option<u32>) {
+        let bytes = bytes.map_or(-1, i64::from);
+        let line = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes });
+        let enabled = self.session.devtools("Network.enable", json!({})).await;
+        self.done("watch its network", enabled).await;
+        let limited = self.session.devtools("Network.emulateNetworkConditions", line).await;
+        self.done("limit its uploads", limited).await;
+    }
+
     /// Opens an address and waits until the page has loaded.
     pub async fn open(&self, url: &str) {
         let opened = self

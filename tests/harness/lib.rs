@@ -8,6 +8,7 @@ pub mod collector;
 pub mod error;
 pub mod faults;
 pub mod installed;
+pub mod mail_servers;
 pub mod pooler;
 pub mod ports;
 pub mod program;

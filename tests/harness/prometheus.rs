@@ -16,14 +16,34 @@ use crate::ports::Port;
 use crate::program::Program;
 use crate::world::{PATIENCE, Setup, World};
 
+/// The shipped rules.
+const RULES: &str = include_str!("../../deploy/prometheus/rules/beckon.rules.yml");
+
+/// The shipped rules without waiting times and with short ranges, because a test cannot wait ten minutes.
+pub fn rules_in_a_hurry() -> String {
+    let mut rules = String::new();
+    for line in RULES.lines() {
+        let waits = ["for: ", "keep_firing_for: "]
+            .iter()
+            .any(|word| line.trim_start().starts_with(word));
+        if !waits {
+            rules.push_str(line);
+            rules.push('\n');
+        }
+    }
+    for span in ["[5m]", "[10m]", "[15m]", "[30m]", "[1h]", "[6h]"] {
+        rules = rules.replace(span, "[10s]");
+    }
+    rules
+}
+
 /// Scrape targets, named like the jobs that rules and dashboards use.
-#[derive(Clone, Copy)]
 struct Targets {
     /// The API's metrics endpoint.
     api: SocketAddr,
     /// The worker's metrics endpoint.
-    worker: SocketAddr,
-    broker: SocketAddr,
+    worker: Option<SocketAddr>,
+    brokers: Vec<SocketAddr>,
 }
 
 /// A running Prometheus. Dropping it ends it.
@@ -31,7 +51,7 @@ struct Targets {
 pub struct Prometheus {
     program: Program,
     /// The port of the worker's metrics endpoint.
-    _worker: Port,
+    _worker: Option<Port>,
     base: String,
     http: Client,
 }
@@ -55,21 +75,39 @@ impl Prometheus {
         let unknown = || HarnessError::new("the port of the broker's metrics is unknown");
         let targets = Targets {
             api: world.probes_address(),
-            worker: worker.address(),
-            broker: world.stack().broker_figures().ok_or_else(unknown)?,
+            worker: Some(worker.address()),
+            brokers: vec![world.stack().broker_figures().ok_or_else(unknown)?],
         };
-        let (program, base) = start(&world, targets, rules).await?;
+        let prometheus = Self::start(&world, &targets, Some(worker), rules).await?;
+        Ok((world, prometheus))
+    }
+
+    /// Starts a Prometheus that scrapes a world's API and these RabbitMQ nodes, with these rules.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub async fn over_brokers(world: &World, brokers: Vec<SocketAddr>, rules: &str) -> Result<Self> {
+        let targets = Targets {
+            api: world.probes_address(),
+            worker: None,
+            brokers,
+        };
+        Self::start(world, &targets, None, rules).await
+    }
+
+    async fn start(world: &World, targets: &Targets, worker: Option<Port>, rules: &str) -> Result<Self> {
+        let (program, base) = start(world, targets, rules).await?;
         let http = Client::builder()
             .no_proxy()
             .build()
             .map_err(|fault| HarnessError::because("could not make a client", fault))?;
-        let prometheus = Self {
+        Ok(Self {
             program,
             _worker: worker,
             base,
             http,
-        };
-        Ok((world, prometheus))
+        })
     }
 
     /// The current result of a query.
@@ -114,7 +152,7 @@ impl Prometheus {
 }
 
 /// Starts Prometheus and returns it with its base address.
-async fn start(world: &World, targets: Targets, rules: &str) -> Result<(Program, String)> {
+async fn start(world: &World, targets: &Targets, rules: &str) -> Result<(Program, String)> {
     let failed = |fault| HarnessError::because("could not write the settings of Prometheus", fault);
     let folder = world.folder();
     let (settings, own_rules) = (folder.join("prometheus.yml"), folder.join("own.rules.yml"));
@@ -133,18 +171,23 @@ async fn start(world: &World, targets: Targets, rules: &str) -> Result<(Program,
 }
 
 /// Its configuration: that of `deploy/prometheus/prometheus.yml` with an interval of 1 s instead of 15 s.
-fn config(targets: Targets, rules: &Path) -> String {
-    let Targets { api, worker, broker } = targets;
+fn config(targets: &Targets, rules: &Path) -> String {
     let rules = rules.display();
+    let list = |targets: &[SocketAddr]| {
+        let quoted: Vec<String> = targets.iter().map(|target| format!("'{target}'")).collect();
+        format!("static_configs: [{{ targets: [{}] }}]", quoted.join(", "))
+    };
+    let (api, worker) = (list(&[targets.api]), list(targets.worker.as_slice()));
+    let brokers = list(&targets.brokers);
     format!(
         "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  evaluation_interval: 1s\n\
          rule_files: ['{rules}']\n\
          scrape_configs:\n\
-         - job_name: beckon-api\n  static_configs: [{{ targets: ['{api}'] }}]\n\
-         - job_name: beckon-worker\n  static_configs: [{{ targets: ['{worker}'] }}]\n\
-         - job_name: rabbitmq\n  static_configs: [{{ targets: ['{broker}'] }}]\n\
+         - job_name: beckon-api\n  {api}\n\
+         - job_name: beckon-worker\n  {worker}\n\
+         - job_name: rabbitmq\n  {brokers}\n\
          - job_name: rabbitmq-queues\n  metrics_path: /metrics/detailed\n  \
            params: {{ family: [queue_coarse_metrics, queue_consumer_count, ra_metrics] }}\n  \
-           static_configs: [{{ targets: ['{broker}'] }}]\n"
+           {brokers}\n"
     )
 }

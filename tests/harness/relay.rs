@@ -31,6 +31,7 @@ pub use self::mail::Mail;
 pub use self::script::{Behaviour, HangUp, Keep, Limit, Login, Mode, Offer, Script, Step, Tls};
 
 use self::certificate::Certificate;
+pub(crate) use self::certificate::issue;
 use self::ledger::Ledger;
 use self::rules::Rules;
 use self::session::Session;
@@ -111,9 +112,14 @@ impl Relay {
         self.shared.rules.set_mode(mode);
     }
 
-    /// Sets how many mails the relay takes in a time window; `None` removes the limit.
+    /// Sets how many mails the relay takes in a time window, instead of all limits so far; `None` removes them.
     pub fn set_limit(&self, limit: Option<Limit>) {
-        self.shared.rules.set_limit(limit);
+        self.set_limits(limit.into_iter().collect());
+    }
+
+    /// Sets several limits, which all apply, instead of those so far.
+    pub fn set_limits(&self, limits: Vec<Limit>) {
+        self.shared.rules.set_limits(limits);
     }
 
     /// Closes the port, so connections are refused. Open connections continue.

@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::process::Command;
 
+use crate::clock::Clock;
 use crate::error::{HarnessError, Result};
 use crate::faults::FaultProxy;
 use crate::installed::path_of;
@@ -38,6 +39,8 @@ pub struct Replicated {
     servers: [Server; 2],
     /// The proxy between the primary and its standby.
     stream: FaultProxy,
+    /// The clock of both servers.
+    clock: Option<Clock>,
     folder: tempfile::TempDir,
 }
 
@@ -67,6 +70,19 @@ impl Replicated {
     ///
     /// When one of them does not start; the text quotes its log.
     pub async fn start() -> Result<Self> {
+        Self::start_on(false).await
+    }
+
+    /// Starts them with a clock that can be set.
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not start, or libfaketime is not installed.
+    pub async fn start_with_clock() -> Result<Self> {
+        Self::start_on(true).await
+    }
+
+    async fn start_on(has_clock: bool) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|e| HarnessError::because("could not make a folder", e))?;
         give_to_servers(folder.path())?;
         let servers = [Server::claim("first")?, Server::claim("second")?];
@@ -74,6 +90,11 @@ impl Replicated {
         let mut this = Self {
             servers,
             stream,
+            clock: if has_clock {
+                Some(Clock::in_folder(folder.path()).await?)
+            } else {
+                None
+            },
             folder,
         };
         let data = this.files_of(Which::First);
@@ -121,6 +142,18 @@ impl Replicated {
     /// The URL of a database on one of them.
     pub fn url(&self, which: Which, database: &str) -> String {
         format!("postgres://postgres@{}/{database}", self.server(which).port.address())
+    }
+
+    /// Sets the clock of both to this difference from the machine's.
+    ///
+    /// # Errors
+    ///
+    /// When they have none, or its file cannot be written.
+    pub fn set_clock(&self, difference: &str) -> Result<()> {
+        let clock = self.clock.as_ref();
+        clock
+            .ok_or_else(|| HarnessError::new("started without a clock"))?
+            .put(difference)
     }
 
     /// The address of one of them.
@@ -172,6 +205,25 @@ impl Replicated {
         asked
             .await
             .map_err(|e| HarnessError::because(format!("Postgres refused {statement}"), e))
+    }
+
+    /// The answer of one of them to a question, as text; empty for null.
+    ///
+    /// # Errors
+    ///
+    /// The output of Postgres.
+    pub async fn answer(&self, which: Which, database: &str, question: &str) -> Result<String> {
+        let asked = async {
+            let mut connection = PgConnection::connect(&self.url(which, database)).await?;
+            let found: Option<String> = sqlx::query_scalar(AssertSqlSafe(question.to_owned()))
+                .fetch_one(&mut connection)
+                .await?;
+            connection.close().await?;
+            Ok::<_, sqlx::Error>(found.unwrap_or_default())
+        };
+        asked
+            .await
+            .map_err(|e| HarnessError::because(format!("Postgres did not answer {question}"), e))
     }
 
     /// Stops one of them.
@@ -262,6 +314,11 @@ impl Replicated {
         private(Path::new(&data))?;
         let postgres = path_of("POSTGRES_BIN").await?.join("postgres");
         let folder = self.folder.path().to_owned();
+        let settings = self.clock.as_ref().map(Clock::settings).unwrap_or_default();
+        let settings: Vec<(String, String)> = settings
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         let server = self.server_mut(which);
         server.starts += 1;
         let (port, log) = (
@@ -272,7 +329,7 @@ impl Replicated {
         arguments.extend(SETTINGS.split_whitespace());
         let started = not_as_root(&postgres, &arguments)?;
         let arguments: Vec<&str> = started.arguments.iter().map(String::as_str).collect();
-        let program = Program::start_ended_by("QUIT", &started.path, (&folder, &log), &arguments, &[]).await?;
+        let program = Program::start_ended_by("QUIT", &started.path, (&folder, &log), &arguments, &settings).await?;
         server.program = Some(program);
         self.until("it is up", which, "select true").await
     }

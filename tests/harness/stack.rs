@@ -2,14 +2,14 @@
 //!
 //! They run as child processes on free ports of the loopback address, in a separate folder below the system's temporary
 //! folder, and several stacks can run side by side. When a stack is dropped, or its process ends for any reason,
-//! `keeper.sh` removes servers and folder.
+//! `supervisor.sh` removes servers and folder.
 //!
 //! A stack has no connections and no tasks, so that tests with different runtimes can share it.
 
 mod broker;
 mod database;
-mod keeper;
 mod programs;
+mod supervisor;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -21,8 +21,8 @@ use tokio::sync::OnceCell;
 
 pub use self::broker::SHIPPED_POLICIES;
 pub(crate) use self::broker::{SHIPPED_CONFIGURATION, greets};
-use self::keeper::Keeper;
 use self::programs::Programs;
+use self::supervisor::Supervisor;
 use crate::error::{HarnessError, Result};
 use crate::ports::Port;
 
@@ -48,10 +48,10 @@ pub struct Stack {
 #[derive(Debug)]
 struct Own {
     // Dropped before the ports, which stay claimed until the servers have ended.
-    keeper: Arc<Keeper>,
+    supervisor: Arc<Supervisor>,
     /// Virtual hosts created through this stack, which are created again after the broker is wiped.
     vhosts: Mutex<BTreeSet<String>>,
-    /// Serialises `rabbitmqctl`, of which the keeper runs one at a time.
+    /// Serialises `rabbitmqctl`, of which the supervisor runs one at a time.
     rabbitmqctl: tokio::sync::Mutex<()>,
     ports: Ports,
 }
@@ -91,7 +91,7 @@ pub enum Stop {
     Kill,
 }
 
-/// One of the two servers, with its name in the keeper and the logs.
+/// One of the two servers, with its name in the supervisor and the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Server {
     Postgres,
@@ -163,16 +163,16 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Creates a stack with its folder, ports and keeper, without servers.
+    /// Creates a stack with its folder, ports and supervisor, without servers.
     async fn begin(postgres_options: &str, broker_lines: &[&str]) -> Result<Self> {
         let programs = Programs::find().await?;
         let ports = Ports::claim()?;
-        let keeper = Keeper::start(&programs, &ports, postgres_options)?;
+        let supervisor = Supervisor::start(&programs, &ports, postgres_options)?;
         let stack = Self {
             database_url: format!("postgres://postgres@{}/postgres", ports.postgres.address()),
             amqp_url: format!("amqp://guest:guest@{}/%2f", ports.amqp.address()),
             own: Some(Own {
-                keeper: Arc::new(keeper),
+                supervisor: Arc::new(supervisor),
                 vhosts: Mutex::default(),
                 rabbitmqctl: tokio::sync::Mutex::default(),
                 ports,
@@ -199,7 +199,7 @@ impl Stack {
 
     /// The folder of a private stack: `postgres`, `broker/mnesia`, `log`.
     pub fn folder(&self) -> Option<&Path> {
-        self.own.as_ref().map(|own| own.keeper.folder())
+        self.own.as_ref().map(|own| own.supervisor.folder())
     }
 
     fn own(&self) -> Result<&Own> {
@@ -212,12 +212,12 @@ impl Stack {
     where
         F: Future<Output = bool>,
     {
-        let keeper = &self.own()?.keeper;
+        let supervisor = &self.own()?.supervisor;
         let name = server.name();
-        keeper.ask(format!("start {name}")).await?;
+        supervisor.ask(format!("start {name}")).await?;
         let deadline = Instant::now() + START;
         while !is_ready().await {
-            let trouble = if keeper.ask(format!("lives {name}")).await? == "no" {
+            let trouble = if supervisor.ask(format!("lives {name}")).await? == "no" {
                 "ended while starting".to_owned()
             } else if Instant::now() > deadline {
                 format!("was not ready within {START:?}")
@@ -225,7 +225,7 @@ impl Stack {
                 tokio::time::sleep(PULSE).await;
                 continue;
             };
-            let tail = keeper.log_tail(name);
+            let tail = supervisor.log_tail(name);
             return Err(HarnessError::new(format!(
                 "the private {name} {trouble}; the end of its log:\n{tail}"
             )));
@@ -236,24 +236,24 @@ impl Stack {
     /// The ends of the logs of its private servers.
     pub(crate) fn log_tails(&self) -> Vec<String> {
         let servers = [Server::Postgres, Server::Broker].map(Server::name);
-        let keeper = self.own.as_ref().map(|own| &own.keeper);
-        keeper
-            .map(|keeper| {
+        let supervisor = self.own.as_ref().map(|own| &own.supervisor);
+        supervisor
+            .map(|supervisor| {
                 servers
-                    .map(|name| format!("{name}:\n{}", keeper.log_tail(name)))
+                    .map(|name| format!("{name}:\n{}", supervisor.log_tail(name)))
                     .to_vec()
             })
             .unwrap_or_default()
     }
 
     async fn stop_server(&self, server: Server, signal: &str) -> Result<()> {
-        let keeper = &self.own()?.keeper;
+        let supervisor = &self.own()?.supervisor;
         let name = server.name();
-        keeper.ask(format!("signal {signal} {name}")).await?;
+        supervisor.ask(format!("signal {signal} {name}")).await?;
         let deadline = Instant::now() + STOP;
-        while keeper.ask(format!("lives {name}")).await? == "yes" {
+        while supervisor.ask(format!("lives {name}")).await? == "yes" {
             if Instant::now() > deadline {
-                let tail = keeper.log_tail(name);
+                let tail = supervisor.log_tail(name);
                 return Err(HarnessError::new(format!(
                     "the private {name} did not stop within {STOP:?} of SIG{signal}; the end of its log:\n{tail}"
                 )));

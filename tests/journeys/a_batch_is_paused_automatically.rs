@@ -5,8 +5,8 @@ use crate::manual_dispatch::{claim, due_in, run, settle, world_that_owes};
 use harness::relay::{Behaviour, Step};
 use harness::{Setup, World};
 use serde_json::Value;
-use shared::batch::{Brake, Lane};
-use shared::store::brake;
+use shared::batch::{Lane, PauseCause};
+use shared::store::auto_pause;
 use shared::store::settle::Ending;
 use uuid::Uuid;
 
@@ -207,7 +207,7 @@ async fn a_refused_sender_uses_no_attempt_and_pauses_large_batches() {
     assert_eq!(seen["brake"], "relay", "{seen}");
     assert_eq!(
         seen["reason"],
-        "Paused by Beckon: your mail server refuses our sender address"
+        "Paused by Beckon: your mail server refuses our sender address. Its reply: “550 5.1.8 sender rejected”"
     );
     assert_eq!(
         (&waits["state"], &waits["counts"]["failed"]),
@@ -238,9 +238,10 @@ async fn a_batch_with_nothing_left_is_not_paused() {
     settle(&world, &claims[0], token, unknown.clone(), false).await;
     settle(&world, &claims[1], token, unknown, false).await;
 
-    let seen = brake::failing(&world.db, 2, 2).await.unwrap();
-    let ended = brake::ended(&world.db, &seen[0]).await.unwrap();
-    let pause = async || brake::pause(&world.db, &seen[0], Brake::Bounces, "Paused by Beckon", json!({})).await;
+    let seen = auto_pause::failing(&world.db, 2, 2).await.unwrap();
+    let ended = auto_pause::ended(&world.db, &seen[0]).await.unwrap();
+    let pause =
+        async || auto_pause::pause(&world.db, &seen[0], PauseCause::Bounces, "Paused by Beckon", json!({})).await;
     let of_nothing = pause().await.unwrap();
     run(
         &world,

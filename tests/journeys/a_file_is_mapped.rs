@@ -2,12 +2,12 @@
 
 use crate::json;
 use crate::staging::{import_state, priya, staged, upload};
-use api::staged_import::{Chosen, StagedImports};
+use api::app::imports::staged::{Chosen, StagedImports};
 use harness::{Setup, World};
 use import::Mapping;
 use serde_json::Value;
 use shared::store::imports::undo::Undone;
-use shared::store::imports::{ImportMode, ImportState, UndoneTotals};
+use shared::store::imports::{ImportMode, ImportState, UndoneCounts};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -144,7 +144,7 @@ async fn an_empty_cell_clears_if_requested_and_undoing_restores_the_value() {
     );
     assert_eq!(counts(&cleared), [2, 1, 1, 0, 0, 0]);
     assert_eq!(counts(&again), [2, 0, 0, 2, 0, 0]);
-    let expected = UndoneTotals {
+    let expected = UndoneCounts {
         removed: 0,
         restored: 1,
         kept: 0,

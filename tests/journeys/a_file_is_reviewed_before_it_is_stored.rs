@@ -2,12 +2,12 @@
 
 use crate::json;
 use crate::staging::{import_state, priya, staged, upload};
-use api::staged_import::StagedImports;
+use api::app::imports::staged::StagedImports;
 use futures_util::future::join_all;
 use harness::{Setup, World};
 use serde_json::Value;
 use shared::store::imports::rows::{self, File};
-use shared::store::imports::{ImportState, Totals, steps};
+use shared::store::imports::{ImportCounts, ImportState, steps};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -271,7 +271,12 @@ async fn work_is_begun_again_only_after_its_process_died() {
     assert!(import_state(&world, import).await.is_interrupted);
     check(&staged, import).await;
     assert_eq!(import_state(&world, import).await.state, ImportState::Checked);
-    assert!(!steps::progress(&world.db, dead, 1, 5).await.unwrap());
+    let reached = steps::Reached {
+        rows: 1,
+        of_rows: 5,
+        rows_per_second: None,
+    };
+    assert!(!steps::progress(&world.db, dead, reached).await.unwrap());
 
     let slow = steps::begin_store(&world.db, import, false).await.unwrap().unwrap();
     assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
@@ -292,9 +297,17 @@ async fn work_is_begun_again_only_after_its_process_died() {
         custom_fields: Vec::new(),
         mapping: None,
     };
-    let ended = rows::finish(&mut transaction, import, slow.run, &file, &Totals::default(), "slow").await;
+    let ended = rows::finish(
+        &mut transaction,
+        import,
+        slow.run,
+        &file,
+        &ImportCounts::default(),
+        "slow",
+    )
+    .await;
     assert!(!ended.unwrap());
-    transaction.rollback().await.unwrap();
+    drop(transaction);
     world.end().await;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::json;
 use crate::manual_dispatch::{claim, due, mark, settle, turn, world_that_owes};
-use shared::store::dispatcher_lease::Turn;
+use shared::store::dispatcher_lease::DispatcherLease;
 use shared::store::settle::Ending;
 use std::time::Duration;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ async fn a_mail_claimed_and_given_back_before_its_mark_is_published_again() {
     // Its job is used up, so marking the delivery as queued would leave it to the sweep.
     let again = due(&world, 10).await;
     assert_eq!(again.len(), 1);
-    let over = Turn { epoch: turn.epoch - 1 };
+    let over = DispatcherLease { epoch: turn.epoch - 1 };
     mark(&world, over, &again[0]).await;
     assert_eq!(
         due(&world, 10).await.len(),

@@ -4,8 +4,8 @@ use crate::json;
 use crate::manual_dispatch::run;
 use harness::World;
 use serde_json::Value;
-use shared::store::tally::{self, Alike};
-use shared::store::{batches, months};
+use shared::store::counts::{self, Alike};
+use shared::store::{batches, partitions};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ const EACH: i64 = 3;
 /// The counts of a batch by state, as its page shows them.
 async fn counts(world: &World, batch: Uuid) -> Vec<Alike> {
     let batch = batches::find(&world.db, batch).await.unwrap().unwrap();
-    let mut alike = tally::of_batch(&world.db, &batch).await.unwrap().alike;
+    let mut alike = counts::of_batch(&world.db, &batch).await.unwrap().alike;
     alike.sort_by_key(|one| (one.state.as_str(), one.reason.clone()));
     alike
 }
@@ -75,7 +75,7 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
         before.push(counts(&world, *batch).await);
     }
 
-    let dropped = months::drop(&world.db, KEPT).await.unwrap();
+    let dropped = partitions::drop(&world.db, KEPT).await.unwrap();
 
     assert_eq!(dropped, [], "a month of which mails are owed");
     for ((name, batch), before) in all.iter().zip(&before) {
@@ -90,7 +90,7 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
         "delete from batches b where not exists (select from deliveries where batch_id = b.id)",
     )
     .await;
-    let with_nothing_left = months::drop(&world.db, KEPT).await.unwrap();
+    let with_nothing_left = partitions::drop(&world.db, KEPT).await.unwrap();
     assert_eq!(with_nothing_left, [], "their counts would be 0");
 
     world.start_api().await.unwrap();
@@ -103,7 +103,7 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
     for (_, batch) in &left {
         world.finished(*batch).await;
     }
-    let at_last = months::drop(&world.db, KEPT).await.unwrap();
+    let at_last = partitions::drop(&world.db, KEPT).await.unwrap();
 
     assert_eq!(at_last.len(), 1, "{at_last:?}");
     for (name, batch) in &left {
@@ -192,13 +192,13 @@ async fn a_batch_at_the_end_of_a_month_is_dropped_with_it_unless_unfinished() {
                 where id = (select min(id::text)::uuid from deliveries where batch_id = $1)";
     set(&world, sent, open).await;
     let kept = kept(&world).await;
-    let while_one_is_open = months::drop(&world.db, kept).await.unwrap();
+    let while_one_is_open = partitions::drop(&world.db, kept).await.unwrap();
     world
         .post(&format!("/v1/batches/{open}/stop"), json!({}))
         .await
         .expect(200);
     let stopped = world.finished(open).await;
-    let dropped = months::drop(&world.db, kept).await.unwrap();
+    let dropped = partitions::drop(&world.db, kept).await.unwrap();
 
     assert_eq!(while_one_is_open, [], "half of an unfinished batch would be gone");
     assert_eq!(

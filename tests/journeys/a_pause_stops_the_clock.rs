@@ -5,8 +5,8 @@ use harness::relay::Behaviour;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use serde_json::Value;
-use shared::batch::Brake;
-use shared::store::brake::{self, Running};
+use shared::batch::PauseCause;
+use shared::store::auto_pause::{self, Running};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -48,7 +48,7 @@ async fn brake(world: &World, batch: Uuid) {
         unknown: 0,
         policy: 20,
     };
-    let is_paused = brake::pause(&world.db, &seen, Brake::Policy, "20 of 20 were refused", json!({})).await;
+    let is_paused = auto_pause::pause(&world.db, &seen, PauseCause::Policy, "20 of 20 were refused", json!({})).await;
     assert!(is_paused.unwrap());
 }
 

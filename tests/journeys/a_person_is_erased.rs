@@ -1,5 +1,6 @@
 //! A user asks which data is kept about them, and then to have it erased.
 
+use crate::console_session::ConsoleSession;
 use crate::json;
 use harness::World;
 use harness::relay::{Behaviour, Step};
@@ -61,6 +62,27 @@ async fn id_of(world: &World, email: &str) -> Uuid {
     users["items"][0]["id"].as_str().unwrap().parse().unwrap()
 }
 
+/// Has an administrator save a filter, name a do-not-mail list and begin a selection with this address, and send a batch
+/// that leaves the filter and the list out.
+async fn search_for(world: &World, address: &str) {
+    let filter = json!({ "name": format!("only {address}"), "filter": { "q": address } });
+    let filter = world.post("/v1/filters", filter).await.expect(201)["id"].clone();
+    let list = reqwest::Client::new()
+        .post(format!("{}/v1/do-not-mail-lists?name=not%20{address}", world.base()))
+        .bearer_auth(world.key())
+        .header("Content-Type", "text/csv")
+        .body("email\nbob@example.org\n");
+    let list: Value = list.send().await.unwrap().json().await.unwrap();
+    let exclude = json!({ "saved_filters": [filter], "do_not_mail_lists": [list["id"]] });
+    let batch = json!({ "emails": ["ada@example.org"], "include_recent": true, "exclude": exclude });
+    let batch = world.invite(batch).await;
+    world.finished(batch).await;
+    let who = world.administrator().await.clone();
+    let mut session = ConsoleSession::of(world, &who).await;
+    let chosen = session.post("/console/users", &[("q", address), ("do", "all")]).await;
+    assert_eq!(chosen.status, 303, "{}", chosen.text);
+}
+
 /// A world in which every table that can name a user does.
 async fn a_life(world: &World) -> (Uuid, Uuid) {
     let words = format!("550 5.1.1 <{OLD}>: no user of this name");
@@ -86,7 +108,23 @@ async fn a_life(world: &World) -> (Uuid, Uuid) {
     changed.expect(200);
     let password = world.reset_passwords(json!({ "users": [nora] })).await;
     world.finished(password).await;
+    search_for(world, NEW).await;
+    search_for(world, NEIGHBOUR).await;
     (nora, invite)
+}
+
+/// Asserts that nothing of the neighbour was erased.
+async fn assert_neighbour_stays(world: &World) {
+    let rejects: i64 = sqlx::query_scalar("select count(*) from import_rejects")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(rejects, 1, "the neighbour's row stays");
+    let kept = rows_with(world, NEIGHBOUR).await;
+    for table in ["saved_filters", "selections", "do_not_mail_lists", "batches"] {
+        let kept = kept.iter().filter(|row| row.starts_with(table)).count();
+        assert_eq!(kept, 1, "{table} of the neighbour stays");
+    }
 }
 
 #[tokio::test]
@@ -120,6 +158,7 @@ async fn everything_stored_about_a_user_is_exported_and_then_erased() {
         ("last_sent", 1),
         ("left_out", 1),
         ("blocked_addresses", 1),
+        ("saved_filters", 1),
     ] {
         assert_eq!(exported[part].as_array().unwrap().len(), rows, "{part} in {exported:#}");
     }
@@ -145,11 +184,7 @@ async fn everything_stored_about_a_user_is_exported_and_then_erased() {
         let left = rows_with(&world, trace).await;
         assert!(left.is_empty(), "{trace} is left: {left:#?}");
     }
-    let rejects: i64 = sqlx::query_scalar("select count(*) from import_rejects")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(rejects, 1, "the neighbour's row stays");
+    assert_neighbour_stays(&world).await;
     assert_eq!(world.batch(invite).await["counts"], before["counts"]);
     let export = world.get(&format!("/v1/users/{nora}/export")).await;
     assert_eq!(export.status, 404, "{}", export.text);

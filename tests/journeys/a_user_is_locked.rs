@@ -2,6 +2,7 @@
 
 use crate::json;
 use harness::{Setup, World};
+use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -27,6 +28,40 @@ async fn acts(world: &World, id: Uuid) -> Vec<(String, Value)> {
         .fetch_all(&world.db)
         .await
         .unwrap()
+}
+
+/// Number of clients with which users have signed in.
+async fn known_clients(world: &World) -> i64 {
+    let counted = sqlx::query_scalar("select count(*) from known_clients");
+    counted.fetch_one(&world.db).await.unwrap()
+}
+
+#[tokio::test]
+async fn ending_passwords_forgets_the_clients_that_used_them() {
+    let world = World::start().await;
+    let id = world.person(ADA).await;
+    let revoke = json!({ "users": [id], "include_used": true });
+    let other = json!({ "email": "ada.other@example.org" });
+    let user = format!("/v1/users/{id}");
+    let endings = [
+        (Method::POST, format!("{user}/lock"), json!({})),
+        (Method::POST, "/v1/credentials/revoke".to_owned(), revoke),
+        (Method::PATCH, user.clone(), other),
+    ];
+
+    for (method, path, body) in endings {
+        let password = mailed(&world).await;
+        let claim = json!({ "email": ADA, "password": password, "client": "a thief's browser" });
+        let signed_in = world.post("/v1/credentials/verify", claim).await.expect(200);
+        assert_eq!(signed_in["valid"], true, "{path}: {signed_in}");
+        assert_eq!(known_clients(&world).await, 1, "{path}");
+
+        world.ask(method, &path, Some(body), None).await.expect(200);
+
+        assert_eq!(known_clients(&world).await, 0, "{path}");
+        world.post(&format!("{user}/unlock"), json!({})).await;
+    }
+    world.end().await;
 }
 
 #[tokio::test]

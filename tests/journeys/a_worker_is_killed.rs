@@ -106,7 +106,7 @@ fn files_in(folder: &Path) -> usize {
 fn lines_in(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let lines = entries.map(|entry| match std::fs::read_to_string(entry.path()) {
-        Ok(text) => text.lines().count(),
+        Ok(text) => text.lines().filter(|line| !line.is_empty()).count(),
         Err(_) => lines_in(&entry.path()),
     });
     lines.sum()

@@ -374,7 +374,6 @@ async fn a_first_password_of_the_previous_release_signs_in_and_must_be_replaced(
         .execute(&world.db)
         .await
         .unwrap();
-
     let ana = Administrator {
         password: first.to_uppercase().replace('-', " "),
         ..ana
@@ -393,8 +392,9 @@ async fn a_first_password_of_the_previous_release_signs_in_and_must_be_replaced(
 impl ConsoleSession {
     /// Submits the form on which a password must be chosen before anything else.
     async fn send_own(&mut self, password: &str) -> Page {
-        let proof = self.get("/console/password").await.field("proof");
+        let token = self.get("/console/password").await.field("csrf_token");
         let [_, new, again] = choice("", password);
-        self.send("/console/password", &[("proof", &proof), new, again]).await
+        let fields = [("csrf_token", &*token), new, again];
+        self.send("/console/password", &fields).await
     }
 }

@@ -256,6 +256,12 @@ async fn signing_in_ends_the_session_that_the_browser_had() {
     world.end().await;
 }
 
+/// Number of browsers from which an administrator has signed in.
+async fn devices_of(world: &World, administrator: Uuid) -> i64 {
+    let counted = sqlx::query_scalar("select count(*) from known_devices where administrator_id = $1");
+    counted.bind(administrator).fetch_one(&world.db).await.unwrap()
+}
+
 #[tokio::test]
 async fn disabling_an_administrator_revokes_their_keys_except_those_unticked() {
     let world = a_quiet_world().await;
@@ -292,7 +298,9 @@ async fn disabling_an_administrator_revokes_their_keys_except_those_unticked() {
     assert!(!page.text.contains(">tests</label>"), "{}", page.text);
     let payroll = payroll.to_string();
     let path = format!("/console/administrators/{id}/disable");
+    assert_eq!(devices_of(&world, id).await, 1);
     let done = browser.post(&path, &[("listed", &payroll)]).await;
+    assert_eq!(devices_of(&world, id).await, 0, "her browser is forgotten");
 
     assert_eq!(done.status, 303, "{}", done.text);
     let working: Vec<String> = sqlx::query_scalar("select name from api_keys where revoked_at is null order by name")

@@ -2,31 +2,9 @@
 
 use crate::json;
 use harness::World;
-use harness::prometheus::Prometheus;
+use harness::prometheus::{Prometheus, rules_in_a_hurry};
 use shared::store::stall::{self, Cause};
 use shared::trouble::WorkerTrouble;
-
-/// The shipped rules with a shorter `for`: a test cannot wait ten minutes.
-fn rules_in_a_hurry() -> String {
-    let shipped = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../deploy/prometheus/rules/beckon.rules.yml"
-    );
-    let mut rules = String::new();
-    for line in std::fs::read_to_string(shipped).unwrap().lines() {
-        let waits = ["for: ", "keep_firing_for: "]
-            .iter()
-            .any(|word| line.trim_start().starts_with(word));
-        if !waits {
-            rules.push_str(line);
-            rules.push('\n');
-        }
-    }
-    for span in ["[5m]", "[10m]", "[15m]", "[30m]", "[1h]", "[6h]"] {
-        rules = rules.replace(span, "[10s]");
-    }
-    rules
-}
 
 async fn fires(world: &World, prometheus: &Prometheus, alert: &str) {
     let query = format!("ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}}");

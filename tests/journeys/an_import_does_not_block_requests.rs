@@ -3,7 +3,7 @@
 use crate::json;
 use harness::{Setup, World};
 use shared::store::imports::rows::{self, File, Manner, Row};
-use shared::store::imports::{ImportMode, Totals};
+use shared::store::imports::{ImportCounts, ImportMode};
 use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -31,13 +31,13 @@ async fn unchanged_users_are_not_locked() {
     assert_eq!((stored.created, stored.updated, stored.unchanged), (0, 1, 1));
     assert!(change(&world, "ada@example.org").await.is_ok());
     assert!(change(&world, "bob@example.org").await.is_err());
-    let (file, totals) = (without_name(), Totals::default());
+    let (file, totals) = (without_name(), ImportCounts::default());
     assert!(
         rows::finish(&mut transaction, import, 0, &file, &totals, "a test")
             .await
             .unwrap()
     );
-    transaction.commit().await.unwrap();
+    shared::store::commit(transaction).await.unwrap();
     let of_import = world.get(&format!("/v1/users?import={import}")).await.expect(200);
     let people = of_import["items"].as_array().unwrap();
     assert_eq!(people.len(), 2, "{of_import}");

@@ -6,7 +6,7 @@ use harness::{Setup, World};
 use reqwest::Method;
 use serde_json::Value;
 use shared::store::imports::undo::{self, Outlook, Undone};
-use shared::store::imports::{ImportState, UndoneTotals};
+use shared::store::imports::{ImportState, UndoneCounts};
 use uuid::Uuid;
 
 async fn import(world: &World, csv: &str) -> Uuid {
@@ -43,7 +43,7 @@ async fn undoing_removes_created_users_and_restores_updated_ones() {
         restored: 1,
         ..Outlook::default()
     };
-    let totals = UndoneTotals {
+    let totals = UndoneCounts {
         removed: 1,
         restored: 1,
         kept: 0,
@@ -92,9 +92,9 @@ async fn users_emailed_or_about_to_be_are_not_removed() {
         ..Outlook::default()
     };
     assert_eq!(held, Undone::Known(expected));
-    let totals = UndoneTotals {
+    let totals = UndoneCounts {
         removed: 3,
-        ..UndoneTotals::default()
+        ..UndoneCounts::default()
     };
     assert_eq!(
         undone,
@@ -207,7 +207,7 @@ async fn users_not_changed_since_get_the_former_values_back() {
     let undone = staged.undo(wrong, &priya()).await.unwrap();
 
     assert_eq!((outlook.restored, outlook.changed_since), (3, 1));
-    let totals = UndoneTotals {
+    let totals = UndoneCounts {
         removed: 0,
         restored: 3,
         kept: 1,
@@ -243,7 +243,7 @@ async fn former_values_are_restored_even_if_a_created_user_was_emailed() {
 
     let undone = staged.undo(wrong, &priya()).await.unwrap();
 
-    let totals = UndoneTotals {
+    let totals = UndoneCounts {
         removed: 0,
         restored: 1,
         kept: 0,

@@ -88,9 +88,9 @@ impl ConsoleSession {
 
     /// Submits a form with this session's CSRF token.
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let proof = self.get("/console/account").await.field("proof");
+        let csrf_token = self.get("/console/account").await.field("csrf_token");
         let mut fields = fields.to_vec();
-        fields.push(("proof", &proof));
+        fields.push(("csrf_token", &csrf_token));
         self.send(path, &fields).await
     }
 

@@ -3,7 +3,7 @@
 use crate::json;
 use harness::{Setup, World};
 use shared::store::imports::undo;
-use shared::store::months;
+use shared::store::partitions;
 use std::time::Duration;
 
 /// How long details are kept in this test.
@@ -76,7 +76,7 @@ async fn totals_and_invited_users_are_kept_without_details() {
     assert_eq!(invited["items"][0]["invite"]["state"], "sent", "{invited}");
     let is_emailed = undo::is_any_user_emailed(&world.db, import).await.unwrap();
     assert!(is_emailed, "an import is not undone under people who were invited");
-    assert_eq!(months_there(&world).await, i64::from(months::AHEAD) + 1);
+    assert_eq!(months_there(&world).await, i64::from(partitions::AHEAD) + 1);
     world.end().await;
 }
 
@@ -126,13 +126,13 @@ async fn a_month_with_a_waiting_mail_is_kept() {
         .await;
     world.let_days_pass(70).await;
 
-    let kept = months::drop(&world.db, KEPT).await.unwrap();
+    let kept = partitions::drop(&world.db, KEPT).await.unwrap();
     world
         .post(&format!("/v1/batches/{batch}/stop"), json!({}))
         .await
         .expect(200);
     world.finished(batch).await;
-    let dropped = months::drop(&world.db, KEPT).await.unwrap();
+    let dropped = partitions::drop(&world.db, KEPT).await.unwrap();
 
     assert_eq!(kept, []);
     assert_eq!(dropped.len(), 1, "{dropped:?}");
@@ -154,19 +154,19 @@ async fn partitions_for_future_months_exist_and_are_recreated() {
     .unwrap();
     assert_eq!(months_there(&world).await, 0);
 
-    let makers = (0..4).map(|_| months::make(&world.db));
+    let makers = (0..4).map(|_| partitions::make(&world.db));
     let made: Vec<_> = futures_util::future::join_all(makers).await;
     world.kill_api().await;
     world.start_api().await.unwrap();
     world.person("ada@example.org").await;
     world.invite(json!({ "emails": ["ada@example.org"] })).await;
 
-    assert!((ahead - f64::from(months::AHEAD)).abs() < f64::EPSILON, "{ahead}");
+    assert!((ahead - f64::from(partitions::AHEAD)).abs() < f64::EPSILON, "{ahead}");
     assert!(
         made.iter()
-            .all(|ahead| matches!(ahead, Ok(n) if *n == i64::from(months::AHEAD))),
+            .all(|ahead| matches!(ahead, Ok(n) if *n == i64::from(partitions::AHEAD))),
         "{made:?}"
     );
-    assert_eq!(months_there(&world).await, i64::from(months::AHEAD) + 1);
+    assert_eq!(months_there(&world).await, i64::from(partitions::AHEAD) + 1);
     world.end().await;
 }

@@ -1,5 +1,6 @@
 //! Every change is recorded with its author, and no change is made without a record.
 
+use crate::console_session::ConsoleSession;
 use crate::json;
 use harness::{Setup, World};
 use reqwest::Method;
@@ -304,5 +305,39 @@ async fn programs_read_the_audit_log_with_an_allowed_key() {
     assert_eq!(entry["actor"]["kind"], "key");
     assert_eq!(entry["actor"]["name"], "key tests");
     assert_eq!(entry["actor"]["client_address"], "127.0.0.1");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn guesses_at_the_current_password_are_in_the_audit_log() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let mut session = ConsoleSession::of(&world, &priya).await;
+    let form = [
+        ("current_password", "not her password at all"),
+        ("new_password", "seven wet stones in a row"),
+        ("again_password", "seven wet stones in a row"),
+    ];
+
+    let mut tries = 0;
+    while session.post("/console/password", &form).await.status != 429 {
+        tries += 1;
+        assert!(tries < 15, "{tries} passwords could be tried");
+    }
+
+    let actions = ["sign_in_failed", "sign_in_throttled"];
+    world
+        .eventually("both are recorded", async || {
+            let recorded: i64 = sqlx::query_scalar(
+                "select count(distinct action) from audit
+                 where action = any($1) and subject like 'administrator %'",
+            )
+            .bind(actions.map(str::to_owned).to_vec())
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+            (recorded == 2).then_some(())
+        })
+        .await;
     world.end().await;
 }

@@ -1,8 +1,11 @@
 //! When mail waits for a problem that an administrator may have to fix, Beckon reports the cause and its start.
 
 use crate::json;
+use api::app::stall_banner::StallBanner;
+use harness::relay::{Behaviour, Step};
 use harness::{Setup, World};
 use shared::store::stall::{self, Cause, Stall};
+use shared::store::workers;
 use shared::trouble::WorkerTrouble;
 use time::{Duration, OffsetDateTime};
 
@@ -98,6 +101,36 @@ async fn an_outage_of_the_relay_is_reported_until_it_ends() {
     world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
     world.finished(batch).await;
     assert_eq!(look(&world).await, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_used_up_quota_is_named_and_a_resume_is_noticed() {
+    let world = World::start().await;
+    let words = "550 5.4.5 Daily user sending quota exceeded";
+    world.relay.set_default(Behaviour::answer(Step::Dot, words));
+    let import = world.people(10).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let found = stalled(&world, "the used-up quota to be reported", |_| true).await;
+    let before = workers::last_resumed(&world.db).await.unwrap();
+    for action in ["pause", "resume"] {
+        let path = format!("/v1/batches/{batch}/{action}");
+        world.post(&path, json!({})).await.expect(200);
+    }
+    let after = workers::last_resumed(&world.db).await.unwrap();
+
+    assert_eq!(
+        trouble(&found),
+        Some((WorkerTrouble::RelayAsksToWait, 1, 1)),
+        "{found:?}"
+    );
+    let shown = StallBanner::of(found);
+    assert!(shown.cause.ends_with("no more email from our account"), "{shown:?}");
+    assert_eq!(shown.reply.as_deref(), Some("550 5.4.5 (quota, at dot)"));
+    assert!(after > before, "{before:?} {after:?}");
+
+    world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
     world.end().await;
 }
 

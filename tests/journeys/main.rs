@@ -5,12 +5,14 @@
     reason = "a scenario that fails ends at the failed step"
 )]
 
+mod a_batch_has_its_own_wording;
 mod a_batch_is_paused_automatically;
 mod a_batch_is_watched;
 mod a_batch_starts_at_its_time;
 mod a_batch_waits_a_day;
 mod a_client_disconnects;
 mod a_confirm_is_lost;
+mod a_day_at_a_provider;
 mod a_delivery_keeps_its_address;
 mod a_dispatcher_is_frozen;
 mod a_file_is_mapped;
@@ -71,6 +73,7 @@ mod console_session;
 mod cost_does_not_grow_with_history;
 mod credentials_are_refused;
 mod details_are_dropped;
+mod emails_have_languages;
 mod every_change_is_audited;
 mod everything_is_restarted_in_turn;
 mod faulty_rows_are_named;
@@ -88,7 +91,9 @@ mod one_mail_is_one_trace;
 mod one_mail_leaves_at_once;
 mod one_number_from_check_to_report;
 mod one_worker_cannot_reach_the_relay;
+mod people_are_excluded;
 mod people_are_found;
+mod people_are_sorted;
 mod postgres_is_slow;
 mod postgres_takes_no_writes;
 mod requests_use_up_their_connections;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::batch::Lane;
 use shared::store::claims::{self, Claim, Claimant};
 use shared::store::dispatch::{self, Due, LastServed, Round};
-use shared::store::dispatcher_lease::Turn;
+use shared::store::dispatcher_lease::DispatcherLease;
 use shared::store::settle::{self, Ending, Group, Outcome, Settled, UnknownAddress};
 use std::time::Duration;
 use uuid::Uuid;
@@ -35,9 +35,9 @@ pub(crate) async fn run(world: &World, statement: &'static str) {
 }
 
 /// The turn of the dispatcher that ran last.
-pub(crate) async fn turn(world: &World) -> Turn {
+pub(crate) async fn turn(world: &World) -> DispatcherLease {
     let epoch = sqlx::query_scalar("select epoch from dispatcher").fetch_one(&world.db);
-    Turn {
+    DispatcherLease {
         epoch: epoch.await.unwrap(),
     }
 }
@@ -54,7 +54,7 @@ pub(crate) async fn due_in(world: &World, lane: Lane, most: i64) -> Vec<Due> {
 }
 
 /// Marks this delivery as published.
-pub(crate) async fn mark(world: &World, turn: Turn, due: &Due) {
+pub(crate) async fn mark(world: &World, turn: DispatcherLease, due: &Due) {
     let round = Round {
         published: vec![due],
         refused: Vec::new(),

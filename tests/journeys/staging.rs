@@ -1,9 +1,9 @@
 //! The steps of an import as the console takes them, in a process of the test's own.
 
-use api::disk_budget::{DiskBudget, UPLOADS_MOST_BYTES};
+use api::app::disk_budget::{DiskBudget, UPLOADS_MOST_BYTES};
+use api::app::imports::staged::{Received, StagedImports};
+use api::app::upload_spool::spool_stream;
 use api::metrics::ApiMetrics;
-use api::spool::spool_stream;
-use api::staged_import::{Received, StagedImports};
 use harness::World;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
@@ -33,7 +33,7 @@ pub(crate) fn priya() -> Actor {
 
 /// A file as submitted with a form.
 pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uuid>) -> Received {
-    let parts = [Ok::<_, std::io::Error>(file.to_owned().into())];
+    let parts = [Ok::<_, std::io::Error>(file.to_owned())];
     let reservation = DiskBudget::new(UPLOADS_MOST_BYTES).reservation(Uuid::nil());
     let spooled = spool_stream(reservation, futures_util::stream::iter(parts)).await;
     Received {

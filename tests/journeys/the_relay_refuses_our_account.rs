@@ -4,6 +4,7 @@ use crate::json;
 use harness::World;
 use harness::relay::{Behaviour, Limit, Step};
 use serde_json::Value;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// The batch once it has paused itself with no mail in flight.
@@ -198,6 +199,38 @@ async fn a_daily_quota_fails_no_delivery_and_the_rest_is_sent_the_next_day() {
         taken += 400;
         assert_eq!(world.relay.accepted_count(), taken);
     }
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+#[ignore = "nightly: pauses that grow for more than a minute"]
+async fn a_resume_probes_a_used_up_quota_within_seconds() {
+    let world = World::start().await;
+    let words = "550 5.4.5 Daily user sending quota exceeded";
+    world.relay.set_default(Behaviour::answer(Step::Dot, words));
+    let import = world.people(12).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    for refused in 1..=7 {
+        world
+            .eventually("the next probe", async || {
+                (world.relay.counts().refused >= refused).then_some(())
+            })
+            .await;
+    }
+    // The pause is 64 s with a jitter of 50 %.
+    let began = Instant::now();
+    world.relay.set_default(Behaviour::Accept);
+    world
+        .post(&format!("/v1/batches/{batch}/pause"), json!({}))
+        .await
+        .expect(200);
+    resume(&world, batch).await;
+    assert_sent_once_at_first_attempt(&world, batch, 12).await;
+
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(25), "{took:?}");
     world.assert_promises_kept().await;
     world.end().await;
 }

@@ -94,6 +94,40 @@ async fn a_rate_limit_applied_at_the_recipient_is_detected_and_kept() {
     world.end().await;
 }
 
+/// Each worker learns its own rate, and one may learn a low one: when it began, the relay took two mails in 3 s. The
+/// queue then holds 200 jobs, and all of them were delivered to this worker.
+#[tokio::test]
+async fn a_worker_with_a_low_rate_leaves_the_jobs_to_a_faster_one() {
+    let mut world = World::start().await;
+    world.relay.set_limit(Some(Limit {
+        most: 2,
+        window: Duration::from_secs(3),
+        ..Limit::per_second(2)
+    }));
+    let first: Vec<String> = (0..6).map(|n| format!("early{n}@example.net")).collect();
+    let early = format!("email\n{}\n", first.join("\n"));
+    world.import(&early).await.expect(201);
+    let early = world.invite(json!({ "emails": first })).await;
+    world.finished(early).await;
+    let import = world.people(200).await;
+
+    let began = Instant::now();
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(8, harness::world::PATIENCE).await.unwrap();
+    world.relay.set_limit(Some(Limit::per_second(14)));
+    world.start_worker().await.unwrap();
+    let finished = world.finished(batch).await;
+    let took = began.elapsed();
+
+    let best = Duration::from_secs(200 / 14);
+    println!("figure: two workers, one with a low rate: {took:?} instead of {best:?}");
+    assert_eq!(finished["counts"]["sent"], 200, "{finished}");
+    assert!(took < best + Duration::from_secs(18), "{took:?} instead of {best:?}");
+    assert_eq!(most_attempts(&world).await, 1, "a rate spent an attempt");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
 #[tokio::test]
 async fn consecutive_unknown_addresses_do_not_slow_down_the_others() {
     let setup = Setup {

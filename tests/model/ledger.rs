@@ -9,7 +9,7 @@ use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::store::claims::{Claimant, claim, renew};
 use shared::store::dispatch::{self, Due, LastServed, Round};
-use shared::store::dispatcher_lease::Turn;
+use shared::store::dispatcher_lease::DispatcherLease;
 use shared::store::settle::{Ending, Group, Outcome as Recorded, settle};
 use shared::store::{Db, batches, begin, commit, schema, sweeps};
 use sqlx::postgres::PgPoolOptions;
@@ -23,7 +23,7 @@ use crate::step::{Outcome, Step};
 const LONG: Duration = Duration::from_hours(1);
 
 /// The turn of a database in which no process has dispatched yet.
-const TURN: Turn = Turn { epoch: 0 };
+const TURN: DispatcherLease = DispatcherLease { epoch: 0 };
 
 /// One server and one database for all cases, which run one after the other.
 static SERVER: LazyLock<(Runtime, Db)> = LazyLock::new(|| {

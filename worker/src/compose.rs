@@ -18,11 +18,12 @@ use message::{Addressing, Message, MessageTemplate};
 use serde_json::{Map, Value};
 use shared::address::EmailAddress;
 use shared::config::LetterSettings;
+use shared::language::{ByLanguage, Language};
 use shared::letter::{self, LetterValues, ShownPassword};
 use shared::password::Password;
 use shared::store::claims::Claim;
 use shared::store::{Db, StoreError, system_emails};
-use shared::system_email::{CustomFields, Field, SystemEmailKind, Template};
+use shared::system_email::{CustomFields, Field, SystemEmailKind};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,7 +61,10 @@ pub enum ComposeError {
     Unbuildable(String),
 }
 
-/// Identifies mails that share a template.
+/// The templates of a version, or why one cannot be used. One unusable text leaves the other languages as they are.
+type Templates = ByLanguage<Result<MessageTemplate, String>>;
+
+/// Identifies mails that share their templates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct TemplateKey {
     kind: SystemEmailKind,
@@ -72,7 +76,7 @@ struct TemplateKey {
 pub struct Composer {
     db: Db,
     installation: Installation,
-    templates: Mutex<HashMap<TemplateKey, Arc<MessageTemplate>>>,
+    templates: Mutex<HashMap<TemplateKey, Arc<Templates>>>,
 }
 
 impl Composer {
@@ -91,14 +95,18 @@ impl Composer {
     ///
     /// See [`ComposeError`].
     pub async fn compose(&self, claim: &Claim, head: &Letterhead<'_>) -> Result<Mail, ComposeError> {
-        let template = self.template(claim).await?;
-        let built = catch_unwind(AssertUnwindSafe(|| self.installation.mail(claim, head, &template)));
+        let templates = self.templates(claim).await?;
+        let (_, template) = templates.pick(&claim.language);
+        let template = template
+            .as_ref()
+            .map_err(|fault| ComposeError::Unbuildable(fault.clone()))?;
+        let built = catch_unwind(AssertUnwindSafe(|| self.installation.mail(claim, head, template)));
         built
             .unwrap_or_else(|_| Err("the mail could not be written".to_owned()))
             .map_err(ComposeError::Unbuildable)
     }
 
-    async fn template(&self, claim: &Claim) -> Result<Arc<MessageTemplate>, ComposeError> {
+    async fn templates(&self, claim: &Claim) -> Result<Arc<Templates>, ComposeError> {
         let (kind, version) = (claim.kind, claim.version);
         let key = TemplateKey {
             kind,
@@ -107,24 +115,24 @@ impl Composer {
         };
         let templates = || self.templates.lock().unwrap_or_else(PoisonError::into_inner);
         let known = templates().get(&key).cloned();
-        if let Some(template) = known {
-            return Ok(template);
+        if let Some(known) = known {
+            return Ok(known);
         }
         let found = system_emails::find(&self.db, kind, version).await?;
         let found = found.ok_or_else(|| {
             ComposeError::Unbuildable(format!("version {version} of {} does not exist", kind.as_str()))
         })?;
-        let source = Template {
-            subject: found.subject,
-            body: found.body,
-        };
-        let compiled = source.compile(kind, CustomFields::Any).map_err(|faults| {
-            let first = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
-            ComposeError::Unbuildable(format!("version {version} of {} has a fault: {first}", kind.as_str()))
-        })?;
-        let template = Arc::new(MessageTemplate::new(&compiled, &self.installation.letters, key.is_test));
-        templates().insert(key, Arc::clone(&template));
-        Ok(template)
+        let read: Templates = found.texts().by_language().map(|language, text| {
+            let compiled = text.compile(kind, CustomFields::Any).map_err(|faults| {
+                let first = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
+                format!("version {version} of {} has a fault: {first}", kind.as_str())
+            })?;
+            let compiled = compiled.in_language(language);
+            Ok(MessageTemplate::new(&compiled, &self.installation.letters, key.is_test))
+        });
+        let read = Arc::new(read);
+        templates().insert(key, Arc::clone(&read));
+        Ok(read)
     }
 }
 
@@ -148,7 +156,7 @@ impl Installation {
     fn mail(&self, claim: &Claim, head: &Letterhead<'_>, template: &MessageTemplate) -> Result<Mail, String> {
         let expires = template
             .uses(&Field::PasswordExpires)
-            .then(|| letter::expires_text(claim.claimed_at + head.lifetime));
+            .then(|| Language::of(template.language()).date(claim.claimed_at + head.lifetime));
         let (first_name, last_name) = letter::EXAMPLE;
         let no_fields = Map::new();
         // A test mail shows a fictional user and a placeholder password.
@@ -156,7 +164,7 @@ impl Installation {
             first_name,
             last_name,
             email: "",
-            language: "",
+            language: &claim.language,
             fields: &no_fields,
             organisation: &self.letters.organisation,
             sign_in_url: &self.letters.sign_in_url,
@@ -169,7 +177,6 @@ impl Installation {
                     first_name: &person.first_name,
                     last_name: &person.last_name,
                     email: &person.email,
-                    language: &person.language,
                     fields: texts(&person.fields)?,
                     password: head.password.map(ShownPassword::Secret),
                     ..made_up

@@ -7,7 +7,8 @@
 
 use crate::claim::Held;
 use crate::metrics::WorkerMetrics;
-use crate::spans::{Step, Steps, Times};
+use crate::spans::{Steps, Times};
+use crate::step::Step;
 use futures_util::future::join_all;
 use shared::batch::Lane;
 use shared::config::Lifetimes;

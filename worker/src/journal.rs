@@ -195,8 +195,9 @@ impl Journal {
     }
 
     fn write(&self, line: &Line) -> io::Result<Entry> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
+        // The line break comes first, so that a line which a full disk cut off does not spoil the next.
+        let mut text = vec![b'\n'];
+        serde_json::to_writer(&mut text, line)?;
         self.segment()?.append(&text)
     }
 
@@ -256,7 +257,7 @@ fn abandoned(folder: &Path) -> Vec<Abandoned> {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
             }
-            // The last line may be cut off.
+            // A line may be cut off: the last, or one for which the disk had no space.
             let lines = BufReader::new(&file).lines().map_while(Result::ok);
             let lines = lines.filter_map(|line| serde_json::from_str(&line).ok()).collect();
             Some(Abandoned {

@@ -23,6 +23,7 @@ pub mod sending;
 mod session;
 pub mod settle;
 pub mod spans;
+pub mod step;
 pub mod work;
 
 use config::Settings;

@@ -1,7 +1,7 @@
 //! The worker's metrics. Those of the SMTP conversation are in `send/metrics.rs`.
 
 use crate::send::TroubleClass;
-use crate::spans::Step;
+use crate::step::Step;
 use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use shared::batch::Lane;
 use shared::delivery::DeliveryState;

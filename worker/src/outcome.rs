@@ -2,7 +2,6 @@
 
 use crate::retry::{RetrySettings, next_try};
 use crate::send::{Answer, Phase, TroubleClass, Verdict};
-use crate::settle::Recorded;
 use rand::SeedableRng as _;
 use shared::batch::Lane;
 use shared::delivery::{ATTEMPTS_MOST, DeliveryState};
@@ -45,6 +44,18 @@ impl Retries {
             attempts_most: ATTEMPTS_MOST,
         }
     }
+}
+
+/// The result of recording an outcome.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recorded {
+    /// The delivery moved to this state.
+    Moved(DeliveryState),
+    /// The claim was lost. The worker that holds it now decides.
+    NotOurs,
+    /// Postgres rejected the outcome, or has not answered and the process is ending. The job must not be
+    /// acknowledged, because its outcome is not recorded.
+    Unknown,
 }
 
 /// Returns the outcome that follows from an answer.
@@ -193,8 +204,8 @@ pub fn log(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_
         (_, Recorded::NotOurs) => {
             line!(
                 warn,
-                "Dropped an outcome: the claim had expired and another attempt has begun, or the delivery has \
-                 ended; the outcome of the other attempt counts"
+                "Dropped an outcome: the claim had expired, and the attempt counts as unsure, another attempt has \
+                 begun, or the delivery has ended"
             );
         }
         (Ending::Sent { .. }, _) => line!(info, "Sent an email"),

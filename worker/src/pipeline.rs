@@ -18,7 +18,8 @@ use crate::outcome;
 use crate::send::{Mailer, Permit};
 use crate::sending::Sending;
 use crate::settle::{Finished, Settler};
-use crate::spans::{Step, Steps, Times};
+use crate::spans::{Steps, Times};
+use crate::step::Step;
 use crate::work::Work;
 use shared::failpoint::{Point, reach};
 use shared::password::Password;
@@ -26,7 +27,6 @@ use shared::store::settle::Outcome;
 use shared::system_email::SystemEmailKind;
 use shared::trace::now;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The steps that a job passes through.
 pub struct Pipeline {
@@ -70,7 +70,7 @@ impl Pipeline {
     }
 
     /// Takes a group of jobs to the relay. Each permit covers one mail.
-    pub async fn run(&self, group: Vec<Work>, permits: Vec<Permit<Sending>>) {
+    pub async fn run(&self, group: Vec<Work>, permits: Vec<Permit>) {
         let began = now();
         let held = self.claims.claim(group).await;
         if held.is_empty() {
@@ -83,7 +83,7 @@ impl Pipeline {
         let mut ready = Vec::with_capacity(group.len());
         for (((held, mut steps), password), permit) in group.into_iter().zip(passwords).zip(permits) {
             match self.compose(&held, password, &mut steps).await {
-                Ok((mail, password)) => ready.push(Sending::new(self, held, mail, password, steps, permit)),
+                Ok((mail, password)) => ready.push(self.sending(held, mail, password, steps, permit)),
                 Err(unsent) => self.settler.push(unsent.finish(held, steps)),
             }
         }
@@ -115,10 +115,20 @@ impl Pipeline {
         Ok((mail?, password))
     }
 
-    /// How long the password in this mail is valid, if it carries one.
-    pub(crate) fn password_lifetime(&self, held: &Held) -> Option<Duration> {
+    fn sending(&self, held: Held, mail: Mail, password: Option<Password>, steps: Steps, permit: Permit) -> Sending {
         let carries_one = held.claim.kind == SystemEmailKind::PasswordReset;
-        carries_one.then(|| self.credentials.lifetime(held))
+        Sending {
+            password_lifetime: carries_one.then(|| self.credentials.lifetime(&held)),
+            held,
+            mail,
+            password,
+            steps,
+            began: now(),
+            retries: self.retries,
+            metrics: Arc::clone(&self.metrics),
+            settler: self.settler.clone(),
+            permit: Some(permit),
+        }
     }
 }
 

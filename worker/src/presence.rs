@@ -3,6 +3,8 @@
 //! The status is a row in Postgres, written every few seconds and at once when trouble begins or ends.
 //! Nothing depends on it: a worker that cannot write it continues and does not log the failure, because the
 //! code that needs Postgres for its work does.
+//!
+//! While the quota of our account is used up, the worker also reads whether an administrator has resumed a batch.
 
 use crate::send::{Mailer, RelayState};
 use crate::sending::Sending;
@@ -11,6 +13,7 @@ use shared::store::workers::TroubleReport;
 use shared::store::{Db, workers};
 use shared::trouble::WorkerTrouble;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
@@ -23,6 +26,10 @@ const REST: Duration = Duration::from_secs(1);
 
 /// Timeout for the final report: an orderly stop does not wait for Postgres.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// When a batch was last resumed, if ever.
+#[derive(Clone, Copy)]
+struct LastResumed(Option<OffsetDateTime>);
 
 /// Reports the status of a worker.
 #[derive(Clone)]
@@ -42,20 +49,44 @@ pub struct Presence {
 impl Presence {
     /// Reports for as long as the process lives.
     pub async fn keep_reporting(self) {
+        let mut resumed = None;
         loop {
             let relay = self.mailer.relay_state();
             let missing = self.broker.missing();
             let report = trouble(&relay, missing.as_ref());
-            let rate = self.mailer.rate_limit();
+            // A relay in trouble takes no mail at any rate.
+            let rate = self.mailer.rate_limit().filter(|_| relay == RelayState::Up);
             let age = self.began.elapsed();
             if let Err(fault) = workers::report(&self.db, &self.name, age, report.as_ref(), rate).await {
                 debug!(error = %fault, "Could not report the status of this worker");
             }
+            resumed = self.probe_after_resume(resumed).await;
             sleep(REST).await;
             tokio::select! {
                 () = sleep(BEAT.saturating_sub(REST)) => {}
                 () = self.mailer.relay_changed(&relay) => {}
                 () = self.broker.changed(missing.as_ref()) => {}
+            }
+        }
+    }
+
+    /// Probes a relay whose quota is used up without waiting for the end of the pause, if an administrator has resumed a
+    /// batch since `before`, which was read in the same pause. Workers report at different times, so their probes are
+    /// spread over [`BEAT`].
+    async fn probe_after_resume(&self, before: Option<LastResumed>) -> Option<LastResumed> {
+        if !self.mailer.is_quota_used_up() {
+            return None;
+        }
+        match workers::last_resumed(&self.db).await {
+            Ok(last) => {
+                if before.is_some_and(|before| last > before.0) {
+                    self.mailer.probe_now();
+                }
+                Some(LastResumed(last))
+            }
+            Err(fault) => {
+                debug!(error = %fault, "Could not read whether a batch was resumed");
+                before
             }
         }
     }

@@ -3,55 +3,29 @@
 use crate::claim::Held;
 use crate::compose::Mail;
 use crate::outcome::{self, Retries};
-use crate::pipeline::Pipeline;
 use crate::send::{Answer, Envelope, Permit, Shipment};
 use crate::settle::{Finished, Settler};
-use crate::spans::{Step, Steps, Times};
+use crate::spans::{Steps, Times};
+use crate::step::Step;
 use shared::batch::Lane;
 use shared::password::Password;
-use shared::trace::now;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 /// A mail that is being sent.
 pub struct Sending {
-    held: Held,
-    mail: Mail,
+    pub(crate) held: Held,
+    pub(crate) mail: Mail,
     /// The password in the mail, to detect it in the relay's words.
-    password: Option<Password>,
-    password_lifetime: Option<Duration>,
-    steps: Steps,
-    began: SystemTime,
-    retries: Retries,
-    metrics: Arc<crate::metrics::WorkerMetrics>,
-    settler: Settler,
-    permit: Option<Permit<Self>>,
-}
-
-impl Sending {
-    /// Creates a mail that is ready to be sent.
-    pub(crate) fn new(
-        pipeline: &Pipeline,
-        held: Held,
-        mail: Mail,
-        password: Option<Password>,
-        steps: Steps,
-        permit: Permit<Self>,
-    ) -> Self {
-        Self {
-            password_lifetime: pipeline.password_lifetime(&held),
-            held,
-            mail,
-            password,
-            steps,
-            began: now(),
-            retries: pipeline.retries,
-            metrics: Arc::clone(&pipeline.metrics),
-            settler: pipeline.settler.clone(),
-            permit: Some(permit),
-        }
-    }
+    pub(crate) password: Option<Password>,
+    pub(crate) password_lifetime: Option<Duration>,
+    pub(crate) steps: Steps,
+    pub(crate) began: SystemTime,
+    pub(crate) retries: Retries,
+    pub(crate) metrics: Arc<crate::metrics::WorkerMetrics>,
+    pub(crate) settler: Settler,
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Shipment for Sending {
@@ -75,7 +49,11 @@ impl Shipment for Sending {
         self.held.claim.batch
     }
 
-    fn take_place(&mut self) -> Option<Permit<Self>> {
+    fn is_first_attempt(&self) -> bool {
+        self.held.claim.attempt <= 1
+    }
+
+    fn take_permit(&mut self) -> Option<Permit> {
         self.permit.take()
     }
 

@@ -13,8 +13,9 @@ use crate::claim::Held;
 use crate::journal::{Entry, Journal};
 use crate::leases::Leases;
 use crate::metrics::WorkerMetrics;
-use crate::outcome;
-use crate::spans::{Step, Steps, Times};
+use crate::outcome::{self, Recorded};
+use crate::spans::{Steps, Times};
+use crate::step::Step;
 use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::failpoint::{Point, reach};
@@ -40,18 +41,6 @@ pub struct Finished {
     pub outcome: Outcome,
     /// The timings of its steps.
     pub steps: Steps,
-}
-
-/// The result of recording an outcome.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Recorded {
-    /// The delivery moved to this state.
-    Moved(DeliveryState),
-    /// The claim was lost. The worker that holds it now decides.
-    NotOurs,
-    /// Postgres rejected the outcome, or has not answered and the process is ending. The job must not be
-    /// acknowledged, because its outcome is not recorded.
-    Unknown,
 }
 
 /// Accepts finished attempts to be recorded. Cheap to clone.

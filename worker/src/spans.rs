@@ -1,53 +1,13 @@
 //! The timings of an attempt's steps, for metrics, the log and traces (see [`shared::trace`]).
 
 use crate::metrics::WorkerMetrics;
+use crate::step::Step;
 use shared::batch::Lane;
 use shared::queue::queue_of;
 use shared::store::claims::Claim;
 use shared::store::settle::{Ending, Outcome};
 use shared::trace::{Span, SpanKind, TraceContext, export, now};
 use std::time::{Duration, SystemTime};
-
-/// A step of an attempt: a label of the stage metric and the name of a span.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Step {
-    /// Until the delivery is claimed.
-    Claim,
-    /// Until the password is hashed.
-    Hash,
-    /// Until its verifier is stored.
-    Credential,
-    /// Until the mail is written.
-    Compose,
-    /// Until the relay has answered, waiting for a connection included.
-    Send,
-    /// Until the outcome is recorded.
-    Settle,
-}
-
-impl Step {
-    /// All steps, in the order of an attempt.
-    pub const ALL: [Self; 6] = [
-        Self::Claim,
-        Self::Hash,
-        Self::Credential,
-        Self::Compose,
-        Self::Send,
-        Self::Settle,
-    ];
-
-    /// Its name in labels and spans.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Claim => "claim",
-            Self::Hash => "hash",
-            Self::Credential => "credential",
-            Self::Compose => "compose",
-            Self::Send => "send",
-            Self::Settle => "settle",
-        }
-    }
-}
 
 /// When a step began and ended.
 #[derive(Clone, Copy, Debug)]

@@ -11,8 +11,8 @@
 
 use crate::metrics::DispatcherMetrics;
 use serde_json::json;
-use shared::batch::Brake;
-use shared::store::brake::{self as rows, Running};
+use shared::batch::PauseCause;
+use shared::store::auto_pause::{self as rows, Running};
 use shared::store::relay_refusals::{self, RefusedBatch, RelayRefusal};
 use shared::store::{Db, StoreResult};
 use shared::trouble::WorkerTrouble;
@@ -40,11 +40,15 @@ const POLICY_PERCENT: i64 = 50;
 /// administrator.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
+/// Age up to which a recorded refusal is the reason why workers are refused now. They probe the relay more often: a
+/// used-up quota every 5 to 15 minutes, and everything else about once a minute.
+const RECENTLY: Duration = Duration::from_mins(20);
+
 /// Mails of a batch that may be refused because of our account while others are accepted.
 const REFUSED_MOST: i32 = 20;
 
-/// Time during which a resumed batch is not paused again. Workers probe a failing relay about once a minute
-/// and must first find out whether it accepts mail again.
+/// Time during which a resumed batch is not paused again. Workers must first find out whether the relay accepts mail
+/// again: they probe a used-up quota within about ten seconds after a resume, and everything else about once a minute.
 const RESUMED_FOR: Duration = Duration::from_mins(3);
 
 /// A percentage of failures, and the number of ended mails from which it applies.
@@ -143,8 +147,8 @@ impl AutoPause {
                 policy: 0,
             };
             let brake = match refusal.class.as_str() {
-                "policy" if refusal.is_everybodys => Brake::Policy,
-                _ => Brake::Relay,
+                "policy" if refusal.is_everybodys => PauseCause::Policy,
+                _ => PauseCause::Relay,
             };
             let details = json!({
                 "brake": brake.as_str(),
@@ -189,11 +193,11 @@ impl AutoPause {
         let (brake, failed, words) = if self.bounces.is_reached(running.unknown, ended) {
             let failed = running.unknown;
             let words = format!("{failed} of the last {ended} emails went to addresses that do not exist");
-            (Brake::Bounces, failed, words)
+            (PauseCause::Bounces, failed, words)
         } else if self.policy.is_reached(running.policy, ended) {
             let failed = running.policy;
             let words = format!("your mail server refused {failed} of the last {ended} emails as spam or by policy");
-            (Brake::Policy, failed, words)
+            (PauseCause::Policy, failed, words)
         } else {
             return Ok(false);
         };
@@ -206,19 +210,27 @@ impl AutoPause {
         let Some(refused) = rows::refused_everywhere(&self.db, REFUSED_FOR).await? else {
             return Ok(());
         };
-        let words = match (refused.trouble, refused.refusal.as_deref()) {
-            (WorkerTrouble::RelayRefusesSender, _) => words_of_class("sender_refused"),
-            (_, Some(class)) => words_of_class(class),
-            (_, None) => words_of_class("policy"),
-        };
+        let mut words = words_of_trouble(refused.trouble, refused.refusal.as_deref()).to_owned();
+        // Without a refusal of mails, the relay refuses connections, and the words of an earlier one would mislead.
+        if let Some(class) = refused.refusal.as_deref()
+            && let Some(refusal) = relay_refusals::latest(&self.db, class, RECENTLY).await?
+        {
+            words.push_str(&reply_of(&refusal));
+        }
         for running in rows::running(&self.db, RESUMED_FOR).await? {
-            let details = json!({ "brake": Brake::Relay.as_str() });
-            self.pause(&running, Brake::Relay, words, details).await?;
+            let details = json!({ "brake": PauseCause::Relay.as_str() });
+            self.pause(&running, PauseCause::Relay, &words, details).await?;
         }
         Ok(())
     }
 
-    async fn pause(&self, running: &Running, brake: Brake, words: &str, details: serde_json::Value) -> StoreResult<()> {
+    async fn pause(
+        &self,
+        running: &Running,
+        brake: PauseCause,
+        words: &str,
+        details: serde_json::Value,
+    ) -> StoreResult<()> {
         let words = format!("Paused by Beckon: {words}");
         if rows::pause(&self.db, running, brake, &words, details).await? {
             self.metrics.batches_braked.with_label_values(&[brake.as_str()]).inc();
@@ -232,19 +244,40 @@ impl AutoPause {
     }
 }
 
+/// Describes why the relay accepts no mail: the class of its refusals of mails, or the trouble of all workers if it
+/// refuses their connections.
+fn words_of_trouble(trouble: WorkerTrouble, class: Option<&str>) -> &'static str {
+    match (trouble, class) {
+        (WorkerTrouble::RelayRefusesSender, _) => words_of_class("sender_refused"),
+        (_, Some(class)) => words_of_class(class),
+        (_, None) => "your mail server rejects our connections",
+    }
+}
+
 /// Describes a class of refusals to the administrator.
 fn words_of_class(class: &str) -> &'static str {
     match class {
         "sender_refused" => "your mail server refuses our sender address",
         "auth" => "your mail server requires a login, or another one than Beckon has",
         "relaying_denied" => "your mail server does not relay our mail to other domains",
-        "quota" => "your mail server accepts no more mail from this account for now",
-        _ => "your mail server rejects our connections",
+        "quota" => {
+            "your mail server accepts no more mail from this account for now; its sending quota is probably used up"
+        }
+        _ => "your mail server refuses all email from our account",
     }
 }
 
-/// Describes a refusal, with the relay's own words if nearly all recipients of the batch got them.
+/// Describes a refusal.
 fn words_of(refusal: &RelayRefusal) -> String {
+    let cause = match refusal.class.as_str() {
+        class @ ("sender_refused" | "auth" | "relaying_denied" | "quota") => words_of_class(class),
+        _ => "your mail server refuses nearly all recipients with the same reply",
+    };
+    format!("{cause}{}", reply_of(refusal))
+}
+
+/// The relay's own words, as a sentence to follow the cause.
+fn reply_of(refusal: &RelayRefusal) -> String {
     let codes = [refusal.code.map(|code| code.to_string()), refusal.enhanced_code.clone()];
     let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
     // The words may already begin with the enhanced code.
@@ -252,11 +285,7 @@ fn words_of(refusal: &RelayRefusal) -> String {
         Some(enhanced) => refusal.words.trim_start_matches(enhanced.as_str()).trim(),
         None => refusal.words.trim(),
     };
-    let cause = match refusal.class.as_str() {
-        class @ ("sender_refused" | "auth" | "relaying_denied" | "quota") => words_of_class(class),
-        _ => "your mail server refuses nearly all recipients with the same reply",
-    };
-    format!("{cause}. Its reply: “{codes} {reply}”")
+    format!(". Its reply: “{codes} {reply}”")
 }
 
 #[cfg(test)]
@@ -267,6 +296,19 @@ mod tests {
         percent: Some(10),
         of: BOUNCES_OF,
     };
+
+    #[test]
+    fn only_a_relay_that_refuses_no_mail_rejects_connections() {
+        let of = |class| words_of_trouble(WorkerTrouble::RelayTurnsAway, class);
+
+        assert_eq!(of(None), "your mail server rejects our connections");
+        assert_eq!(
+            of(Some("policy")),
+            "your mail server refuses all email from our account"
+        );
+        let quota = words_of_trouble(WorkerTrouble::RelayAsksToWait, Some("quota"));
+        assert!(quota.ends_with("its sending quota is probably used up"), "{quota}");
+    }
 
     #[test]
     fn the_limit_applies_once_enough_mails_have_ended() {

@@ -1,8 +1,8 @@
 //! Publishes due deliveries: the only path by which jobs reach the broker.
 //!
 //! Hold, schedule, retry, rate, fairness, pause and stop are conditions on rows in Postgres, and only the
-//! dispatcher evaluates them. One API process at a time dispatches: the holder of the turn (`turn`). The
-//! others are on standby: they stay connected to the broker and to Postgres and ask for the turn every few
+//! dispatcher evaluates them. One API process at a time dispatches: the holder of the lease (`lease`). The
+//! others are on standby: they stay connected to the broker and to Postgres and ask for the lease every few
 //! seconds.
 //!
 //! The holder runs separate tasks, so that a locked row or a failing statement of one does not delay the
@@ -14,22 +14,24 @@
 //! as well.
 
 mod auto_pause;
+mod database_clock;
 mod fault;
 mod heartbeat;
 mod housekeeping;
+mod lease;
 mod lost_jobs;
 mod metrics;
 mod publisher;
 mod spans;
 mod sweeper;
 mod token_bucket;
-mod turn;
 mod window;
 
 pub use metrics::DispatcherMetrics;
 
 use auto_pause::AutoPause;
 use heartbeat::{Heartbeat, Rounds};
+use lease::HeldLease;
 use lost_jobs::LostJobs;
 use publisher::Publisher;
 use shared::batch::Lane;
@@ -44,10 +46,10 @@ use sweeper::Sweeper;
 use token_bucket::TokenBucket;
 use tokio::sync::Notify;
 use tracing::{info, warn};
-use turn::HeldTurn;
 
-/// How often a process on standby asks for the turn.
-const STANDBY: Duration = Duration::from_secs(2);
+/// How often a process on standby asks for the lease: one statement on a connection that stays open. A frozen holder is
+/// replaced within its lease of twelve seconds and this.
+const STANDBY: Duration = Duration::from_secs(1);
 
 /// Why a turn ended early.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +59,7 @@ enum Trouble {
     #[error("{}: {}", .0, .0.cause())]
     Store(#[from] StoreError),
     /// Another process took over, or may have, because Postgres did not answer for the length of the lease.
-    #[error("the turn is over: it was not renewed in time")]
+    #[error("the lease has expired: it was not renewed in time")]
     TurnLost,
 }
 
@@ -94,7 +96,7 @@ impl Wake {
 }
 
 impl Dispatcher {
-    /// Dispatches whenever this process holds the turn, until the process stops.
+    /// Dispatches whenever this process holds the lease, until the process stops.
     ///
     /// # Errors
     ///
@@ -129,9 +131,9 @@ impl Dispatcher {
         ended
     }
 
-    /// Connects, waits for the turn and dispatches while this process holds it.
+    /// Connects, waits for the lease and dispatches while this process holds it.
     ///
-    /// The connections stay open during standby, so the broker is known to be reachable when the turn comes.
+    /// The connections stay open during standby, so the broker is known to be reachable when the lease comes.
     async fn one_session(&self, wake: &Arc<Wake>, delays: &mut Delays) -> Result<(), Trouble> {
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
         session.declare().await?;
@@ -152,7 +154,7 @@ impl Dispatcher {
         delays: &mut Delays,
     ) -> Result<(), Trouble> {
         while !self.lifecycle.is_stopping() {
-            match HeldTurn::take(&self.db, &self.name).await {
+            match HeldLease::take(&self.db, &self.name).await {
                 Ok(Some(turn)) => {
                     let ended = Box::pin(self.dispatch(session, &turn, wake, delays)).await;
                     for lane in Lane::ALL {
@@ -162,13 +164,13 @@ impl Dispatcher {
                     self.metrics.held.set(0);
                     turn.release().await;
                     match ended {
-                        // Losing the turn does not affect the connection.
+                        // Losing the lease does not affect the connection.
                         Err(Trouble::TurnLost) => warn!("This process no longer dispatches; standing by"),
                         ended => return ended,
                     }
                 }
                 Ok(None) => {}
-                Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not request the dispatcher's turn"),
+                Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not request the dispatcher's lease"),
             }
             tokio::select! {
                 event = session.next_event() => self.note_event(session, event)?,
@@ -181,7 +183,7 @@ impl Dispatcher {
     async fn dispatch(
         &self,
         session: &mut Session,
-        turn: &HeldTurn,
+        turn: &HeldLease,
         wake: &Arc<Wake>,
         delays: &mut Delays,
     ) -> Result<(), Trouble> {
@@ -203,7 +205,7 @@ impl Dispatcher {
             depth: session.depth().await?,
             metrics: Arc::clone(&self.metrics),
         };
-        let sweeper = Sweeper::new(
+        let mut sweeper = Sweeper::new(
             self.db.clone(),
             turn,
             self.holds_after_promotion,
@@ -251,7 +253,7 @@ impl Dispatcher {
         &self,
         session: &mut Session,
         lane: Lane,
-        turn: &HeldTurn,
+        turn: &HeldLease,
         bucket: &Arc<TokenBucket>,
         rounds: &Arc<Rounds>,
     ) -> Result<Publisher, QueueError> {

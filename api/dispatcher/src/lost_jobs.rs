@@ -10,7 +10,7 @@ use crate::metrics::DispatcherMetrics;
 use crate::publisher::QUEUE_LEASE;
 use shared::batch::Lane;
 use shared::queue::{QueueDepth, QueueError, queue_of};
-use shared::store::dispatcher_lease::Turn;
+use shared::store::dispatcher_lease::DispatcherLease;
 use shared::store::{Db, StoreResult, sweeps};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +33,10 @@ struct Emptied {
     seen: Instant,
 }
 
-/// Checks for lost jobs for as long as the turn lasts.
+/// Checks for lost jobs for as long as the lease lasts.
 pub(super) struct LostJobs {
     pub(super) db: Db,
-    pub(super) turn: Turn,
+    pub(super) turn: DispatcherLease,
     pub(super) depth: QueueDepth,
     pub(super) metrics: Arc<DispatcherMetrics>,
 }

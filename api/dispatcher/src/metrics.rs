@@ -1,10 +1,10 @@
 //! The dispatcher's metrics.
 
 use prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use shared::batch::{Brake, Lane};
+use shared::batch::{Lane, PauseCause};
 use shared::metrics::{Metrics, WORK_SECONDS};
 use shared::queue::Published;
-use shared::store::database_history::Look;
+use shared::store::database_history::Reading;
 use time::OffsetDateTime;
 
 /// The dispatcher's metrics.
@@ -22,7 +22,7 @@ pub struct DispatcherMetrics {
     pub batches_finished: IntCounter,
     /// Connections to `RabbitMQ` that were lost or could not be opened.
     pub amqp_reconnects: IntCounter,
-    /// Whether this process holds the turn.
+    /// Whether this process holds the lease.
     pub dispatching: IntGauge,
     /// Whether the broker is connected.
     pub amqp_connected: IntGauge,
@@ -68,7 +68,7 @@ impl DispatcherMetrics {
                 "beckon_batches_braked_total",
                 "Batches paused automatically, by reason: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (it accepts no mail from us).",
                 "reason",
-                &Brake::ALL.map(Brake::as_str),
+                &PauseCause::ALL.map(PauseCause::as_str),
             ),
             batches_finished: metrics.counter("beckon_batches_finished_total", "Batches whose last delivery ended."),
             amqp_reconnects: metrics.counter(
@@ -94,10 +94,10 @@ impl DispatcherMetrics {
     }
 
     /// Updates the gauges after a check of Postgres's timeline.
-    pub fn show_history(&self, look: &Look) {
+    pub fn show_history(&self, reading: &Reading) {
         self.promoted
-            .set(look.changed_at.map_or(0, OffsetDateTime::unix_timestamp));
-        self.held.set(i64::from(look.held_at.is_some()));
+            .set(reading.changed_at.map_or(0, OffsetDateTime::unix_timestamp));
+        self.held.set(i64::from(reading.held_at.is_some()));
     }
 
     /// Sets the number of jobs in a lane's queue.

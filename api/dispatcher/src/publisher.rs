@@ -17,7 +17,7 @@ use shared::job::Job;
 use shared::queue::{self, JOB_LIFETIME, Outgoing, Published, QueueError, queue_of};
 use shared::reconnect::Delays;
 use shared::store::dispatch::{self as rows, Due, DueRound, LastServed, Round};
-use shared::store::dispatcher_lease::Turn;
+use shared::store::dispatcher_lease::DispatcherLease;
 use shared::store::{Db, StoreError};
 use shared::trace::{TraceContext, now};
 use std::collections::{HashMap, HashSet};
@@ -60,7 +60,7 @@ enum Pace {
 /// Shared state of both publishers.
 pub(super) struct Parts {
     pub(super) db: Db,
-    pub(super) turn: Turn,
+    pub(super) turn: DispatcherLease,
     pub(super) bucket: Arc<TokenBucket>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) metrics: Arc<DispatcherMetrics>,

@@ -1,10 +1,11 @@
 //! Handles what becomes due with time: lost jobs, vanished workers, expired mails, finished batches.
 
+use crate::database_clock::DatabaseClock;
+use crate::lease::HeldLease;
 use crate::metrics::DispatcherMetrics;
 use crate::publisher::QUEUE_LEASE;
-use crate::turn::HeldTurn;
 use shared::delivery::ATTEMPTS_MOST;
-use shared::store::dispatcher_lease::Turn;
+use shared::store::dispatcher_lease::DispatcherLease;
 use shared::store::{Db, StoreResult, database_history as history, sweeps as rows};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +20,20 @@ const GROUP: i64 = 5_000;
 
 /// Grace period after a possible outage of Postgres, before expired claims count as abandoned.
 ///
-/// It lets workers record their outcomes and renew their leases, which they do every ten seconds.
+/// It lets workers record their outcomes and renew their leases. They look for leases to renew every ten seconds.
 const REPORTING: Duration = Duration::from_secs(15);
 
-/// Sweeps for as long as the turn lasts.
+/// The same after the clock of Postgres was set. Workers do not notice that, and renew a lease of a minute when it is
+/// twenty to thirty seconds old.
+const RENEWING: Duration = Duration::from_secs(35);
+
+/// Sweeps for as long as the lease lasts.
 pub(super) struct Sweeper {
     db: Db,
-    turn: Turn,
+    turn: DispatcherLease,
     /// Until then, workers may still renew expired leases.
     vanished_from: Instant,
+    clock: DatabaseClock,
     /// Whether sending is held after a promotion of Postgres.
     holds_after_promotion: bool,
     metrics: Arc<DispatcherMetrics>,
@@ -35,7 +41,7 @@ pub(super) struct Sweeper {
 
 impl Sweeper {
     /// Creates a sweeper for this turn.
-    pub(super) fn new(db: Db, turn: &HeldTurn, holds_after_promotion: bool, metrics: Arc<DispatcherMetrics>) -> Self {
+    pub(super) fn new(db: Db, turn: &HeldLease, holds_after_promotion: bool, metrics: Arc<DispatcherMetrics>) -> Self {
         let grace = if turn.is_after_silence() {
             REPORTING
         } else {
@@ -45,13 +51,14 @@ impl Sweeper {
             db,
             turn: turn.turn(),
             vanished_from: Instant::now() + grace,
+            clock: DatabaseClock::default(),
             holds_after_promotion,
             metrics,
         }
     }
 
     /// Sweeps until dropped.
-    pub(super) async fn run(&self) {
+    pub(super) async fn run(mut self) {
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -62,9 +69,9 @@ impl Sweeper {
 
     /// Runs every sweep once. A failed statement, for example one that waits for a locked row, does not keep
     /// the others from running.
-    pub(super) async fn once(&self) {
-        let Self { db, turn, .. } = self;
+    pub(super) async fn once(&mut self) {
         let is_held = self.look_at_history().await;
+        let Self { db, turn, .. } = &*self;
         let started = self.count("", rows::start_held(db, *turn).await);
         if started > 0 {
             info!(batches = started, "Started batches whose hold has ended");
@@ -100,7 +107,7 @@ impl Sweeper {
     }
 
     /// Returns whether sending is held, or may be because the check failed.
-    async fn look_at_history(&self) -> bool {
+    async fn look_at_history(&mut self) -> bool {
         let look = match history::look(&self.db, self.turn, self.holds_after_promotion).await {
             Ok(look) => look,
             Err(fault) => {
@@ -108,6 +115,14 @@ impl Sweeper {
                 return true;
             }
         };
+        if let Some(difference) = self.clock.look(look.server_time, Instant::now()) {
+            self.vanished_from = Instant::now() + RENEWING;
+            warn!(
+                seconds = difference.as_seconds_f64(),
+                "The clock of Postgres was set. If it went back, emails waiting for another attempt are sent later by as \
+                 much; if it went forward, held batches, retries and passwords are due earlier"
+            );
+        }
         let is_held = look.held_at.is_some();
         self.metrics.show_history(&look);
         match look.changed_from {

@@ -3,110 +3,17 @@
 //! A column with a known name fills the corresponding value ([`super::header`] has the rules); any other one fills a
 //! merge field. A column that no email could use is left out with a reason; a password column refuses the file.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::FileFault;
 use super::cells::Row;
-use super::export::as_written;
+use super::column::{Column, LeftOut, ReadColumn, Role, own_field};
 use super::header::{Known, Passwords, field_name, known_columns, passwords_in, squeezed, without_notes};
 use super::mapping::Mapping;
+use super::merge_field::is_reserved;
+use super::safe_csv::as_written;
 use super::text::{letter, shown};
-
-/// Merge fields that no import may fill, squeezed: Beckon fills them itself. `organization` is read as `organisation`
-/// in an email, so a column with that name would never be used.
-const RESERVED: [&str; 6] = [
-    "password",
-    "organisation",
-    "organization",
-    "signinurl",
-    "passwordexpires",
-    "fullname",
-];
 
 /// The last header of our file of rejected rows, squeezed. See [`super::FixFile`].
 const PROBLEM: &str = "problem";
-
-/// What the cells of a column are used for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Role {
-    /// A built-in value.
-    Known(Known),
-    /// Values of a merge field.
-    Field(String),
-    /// Not used: an empty column without a name.
-    Nothing,
-    /// Not used, for a reason.
-    LeftOut(LeftOut),
-    /// The problems of the row, written by us in an earlier export.
-    Problem,
-}
-
-/// Why a column is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeftOut {
-    /// Beckon fills the field itself.
-    FilledByBeckon,
-    /// It describes passwords.
-    AboutPasswords,
-    /// Its name cannot be a field name.
-    NotAName,
-    /// The caller's mapping excludes it.
-    ByChoice,
-    /// The mapping assigns its value to another column.
-    FilledByAnother,
-}
-
-impl LeftOut {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::FilledByBeckon => "Not imported: Beckon fills this field itself",
-            Self::AboutPasswords => "Not imported: it is about passwords",
-            Self::NotAName => {
-                "Not imported: the name of a field starts with a letter and has 64 letters or digits at most"
-            }
-            Self::ByChoice => "Not imported, as chosen",
-            Self::FilledByAnother => "Not imported: another column was chosen for this field",
-        }
-    }
-}
-
-/// One column.
-#[derive(Debug, Clone)]
-pub(super) struct Column {
-    /// The header as written, without surrounding blanks.
-    pub(super) header: String,
-    /// What its cells are used for.
-    pub(super) role: Role,
-}
-
-/// How a column of a file is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ReadColumn {
-    /// The header as written.
-    pub header: String,
-    /// What its cells fill: `email`, `first_name`, `last_name`, `full_name` (split into first and last name),
-    /// `language`, or the name of a merge field; none if they are not read.
-    pub field: Option<String>,
-    /// Why they are not read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-impl From<&Column> for ReadColumn {
-    fn from(column: &Column) -> Self {
-        let (field, note) = match &column.role {
-            Role::LeftOut(why) => (None, Some(why.reason().to_owned())),
-            Role::Nothing | Role::Problem => (None, None),
-            role => (Some(own_field(role).to_owned()), None),
-        };
-        Self {
-            header: column.header.clone(),
-            field,
-            note,
-        }
-    }
-}
 
 /// Reads the header row and the mapping of its columns.
 ///
@@ -166,22 +73,27 @@ pub(super) fn own_names(names: &[String]) -> &[String] {
     }
 }
 
+/// Adds a blank name for each column after the header that the mapping refers to by its letter. Such columns have
+/// values and no name.
+pub(super) fn widened(mut names: Vec<String>, mapping: Option<&Mapping>, most: usize) -> Vec<String> {
+    let own = own_names(&names);
+    let Some(mapping) = mapping.filter(|_| own.len() == names.len()) else {
+        return names;
+    };
+    let known = super::mapping::column_keys(own);
+    let is_meant = |place: &usize| {
+        let key = letter(*place);
+        !known.contains(&key) && mapping.keys().any(|named| *named == key)
+    };
+    if let Some(last) = (names.len()..most).rev().find(is_meant) {
+        names.resize(last + 1, String::new());
+    }
+    names
+}
+
 /// The names in a header row.
 pub(super) fn names_of(header: &Row) -> Vec<String> {
     header.cells().map(|cell| shown(as_written(cell))).collect()
-}
-
-/// The name of the field that a role fills.
-pub(super) fn own_field(role: &Role) -> &str {
-    match role {
-        Role::Known(Known::Email) => "email",
-        Role::Known(Known::FirstName) => "first_name",
-        Role::Known(Known::LastName) => "last_name",
-        Role::Known(Known::FullName) => "full_name",
-        Role::Known(Known::Language) => "language",
-        Role::Field(name) => name,
-        Role::Nothing | Role::LeftOut(_) | Role::Problem => "",
-    }
 }
 
 /// Reports all password columns in one fault.
@@ -310,17 +222,4 @@ fn filled(column: &Column) -> Option<String> {
         Role::Field(name) => Some(squeezed(name)),
         Role::Nothing | Role::LeftOut(_) | Role::Problem => None,
     }
-}
-
-/// Whether this is the squeezed name of a merge field that Beckon fills itself.
-pub(super) fn is_reserved(squeezed: &str) -> bool {
-    RESERVED.contains(&squeezed)
-}
-
-/// Whether this is the squeezed name of a built-in value.
-pub(super) fn is_own_field(squeezed: &str) -> bool {
-    matches!(
-        squeezed,
-        "email" | "emailaddress" | "firstname" | "lastname" | "language"
-    )
 }

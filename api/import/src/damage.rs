@@ -12,7 +12,7 @@ pub(super) use domains::{find as of_address, is_impossible};
 
 use std::borrow::Cow;
 
-use super::columns::Role;
+use super::column::Role;
 use super::header::Known;
 
 /// Damage in an otherwise valid value.

@@ -295,17 +295,6 @@ impl FileFault {
         }
     }
 
-    /// The corresponding HTTP status.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::Json { .. } => 400,
-            Self::TooManyRows { .. } => 413,
-            Self::NotCsv { .. } => 415,
-            Self::Unreadable(_) => 500,
-            _ => 422,
-        }
-    }
-
     /// The faulty row, if there is one.
     pub fn row(&self) -> Option<u32> {
         match self {

@@ -24,7 +24,7 @@ pub struct FixWorkbook {
 }
 
 impl FixWorkbook {
-    /// Starts with the header of the upload ([`super::Sheet::header`]).
+    /// Starts with the header of the upload ([`super::ParsedFile::header`]).
     ///
     /// # Errors
     ///

@@ -14,11 +14,12 @@ use std::io::{Read, Seek};
 use self::frames::Frames;
 use self::nearest::nearest;
 use self::value::Value;
-use super::columns::{Column, Role, is_own_field, is_reserved, own_field};
-use super::header::{Known, field_name, passwords_in, squeezed};
+use super::column::{Column, Role, own_field};
+use super::header::{Known, field_name, squeezed};
+use super::merge_field::merge_field;
 use super::row::{Draft, Place, RowRules};
-use super::sheet::Survey;
 use super::sniff::after_byte_order_mark;
+use super::survey::Survey;
 use super::text::shown;
 use super::{FileFault, Limits, Line};
 
@@ -78,7 +79,7 @@ pub(super) fn survey<R: Read + Seek>(source: R, limits: Limits) -> Result<Survey
     while let Some((row, user)) = users.next_user()? {
         rows = row;
         let fields = user.entry("fields").and_then(Value::entries).unwrap_or_default();
-        for name in fields.iter().filter_map(|(key, _)| own_name(key).ok()) {
+        for name in fields.iter().filter_map(|(key, _)| merge_field(key).ok()) {
             if names.contains(&name) {
                 continue;
             }
@@ -184,7 +185,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
             at: None,
             field: key,
         };
-        let name = match own_name(key) {
+        let name = match merge_field(key) {
             Ok(name) => name,
             Err((code, message)) => {
                 draft.refuse(Some(at), code, message, key);
@@ -209,33 +210,6 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
 fn refuse_double_key(draft: &mut Draft, at: Place<'_>, key: &str) {
     let message = format!("‘{}’ occurs twice – delete one", shown(key));
     draft.refuse(Some(at), "json_duplicate_key", message, key);
-}
-
-/// The merge field for a key in `fields`, or why it cannot be one.
-pub(super) fn own_name(key: &str) -> Result<String, (&'static str, String)> {
-    let squeezed = squeezed(key);
-    if passwords_in(key).is_some() {
-        let message = format!(
-            "‘{}’ is about passwords, which Beckon never imports – leave it out",
-            shown(key)
-        );
-        return Err(("reserved_field", message));
-    }
-    if is_reserved(&squeezed) {
-        let message = format!("Beckon fills ‘{}’ by itself – rename it or leave it out", shown(key));
-        return Err(("reserved_field", message));
-    }
-    if is_own_field(&squeezed) {
-        let message = format!("‘{}’ belongs beside ‘fields’, not in it", shown(key));
-        return Err(("reserved_field", message));
-    }
-    field_name(key).ok_or_else(|| {
-        let message = format!(
-            "‘{}’ cannot be a field – a name must start with a letter and have 64 letters or digits at most",
-            shown(key)
-        );
-        ("field_name_invalid", message)
-    })
 }
 
 /// The cells of a rejected user, by column.

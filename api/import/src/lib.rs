@@ -1,7 +1,7 @@
 //! Reads an import file: bytes in, people and problems out.
 //!
 //! This crate knows nothing of the database or of HTTP. The route writes the upload to a temporary file and passes it
-//! to [`Sheet::open_csv`] or [`Sheet::open_json`] on a thread that may block. The file is read twice:
+//! to [`ParsedFile::open_csv`] or [`ParsedFile::open_json`] on a thread that may block. The file is read twice:
 //!
 //! 1. **Opening** surveys the whole file for faults that concern all of it: whether it is CSV and UTF-8, whether the
 //!    quotation marks are closed, which columns there are, how many rows. It reports one [`FileFault`] at a time, and
@@ -24,22 +24,26 @@
 //! | `rows`, `cells` | bytes to rows and cells |
 //! | `find_header` | the header row and the separator |
 //! | `header` | column names in the files of other programs, and password columns |
+//! | `column` | a column, and what its cells are used for |
 //! | `columns`, `mapping` | header cells to columns, and the chosen mapping |
+//! | `merge_field` | which keys and column names can be merge fields |
 //! | `preview` | the columns of a file with their first values |
 //! | `text`, `link`, `language`, `full_name`, `row` | cells to a person or problems |
 //! | `damage` | values damaged by other programs, which the caller may accept |
-//! | `sheet` | the two passes over a CSV file |
+//! | `parsed_file`, `survey` | the two passes over a CSV file, and the result of the first |
 //! | `json` | the same for an array of users |
 //! | `single` | one user's values outside a file |
 //! | `workbook` | spreadsheets to CSV: `.xlsx`, `.xls`, `.ods` |
 //! | `pasted` | lists of addresses to a table |
+//! | `addresses` | reads only the addresses of a file |
 //! | `template` | a spreadsheet to fill in |
-//! | `export`, `fix_workbook` | every CSV we write, and the file of rejected rows, also as a spreadsheet |
+//! | `safe_csv`, `fix_workbook` | every CSV we write, and the file of rejected rows, also as a spreadsheet |
 
+mod addresses;
 mod cells;
+mod column;
 mod columns;
 mod damage;
-mod export;
 mod fault;
 mod find_header;
 mod fix_workbook;
@@ -49,13 +53,16 @@ mod json;
 mod language;
 mod link;
 mod mapping;
+mod merge_field;
+mod parsed_file;
 mod pasted;
 mod preview;
 mod row;
 mod rows;
-mod sheet;
+mod safe_csv;
 pub mod single;
 mod sniff;
+mod survey;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -68,15 +75,17 @@ use serde::Serialize;
 use shared::address::EmailAddress;
 use utoipa::ToSchema;
 
-pub use columns::{ReadColumn, read_columns};
-pub use export::{FixFile, SafeCsv, safe_cell};
+pub use addresses::{AddressLines, open_addresses, open_json_addresses};
+pub use column::ReadColumn;
+pub use columns::read_columns;
 pub use fault::FileFault;
 pub use fix_workbook::FixWorkbook;
 pub use mapping::{Mapping, RememberedMapping, column_keys, sorted_keys};
+pub use parsed_file::{Directions, Lines, ParsedFile};
 pub use pasted::table_of;
 pub use preview::{Preview, split_name};
 pub use row::RowRules;
-pub use sheet::{Directions, Lines, Sheet};
+pub use safe_csv::{FixFile, SafeCsv, safe_cell};
 pub use template::{EXAMPLE_ADDRESS, TemplateColumn, write_template};
 pub use text::letter;
 pub use workbook::{Format, HELP_SHEET, SheetRead, write_csv};
@@ -151,7 +160,7 @@ pub struct Rejected {
     pub row: u32,
     /// Its problems in the order of the columns: the first twenty, and the number of further ones. Never empty.
     pub problems: Vec<Problem>,
-    /// The cells as written, at least as many as [`Sheet::header`] has, for the [`FixFile`].
+    /// The cells as written, at least as many as [`ParsedFile::header`] has, for the [`FixFile`].
     pub cells: Vec<String>,
 }
 
@@ -221,7 +230,7 @@ impl Rejected {
 
 impl Problem {
     /// Reports that `person` has the address of an earlier row.
-    pub fn duplicate_of_row(person: &Person, first: u32, sheet: &Sheet) -> Self {
+    pub fn duplicate_of_row(person: &Person, first: u32, sheet: &ParsedFile) -> Self {
         let email = sheet.email_column();
         Self {
             row: person.row,

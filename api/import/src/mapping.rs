@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{LeftOut, ReadColumn, Role};
+use super::column::{LeftOut, ReadColumn, Role};
 use super::header::{Known, squeezed};
 use super::single::{ValueFault, field_name};
 use super::text::letter;

@@ -5,15 +5,15 @@ use std::io::Cursor;
 
 use shared::address::EmailAddress;
 
-use super::export::safe_cell;
-use super::{FileFault, Limits, Sheet};
+use super::safe_csv::safe_cell;
+use super::{FileFault, Limits, ParsedFile};
 
 /// Turns a list of people without a header into a table; `None` if the text is already a table, or cannot become one.
 ///
 /// A line, or a part between semicolons, is one person: `Ada Lovelace <ada@example.org>`, an address alone, or cells
 /// separated by tabs, one of which is the address. Commas separate people where a line has several addresses.
 pub fn table_of(text: &str) -> Option<String> {
-    let opened = Sheet::open_csv(Cursor::new(text.as_bytes()), Limits::default());
+    let opened = ParsedFile::open_csv(Cursor::new(text.as_bytes()), Limits::default());
     let has_header = match &opened {
         Ok(_) => true,
         Err(fault) => !fault
@@ -110,7 +110,7 @@ mod tests {
 
     fn people(text: &str) -> Vec<(String, String, String)> {
         let table = table_of(text).unwrap();
-        let (_, lines) = Sheet::open_csv(Cursor::new(table.into_bytes()), Limits::default()).unwrap();
+        let (_, lines) = ParsedFile::open_csv(Cursor::new(table.into_bytes()), Limits::default()).unwrap();
         let person = |line| match line {
             Line::Person(person) => (
                 person.email.as_typed().to_owned(),

@@ -5,9 +5,9 @@ use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 
 use super::cells::Row;
 use super::columns::{names_of, own_names};
-use super::export::as_written;
 use super::find_header::find_header;
 use super::rows::Rows;
+use super::safe_csv::as_written;
 use super::sniff::{Start, sniff};
 use super::text::shown;
 use super::workbook::{Format, write_csv};
@@ -25,7 +25,8 @@ const HEAD_BYTES: usize = 512 * 1024;
 /// The columns of a file and their first values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
-    /// The header as written, as in [`super::Sheet::header`].
+    /// The header as written, as in [`super::ParsedFile::header`], with a blank name for each column after it that has
+    /// values.
     pub header: Vec<String>,
     /// The row of the header.
     pub header_row: u32,
@@ -61,15 +62,23 @@ impl Preview {
         let mut rows = Rows::new(source, start.offset, separator, limits)?;
         let mut row = Row::default();
         while rows.read(&mut row)? && row.number() < header_row {}
-        let header = own_names(&names_of(&row)).to_vec();
+        let names = names_of(&row);
+        let mut header = own_names(&names).to_vec();
+        // Our own column is the last.
+        let may_be_wider = header.len() == names.len();
         let mut samples = vec![Vec::new(); header.len()];
         // The check reports faults further down, with their own sentences.
         for _ in 0..ROWS {
             if !matches!(rows.read(&mut row), Ok(true)) {
                 break;
             }
-            for (seen, cell) in samples.iter_mut().zip(row.cells()) {
+            for (place, cell) in row.cells().enumerate().take(limits.columns) {
                 let value = shown(as_written(cell));
+                if place >= header.len() && may_be_wider && !value.is_empty() {
+                    header.resize(place + 1, String::new());
+                    samples.resize(place + 1, Vec::new());
+                }
+                let Some(seen) = samples.get_mut(place) else { break };
                 if seen.len() < SAMPLES && !value.is_empty() {
                     seen.push(value);
                 }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use shared::address::{AddressFault, EmailAddress, suggest_domain};
 
 use super::cells::Row;
-use super::columns::{Column, Role, own_field};
+use super::column::{Column, Role, own_field};
 use super::damage::{self, Damage};
-use super::export::as_written;
 use super::full_name;
 use super::header::Known;
 use super::language::language;
+use super::safe_csv::as_written;
 use super::text::{self, TextFault, cell_name, counted, is_unseen, letter, shown};
 use super::{Line, Person, Problem, Rejected};
 

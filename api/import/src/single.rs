@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::damage;
-use super::json::own_name;
+use super::merge_field::merge_field;
 use super::text::{self, TextFault};
 
 /// Why a value is refused.
@@ -54,7 +54,7 @@ pub fn value(raw: &str) -> Result<Option<String>, ValueFault> {
 
 /// The merge field for a key: "Start date" is `start_date`.
 pub fn field_name(key: &str) -> Result<String, ValueFault> {
-    own_name(key).map_err(|(code, message)| ValueFault { code, message })
+    merge_field(key).map_err(|(code, message)| ValueFault { code, message })
 }
 
 /// A text for display: without control characters, and shortened if long.

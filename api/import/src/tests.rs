@@ -14,7 +14,7 @@ mod written;
 
 use std::io::Cursor;
 
-use super::{FileFault, Limits, Line, Person, Problem, Rejected, Sheet};
+use super::{FileFault, Limits, Line, ParsedFile, Person, Problem, Rejected};
 
 /// A file in memory.
 fn file(bytes: impl AsRef<[u8]>) -> Cursor<Vec<u8>> {
@@ -22,8 +22,8 @@ fn file(bytes: impl AsRef<[u8]>) -> Cursor<Vec<u8>> {
 }
 
 /// The sheet and all lines of a CSV file, or its fault.
-fn read(bytes: impl AsRef<[u8]>) -> Result<(Sheet, Vec<Line>), FileFault> {
-    let (sheet, mut lines) = Sheet::open_csv(file(bytes), Limits::default())?;
+fn read(bytes: impl AsRef<[u8]>) -> Result<(ParsedFile, Vec<Line>), FileFault> {
+    let (sheet, mut lines) = ParsedFile::open_csv(file(bytes), Limits::default())?;
     let rows = lines.chunk(usize::MAX, usize::MAX)?;
     assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
     assert!(lines.chunk(1, 1).unwrap().is_empty());
@@ -31,8 +31,8 @@ fn read(bytes: impl AsRef<[u8]>) -> Result<(Sheet, Vec<Line>), FileFault> {
 }
 
 /// The sheet and all lines of a JSON array of users, or its fault.
-fn read_json(text: &str) -> Result<(Sheet, Vec<Line>), FileFault> {
-    let (sheet, mut lines) = Sheet::open_json(file(text), Limits::default())?;
+fn read_json(text: &str) -> Result<(ParsedFile, Vec<Line>), FileFault> {
+    let (sheet, mut lines) = ParsedFile::open_json(file(text), Limits::default())?;
     let rows = lines.chunk(usize::MAX, usize::MAX)?;
     assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
     assert!(lines.chunk(1, 1).unwrap().is_empty());

@@ -10,8 +10,8 @@ use super::frame::Place;
 use super::own_password::{access_changed, current_verifier};
 use super::respond::{page_as, set_cookie};
 use super::session::{self, Administrator};
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::{Problem, ProblemKind};
+use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -52,7 +52,7 @@ pub(super) async fn begin(db: &Db, reader: &Administrator) -> Result<Transaction
 }
 
 /// Passes a form on if the password was entered recently or is part of the form.
-pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+pub(super) async fn confirmed(State(api): State<AppState>, mut request: Request, next: Next) -> Response {
     let parts = request.extensions_mut();
     let (Some(reader), Some(mut form)) = (parts.get::<Administrator>().cloned(), parts.remove::<Fields>()) else {
         return Problem::internal().into_response();
@@ -73,12 +73,7 @@ pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next
             let fault = Some("The password is incorrect".to_owned());
             return ask(&api, &reader, to, form, fault, StatusCode::UNPROCESSABLE_ENTITY).await;
         }
-        Err(problem) if problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16() => {
-            api.record_access(
-                Action::SignInThrottled,
-                &reader.actor,
-                Some(format!("administrator {}", reader.id)),
-            );
+        Err(problem) if problem.kind == ProblemKind::LimitReached => {
             let fault = Some(problem.detail);
             return ask(&api, &reader, to, form, fault, StatusCode::TOO_MANY_REQUESTS).await;
         }
@@ -102,7 +97,7 @@ fn page_with_form(to: &str) -> String {
 }
 
 async fn ask(
-    api: &Api,
+    api: &AppState,
     reader: &Administrator,
     to: String,
     form: Fields,
@@ -122,13 +117,12 @@ async fn ask(
 }
 
 /// Checks the password and gives the session a new token. `None` if the password is wrong.
-async fn confirm(api: &Api, reader: &Administrator, typed: &str) -> Result<Option<(Administrator, String)>, Problem> {
+async fn confirm(
+    api: &AppState,
+    reader: &Administrator,
+    typed: &str,
+) -> Result<Option<(Administrator, String)>, Problem> {
     let Some(verifier) = current_verifier(api, reader, typed).await? else {
-        api.record_access(
-            Action::SignInFailed,
-            &reader.actor,
-            Some(format!("administrator {}", reader.id)),
-        );
         return Ok(None);
     };
     let (token, new_digest) = session::make_token()?;

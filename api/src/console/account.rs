@@ -1,11 +1,11 @@
 //! Account: the administrator's own password and sessions.
 
+use super::format::{Moment, moment, some};
 use super::frame::{Frame, Place};
 use super::respond::{page, redirect_with_flash};
 use super::session::Administrator;
-use super::words::{Moment, moment, some};
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -33,7 +33,7 @@ struct SignedIn {
     seen: Moment,
 }
 
-pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn show(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     let found = sessions::of(&api.db, administrator.id, administrator.digest(), PLACES_MOST).await?;
     let others = i64::try_from(found.iter().filter(|place| !place.is_this).count()).unwrap_or(PLACES_MOST);
     let others = match others {
@@ -54,7 +54,7 @@ pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -
 }
 
 /// Ends all other sessions of this administrator.
-pub(super) async fn end_others(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn end_others(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     let db = api.db.clone();
     let ended = api
         .to_the_end(async move {

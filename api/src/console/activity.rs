@@ -5,14 +5,14 @@ pub(super) mod file;
 use super::batch::batch_word;
 use super::batch::live::{mails, reason};
 use super::batch::people::Row;
+use super::format::{Moment, asker, counted, moment};
 use super::frame::{Frame, Place};
 use super::respond::page;
 use super::session::Administrator;
-use super::words::{Moment, asker, counted, moment};
-use crate::problem::Problem;
-use crate::query::{SearchForm, SearchQuery};
-use crate::state::Api;
-use crate::status_words::{Status, status};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels::{Status, status};
+use crate::http::query::{SearchForm, SearchQuery};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -20,8 +20,9 @@ use serde::Deserialize;
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::activity::{self, ActivityFilter, Sending};
+use shared::store::cursor::PageCursor;
 use shared::store::deliveries::Delivery;
-use shared::store::ledger::{self, Turn};
+use shared::store::ledger;
 use shared::system_email::SystemEmailKind;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
@@ -32,7 +33,7 @@ const ROWS: usize = 50;
 /// Search, filters and position in the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Look {
+pub(super) struct ActivityQuery {
     /// Part of an address or a name. If set, the page lists matching emails instead of batches.
     pub(super) q: Option<String>,
     /// `invite` or `password_reset`.
@@ -43,11 +44,11 @@ pub(super) struct Look {
     page: Option<u32>,
 }
 
-impl SearchForm for Look {
+impl SearchForm for ActivityQuery {
     const MAY_BE_EMPTY: &'static [&'static str] = &["q", "kind", "state"];
 }
 
-impl Look {
+impl ActivityQuery {
     /// The search text, or `None` if it is blank.
     fn search(&self) -> Option<&str> {
         self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
@@ -114,11 +115,11 @@ struct MailLine {
 }
 
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
-    SearchQuery(look): SearchQuery<Look>,
+    SearchQuery(list_query): SearchQuery<ActivityQuery>,
 ) -> Result<Response, Problem> {
-    let number = look.page.unwrap_or(1).max(1);
+    let number = list_query.page.unwrap_or(1).max(1);
     let title = if number > 1 {
         format!("Activity, page {number}")
     } else {
@@ -126,24 +127,24 @@ pub(super) async fn show(
     };
     let mut page_now = ActivityPage {
         frame: administrator.frame(&api, Place::Activity, title).await,
-        q: look.q.clone().unwrap_or_default(),
-        kinds: kinds(&look),
-        states: states(&look),
+        q: list_query.q.clone().unwrap_or_default(),
+        kinds: kinds(&list_query),
+        states: states(&list_query),
         batches: Vec::new(),
         mails: Vec::new(),
-        is_narrow: look.search().is_some() || look.kind.is_some() || look.state.is_some(),
-        query: look.query(&[]),
+        is_narrow: list_query.search().is_some() || list_query.kind.is_some() || list_query.state.is_some(),
+        query: list_query.query(&[]),
         previous: String::new(),
         next: String::new(),
         number,
     };
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
     let step = |name: &str, id: Uuid, number: u32| {
-        let query = look.query(&[(name, &id.to_string()), ("page", &number.to_string())]);
+        let query = list_query.query(&[(name, &id.to_string()), ("page", &number.to_string())]);
         format!("/console/activity?{query}")
     };
-    if let Some(search) = look.search() {
-        let mut found = ledger::to_people(&api.db, search, look.after, limit).await?;
+    if let Some(search) = list_query.search() {
+        let mut found = ledger::to_people(&api.db, search, list_query.after, limit).await?;
         let has_more = found.len() > ROWS;
         found.truncate(ROWS);
         if let Some(last) = found.last().filter(|_| has_more) {
@@ -152,18 +153,22 @@ pub(super) async fn show(
         page_now.mails = found.iter().map(mail_line).collect();
         return page(&page_now);
     }
-    let turn = match (look.after, look.before) {
-        (Some(after), _) => Turn::After(after),
-        (None, Some(before)) => Turn::Before(before),
-        (None, None) => Turn::Start,
+    let cursor = match (list_query.after, list_query.before) {
+        (Some(after), _) => PageCursor::After(after),
+        (None, Some(before)) => PageCursor::Before(before),
+        (None, None) => PageCursor::Start,
     };
-    let mut found = activity::list(&api.db, look.filter(), turn, limit).await?;
-    let (has_more, is_backwards) = (found.len() > ROWS, matches!(turn, Turn::Before(_)));
+    let mut found = activity::list(&api.db, list_query.filter(), cursor, limit).await?;
+    let (has_more, is_backwards) = (found.len() > ROWS, matches!(cursor, PageCursor::Before(_)));
     found.truncate(ROWS);
     if is_backwards {
         found.reverse();
     }
-    let has_previous = if is_backwards { has_more } else { turn != Turn::Start };
+    let has_previous = if is_backwards {
+        has_more
+    } else {
+        cursor != PageCursor::Start
+    };
     if let Some(first) = found.first().filter(|_| has_previous) {
         page_now.previous = step("before", first.id, number.saturating_sub(1).max(1));
     }
@@ -174,17 +179,17 @@ pub(super) async fn show(
     page(&page_now)
 }
 
-fn kinds(look: &Look) -> Vec<(&'static str, &'static str, bool)> {
-    let named = SystemEmailKind::ALL.map(|kind| (kind.as_str(), kind.name(), look.kind == Some(kind)));
-    [("", "All emails", look.kind.is_none())]
+fn kinds(list_query: &ActivityQuery) -> Vec<(&'static str, &'static str, bool)> {
+    let named = SystemEmailKind::ALL.map(|kind| (kind.as_str(), kind.name(), list_query.kind == Some(kind)));
+    [("", "All emails", list_query.kind.is_none())]
         .into_iter()
         .chain(named)
         .collect()
 }
 
-fn states(look: &Look) -> Vec<(&'static str, &'static str, bool)> {
-    let named = BatchState::ALL.map(|state| (state.as_str(), state_words(state).1, look.state == Some(state)));
-    [("", "Any status", look.state.is_none())]
+fn states(list_query: &ActivityQuery) -> Vec<(&'static str, &'static str, bool)> {
+    let named = BatchState::ALL.map(|state| (state.as_str(), state_words(state).1, list_query.state == Some(state)));
+    [("", "Any status", list_query.state.is_none())]
         .into_iter()
         .chain(named)
         .collect()

@@ -10,13 +10,13 @@ pub(super) use disable::{consider, disable};
 pub(super) use link::reset;
 pub(super) use one::{enable, show};
 
+use super::cursor::{CursorPage, CursorQuery, LIMIT};
+use super::format::{Moment, moment};
 use super::frame::{Frame, Place};
-use super::leaf::{LIMIT, Leaf, TurnQuery};
 use super::respond::page;
 use super::session::Administrator as Reader;
-use super::words::{Moment, moment};
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -29,7 +29,7 @@ const PATH: &str = "/console/administrators";
 #[template(path = "console/administrators.html")]
 struct ListPage {
     frame: Frame,
-    leaf: Leaf<Row>,
+    list: CursorPage<Row>,
 }
 
 /// An administrator in the list.
@@ -79,21 +79,21 @@ impl Row {
 
 /// Lists all administrators.
 pub(super) async fn list(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Reader,
-    TurnQuery { 0: turn }: TurnQuery,
+    CursorQuery { 0: cursor }: CursorQuery,
 ) -> Result<Response, Problem> {
-    let found = administrators::list(&api.db, turn.before, turn.after, LIMIT).await?;
-    let leaf = Leaf::of(found, turn, |one| one.id, PATH, &[]);
-    let frame = reader.frame(&api, Place::Manage, leaf.title("Administrators")).await;
+    let found = administrators::list(&api.db, cursor.before, cursor.after, LIMIT).await?;
+    let list = CursorPage::of(found, cursor, |one| one.id, PATH, &[]);
+    let frame = reader.frame(&api, Place::Manage, list.title("Administrators")).await;
     page(&ListPage {
         frame,
-        leaf: leaf.map(|one| Row::of(one, &reader)),
+        list: list.map(|one| Row::of(one, &reader)),
     })
 }
 
 /// The administrator with this id, or 404.
-async fn get(api: &Api, id: Uuid) -> Result<Administrator, Problem> {
+async fn get(api: &AppState, id: Uuid) -> Result<Administrator, Problem> {
     administrators::find(&api.db, id)
         .await?
         .ok_or_else(|| Problem::not_found("administrator"))

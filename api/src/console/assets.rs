@@ -1,10 +1,10 @@
-//! The style sheet, the script and the favicon, which are compiled into the program.
+//! The style sheet, the scripts and the favicon, which are compiled into the program.
 //!
 //! Their URLs contain a digest of their content, so browsers may cache them forever and still load the version
 //! that matches the page.
 
-use crate::problem::Problem;
-use crate::query::shown;
+use crate::app::problem::Problem;
+use crate::app::validation::shown;
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -33,6 +33,13 @@ const SCRIPT: Asset = Asset {
     content: include_str!("../../assets/console.js"),
 };
 
+const UPLOAD_SCRIPT: Asset = Asset {
+    stem: "upload",
+    ending: "js",
+    content_type: "text/javascript; charset=utf-8",
+    content: include_str!("../../assets/upload.js"),
+};
+
 const MARK: Asset = Asset {
     stem: "mark",
     ending: "svg",
@@ -51,16 +58,18 @@ impl Asset {
     }
 }
 
-static NAMES: LazyLock<[String; 3]> = LazyLock::new(|| [SHEET.name(), SCRIPT.name(), MARK.name()]);
+const ASSETS: [Asset; 4] = [SHEET, SCRIPT, MARK, UPLOAD_SCRIPT];
 
-/// File names of the style sheet, the script and the favicon.
-pub(super) fn names() -> &'static [String; 3] {
+static NAMES: LazyLock<[String; 4]> = LazyLock::new(|| ASSETS.map(|asset| asset.name()));
+
+/// File names of the style sheet, the script of all pages, the favicon and the script of upload forms.
+pub(super) fn names() -> &'static [String; 4] {
     &NAMES
 }
 
 /// Serves an asset.
 pub(super) async fn show(Path(file): Path<String>) -> Result<Response, Problem> {
-    let found = NAMES.iter().zip([SHEET, SCRIPT, MARK]).find(|(name, _)| **name == file);
+    let found = NAMES.iter().zip(ASSETS).find(|(name, _)| **name == file);
     let (_, asset) = found.ok_or_else(|| Problem::not_found(&format!("file as {}", shown(&file))))?;
     let headers = [
         (header::CONTENT_TYPE, asset.content_type),

@@ -1,18 +1,18 @@
 //! Manage > Audit log: who did what, and when.
 
 mod acts;
-mod sheet;
+mod export;
 
-pub(super) use sheet::csv;
+pub(super) use export::csv;
 
+use super::cursor::{Cursor, CursorPage, LIMIT};
+use super::format::{Moment, moment};
 use super::frame::{Frame, Place};
-use super::leaf::{LIMIT, Leaf, Turn};
 use super::respond::page_as;
 use super::session::Administrator;
-use super::words::{Moment, moment};
-use crate::problem::Problem;
-use crate::query::{SearchForm, SearchQuery};
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::query::{SearchForm, SearchQuery};
 use acts::{About, Act, GROUPS, Group};
 use askama::Template;
 use axum::extract::State;
@@ -30,7 +30,7 @@ const PATH: &str = "/console/audit";
 /// Filters and position in the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct AuditQuery {
     who: Option<String>,
     what: Option<String>,
     from: Option<String>,
@@ -51,7 +51,7 @@ struct Faults {
 #[template(path = "console/audit.html")]
 struct AuditPage {
     frame: Frame,
-    leaf: Leaf<Row>,
+    list: CursorPage<Row>,
     names: Vec<String>,
     groups: &'static [Group],
     who: String,
@@ -87,11 +87,11 @@ impl Row {
     }
 }
 
-impl SearchForm for Wish {
+impl SearchForm for AuditQuery {
     const MAY_BE_EMPTY: &'static [&'static str] = &["who", "what", "from", "to"];
 }
 
-impl Wish {
+impl AuditQuery {
     /// The filters as query parameters.
     fn pairs(&self) -> [(&'static str, &str); 4] {
         [
@@ -129,8 +129,8 @@ impl Wish {
         })
     }
 
-    fn turn(&self) -> Turn {
-        Turn {
+    fn cursor(&self) -> Cursor {
+        Cursor {
             before: self.before,
             after: self.after,
             page: self.page,
@@ -151,23 +151,23 @@ fn day(text: Option<&str>) -> Result<Option<Date>, &'static str> {
 
 /// Shows a page of the log.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Administrator,
-    SearchQuery(wish): SearchQuery<Wish>,
+    SearchQuery(query): SearchQuery<AuditQuery>,
 ) -> Result<Response, Problem> {
-    let (found, faults) = match wish.filter() {
+    let (found, faults) = match query.filter() {
         Ok(filter) => {
-            let found = audit::list(&api.db, &filter, wish.before, wish.after, LIMIT).await?;
+            let found = audit::list(&api.db, &filter, query.before, query.after, LIMIT).await?;
             (found, Faults::default())
         }
         Err(faults) => (Vec::new(), faults),
     };
-    let pairs = wish.pairs();
-    let leaf = Leaf::of(found, wish.turn(), |entry| entry.id, PATH, &pairs);
+    let pairs = query.pairs();
+    let list = CursorPage::of(found, query.cursor(), |entry| entry.id, PATH, &pairs);
     let has_faults = faults != Faults::default();
-    let frame = reader.frame(&api, Place::Manage, leaf.title("Audit log")).await;
+    let frame = reader.frame(&api, Place::Manage, list.title("Audit log")).await;
     let mut names = audit::actor_names(&api.db).await?;
-    if let Some(who) = wish.who.as_ref().filter(|who| !names.contains(who)) {
+    if let Some(who) = query.who.as_ref().filter(|who| !names.contains(who)) {
         names.push(who.clone());
     }
     let sheet = Serializer::new(String::new())
@@ -183,7 +183,7 @@ pub(super) async fn show(
         status,
         &AuditPage {
             frame: if has_faults { frame.with_faults() } else { frame },
-            leaf: leaf.map(Row::of),
+            list: list.map(Row::of),
             names,
             groups: &GROUPS,
             is_narrow: !sheet.is_empty(),
@@ -204,10 +204,10 @@ mod tests {
 
     fn between(from: &str, to: &str) -> Result<Filter, Faults> {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Wish {
+        AuditQuery {
             from: some(from),
             to: some(to),
-            ..Wish::default()
+            ..AuditQuery::default()
         }
         .filter()
     }

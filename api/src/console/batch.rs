@@ -6,33 +6,36 @@
 
 pub(super) mod acts;
 pub(super) mod again;
+mod counts;
+mod delivery_group;
 mod domains;
 pub(super) mod left_out;
 pub(super) mod live;
-mod part;
 pub(super) mod people;
 pub(super) mod report;
 pub(super) mod revoke;
 pub(super) mod stop;
 pub(super) mod stream;
-mod sums;
+pub(super) mod wording;
 
+use super::format::{Moment, asker, moment};
 use super::frame::{Frame, Place};
 use super::respond::page;
 use super::session::Administrator;
-use super::words::{Moment, asker, moment};
-use crate::batches;
-use crate::problem::Problem;
-use crate::query::{Path, SearchQuery};
-use crate::state::Api;
-use crate::watch::Seen;
+use crate::app::batch_view::ExcludedSource;
+use crate::app::batches;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::watch::Seen;
+use crate::http::query::{Path, SearchQuery};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use delivery_group::ListQuery;
 use live::{Live, mails};
-use part::Look;
 use people::People;
 pub(super) use people::name_of;
+use shared::store::exclusion::ExclusionKind;
 use shared::store::selections;
 use shared::system_email::SystemEmailKind;
 use std::sync::Arc;
@@ -48,9 +51,12 @@ struct BatchPage {
     people: People,
     name: &'static str,
     version: i32,
+    own_wording: bool,
     created_by: String,
     created_at: Moment,
     left_out: i64,
+    /// The filters and lists that it left out, as text; empty if none.
+    excluded: String,
     has_passwords: bool,
     /// Whether the batch has no deliveries.
     is_for_nobody: bool,
@@ -60,10 +66,10 @@ struct BatchPage {
 
 /// Shows a batch.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
-    SearchQuery(look): SearchQuery<Look>,
+    SearchQuery(look): SearchQuery<ListQuery>,
 ) -> Result<Response, Problem> {
     let (seen, now) = seen(&api, id).await?;
     let people = people::read(&api, id, &look, &seen.tally).await?;
@@ -71,7 +77,7 @@ pub(super) async fn show(
     let owed = view.counts.selected - view.counts.left_out;
     let whom = match owed {
         0 => "no one".to_owned(),
-        owed => super::words::some(owed, "person", "people"),
+        owed => super::format::some(owed, "person", "people"),
     };
     let mut title = format!("{} to {whom}", batch_word(view.kind));
     if people.number > 1 {
@@ -86,9 +92,11 @@ pub(super) async fn show(
         people,
         name: view.kind.name(),
         version: view.version,
+        own_wording: view.own_wording,
         created_by: asker(&view.created_by),
         created_at: moment(view.created_at),
         left_out: view.counts.left_out,
+        excluded: excluded_words(&view.excluded),
         has_passwords: view.kind == SystemEmailKind::PasswordReset && view.counts.sent > 0,
         is_for_nobody: owed == 0,
         dropped: view.details_dropped_at.map(moment),
@@ -97,7 +105,7 @@ pub(super) async fn show(
 
 /// A batch as it is now, and Postgres's clock. If the batch is being watched and its state has not changed, the
 /// shared count is used, which may be a second old.
-async fn seen(api: &Api, id: Uuid) -> Result<(Arc<Seen>, OffsetDateTime), Problem> {
+async fn seen(api: &AppState, id: Uuid) -> Result<(Arc<Seen>, OffsetDateTime), Problem> {
     let batch = batches::get(api, id).await?;
     let now = batch.read_at;
     if let Some(seen) = api.watches.latest(id)
@@ -108,7 +116,19 @@ async fn seen(api: &Api, id: Uuid) -> Result<(Arc<Seen>, OffsetDateTime), Proble
         return Ok((seen, now));
     }
     let left_out = shared::store::batches::left_out(&api.db, id).await?;
-    Ok((Arc::new(Seen::of(api, batch, left_out).await?), now))
+    Ok((Arc::new(Seen::of(&api.db, batch, left_out).await?), now))
+}
+
+/// The filters and lists that a batch left out, as text.
+fn excluded_words(excluded: &[ExcludedSource]) -> String {
+    let word = |source: &ExcludedSource| {
+        let kind = match source.kind {
+            ExclusionKind::SavedFilter => "filter",
+            ExclusionKind::DoNotMailList => "do-not-mail list",
+        };
+        format!("{kind} ‘{}’", source.name)
+    };
+    excluded.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// Name of the batch's email, to start a sentence with.

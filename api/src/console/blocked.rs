@@ -1,16 +1,16 @@
 //! Users > Blocked addresses: addresses that receive no email, the reason, and how to unblock them.
 
+use super::csv_response::{self, GROUP};
+use super::cursor::{Cursor, CursorPage, LIMIT};
 use super::fields::Fields;
+use super::format::{Moment, moment, some};
 use super::frame::{Frame, Place};
-use super::leaf::{LIMIT, Leaf, Turn};
 use super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::session::Administrator;
-use super::sheet::{self, GROUP};
-use super::words::{Moment, moment, some};
-use crate::blocked::unblock_those;
-use crate::problem::Problem;
-use crate::query::{Query, SearchForm, SearchQuery};
-use crate::state::Api;
+use crate::app::blocked::unblock_addresses;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::query::{Query, SearchForm, SearchQuery};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -27,7 +27,7 @@ const PATH: &str = "/console/blocked-addresses";
 /// Filters and position in the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct BlockedQuery {
     /// Part of an address or a name.
     q: Option<String>,
     /// Only people of this selection.
@@ -41,7 +41,7 @@ pub(super) struct Wish {
 #[template(path = "console/blocked.html")]
 struct ListPage {
     frame: Frame,
-    leaf: Leaf<BlockedRow>,
+    list: CursorPage<BlockedRow>,
     q: String,
     selection: String,
     /// Number of matching addresses.
@@ -86,11 +86,11 @@ impl ListPage {
     }
 }
 
-impl SearchForm for Wish {
+impl SearchForm for BlockedQuery {
     const MAY_BE_EMPTY: &'static [&'static str] = &["q"];
 }
 
-impl Wish {
+impl BlockedQuery {
     fn search(&self) -> Option<&str> {
         self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
@@ -137,26 +137,26 @@ fn reply_of(blocked: &Blocked) -> String {
 
 /// Shows a page of the list.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Administrator,
-    SearchQuery(wish): SearchQuery<Wish>,
+    SearchQuery(list_query): SearchQuery<BlockedQuery>,
 ) -> Result<Response, Problem> {
-    let filter = wish.filter();
-    let found = blocked::list(&api.db, &filter, wish.before, wish.after, LIMIT).await?;
+    let filter = list_query.filter();
+    let found = blocked::list(&api.db, &filter, list_query.before, list_query.after, LIMIT).await?;
     let matching = blocked::count(&api.db, &filter).await?;
-    let turn = Turn {
-        before: wish.before,
-        after: wish.after,
-        page: wish.page,
+    let cursor = Cursor {
+        before: list_query.before,
+        after: list_query.after,
+        page: list_query.page,
     };
-    let [q, selection] = wish.pairs();
+    let [q, selection] = list_query.pairs();
     let filters = [(q.0, q.1.as_str()), (selection.0, selection.1.as_str())];
-    let leaf = Leaf::of(found, turn, |blocked| blocked.id, PATH, &filters);
-    let frame = reader.frame(&api, Place::Users, leaf.title("Blocked addresses")).await;
+    let list = CursorPage::of(found, cursor, |blocked| blocked.id, PATH, &filters);
+    let frame = reader.frame(&api, Place::Users, list.title("Blocked addresses")).await;
     page(&ListPage {
         frame,
-        leaf: leaf.map(BlockedRow::of),
-        query: wish.query(),
+        list: list.map(BlockedRow::of),
+        query: list_query.query(),
         q: q.1,
         selection: selection.1,
         matching,
@@ -165,15 +165,15 @@ pub(super) async fn show(
 
 /// Unblocks one address, or all that match the filters.
 pub(super) async fn unblock(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     fields: Fields,
 ) -> Result<Response, Problem> {
     let text = |name: &str| Some(fields.trimmed(name).to_owned()).filter(|text| !text.is_empty());
-    let wish = Wish {
+    let list_query = BlockedQuery {
         q: text("q"),
         selection: fields.id("selection")?,
-        ..Wish::default()
+        ..BlockedQuery::default()
     };
     let one = EmailAddress::parse(fields.text("address")).ok();
     let filter = match &one {
@@ -181,13 +181,13 @@ pub(super) async fn unblock(
             email_key: Some(address.key()),
             ..BlockedFilter::default()
         },
-        None if fields.is_set("all") => wish.filter(),
-        None => return Ok(redirect_with_note(&wish.address(), "Nothing was unblocked.")),
+        None if fields.is_set("all") => list_query.filter(),
+        None => return Ok(redirect_with_note(&list_query.address(), "Nothing was unblocked.")),
     };
-    let unblocked = unblock_those(&api, &administrator.actor, filter).await?;
+    let unblocked = unblock_addresses(&api, &administrator.actor, filter).await?;
     Ok(match one {
         Some(address) => redirect_with_flash(
-            &wish.address(),
+            &list_query.address(),
             &format!("{} is unblocked. You can send email to it again.", address.as_typed()),
         ),
         None => redirect_with_flash(
@@ -202,7 +202,10 @@ pub(super) async fn unblock(
 }
 
 /// Exports all matching addresses as CSV.
-pub(super) async fn csv(State(api): State<Api>, Query(wish): Query<Wish>) -> Result<Response, Problem> {
+pub(super) async fn csv(
+    State(api): State<AppState>,
+    Query(list_query): Query<BlockedQuery>,
+) -> Result<Response, Problem> {
     let header = [
         "Email address",
         "Name",
@@ -210,7 +213,7 @@ pub(super) async fn csv(State(api): State<Api>, Query(wish): Query<Wish>) -> Res
         "Mail server’s reply",
         "Reference",
     ];
-    let filter = wish.filter();
+    let filter = list_query.filter();
     let read = move |before: Option<Uuid>| {
         let (api, filter) = (api.clone(), filter.clone());
         async move {
@@ -221,7 +224,7 @@ pub(super) async fn csv(State(api): State<Api>, Query(wish): Query<Wish>) -> Res
         }
     };
     let header = header.map(str::to_owned).to_vec();
-    Ok(sheet::csv("blocked-addresses", header, None, read))
+    Ok(csv_response::csv("blocked-addresses", header, None, read))
 }
 
 fn line(blocked: &Blocked) -> Vec<String> {

@@ -5,14 +5,15 @@
 //! for it. Submitting the token does not use it up, because mail scanners may run scripts; submitting a password
 //! does.
 
-use super::door::{self, SMALL_FORM_MOST_BYTES, foreign, is_foreign};
 use super::fields::Fields;
+use super::form_body::{SMALL_FORM_MOST_BYTES, read_from_stranger};
+use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session;
-use crate::observe;
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::request_log;
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -99,14 +100,14 @@ pub(super) async fn show() -> Result<Response, Problem> {
 }
 
 /// Accepts the code, then the code with a password. The password uses up the link and signs its owner in.
-pub(super) async fn choose(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn choose(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
     let before = session::digest_in(&parts.headers);
-    let origin = observe::origin(&parts.extensions);
-    let fields = door::read_from_stranger(&parts, body, SMALL_FORM_MOST_BYTES).await?;
+    let origin = request_log::origin(&parts.extensions);
+    let fields = read_from_stranger(&parts, body, SMALL_FORM_MOST_BYTES).await?;
     let token = Token::read(fields.text("code"));
     if token.0.is_empty() {
         let page = ChoosePage::at(Step::Code).with_faults(Some("Enter the code of your link".to_owned()), None);
@@ -137,7 +138,7 @@ fn gone() -> Result<Response, Problem> {
     page_as(StatusCode::GONE, &ChoosePage::at(Step::Gone))
 }
 
-async fn owner_of(api: &Api, token: &Token) -> Result<Option<Owner>, Problem> {
+async fn owner_of(api: &AppState, token: &Token) -> Result<Option<Owner>, Problem> {
     let found = administrators::find_by_link(&api.db, &token.digest()).await?;
     Ok(found.map(|found| Owner {
         email: found.email,
@@ -150,7 +151,7 @@ async fn owner_of(api: &Api, token: &Token) -> Result<Option<Owner>, Problem> {
 type Faults = (Option<String>, Option<&'static str>);
 
 /// The verifier of the password in a form, or its validation errors.
-async fn chosen(api: &Api, owner: &Owner, fields: &Fields) -> Result<Result<Verifier, Faults>, Problem> {
+async fn chosen(api: &AppState, owner: &Owner, fields: &Fields) -> Result<Result<Verifier, Faults>, Problem> {
     let words = PersonalWords::of([&owner.email, &owner.name, &api.letters.organisation]);
     let typed = Zeroizing::new(fields.text("new_password").to_owned());
     let chosen = api.console_hashing.choose(Rank::FIRST, typed, words).await?;
@@ -164,7 +165,7 @@ async fn chosen(api: &Api, owner: &Owner, fields: &Fields) -> Result<Result<Veri
 
 /// Stores the password and begins a session. `None` if the link is no longer valid.
 async fn redeem(
-    api: &Api,
+    api: &AppState,
     token: &Token,
     verifier: Verifier,
     (before, origin): (Option<Vec<u8>>, Actor),

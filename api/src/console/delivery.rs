@@ -5,16 +5,16 @@ pub(super) mod letter;
 mod story;
 
 use super::batch::{batch_word, name_of};
+use super::format::{Moment, moment};
 use super::frame::{Frame, Place};
 use super::respond::page;
 use super::session::{Administrator, make_token};
 use super::user::address_of;
-use super::words::{Moment, moment};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::status_words::{NextStep, Status, status};
-use crate::{batches, deliveries};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels::{NextStep, Status, status};
+use crate::app::{batches, deliveries};
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -96,11 +96,11 @@ impl DeliveryPage {
     }
 
     fn others_shown(&self) -> String {
-        super::words::some(self.others(), "other email", "other emails")
+        super::format::some(self.others(), "other email", "other emails")
     }
 
     fn asker(&self) -> String {
-        super::words::asker(&self.batch.created_by)
+        super::format::asker(&self.batch.created_by)
     }
 
     fn next_attempt(&self) -> String {
@@ -125,14 +125,14 @@ impl DeliveryPage {
 
 /// Shows an email.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     page(&written(&api, &administrator, id).await?)
 }
 
-async fn written(api: &Api, administrator: &Administrator, id: Uuid) -> Result<DeliveryPage, Problem> {
+async fn written(api: &AppState, administrator: &Administrator, id: Uuid) -> Result<DeliveryPage, Problem> {
     let delivery = deliveries::get(api, id).await?;
     let batch = batches::get(api, delivery.batch).await?;
     let attempts = attempts::of_delivery(&api.db, id).await?;

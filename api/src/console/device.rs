@@ -7,8 +7,8 @@
 
 use super::respond::cookie;
 use super::session::{self, make_token};
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use axum::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use shared::store::known_clients;
@@ -58,7 +58,7 @@ impl Device {
     }
 
     /// Records that an administrator signed in here. A database error is only logged: it must not prevent sign-in.
-    pub(super) async fn remember(&self, api: &Api, administrator: Uuid) -> Result<(), Problem> {
+    pub(super) async fn remember(&self, api: &AppState, administrator: Uuid) -> Result<(), Problem> {
         let (db, digest) = (api.db.clone(), self.digest());
         api.to_the_end(async move {
             if let Err(fault) = known_clients::remember_device(&db, administrator, &digest).await {

@@ -5,11 +5,12 @@ use super::frame::{Frame, Place};
 use super::letter::framed;
 use super::respond::page_as;
 use super::session::Administrator;
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::{Problem, ProblemKind};
+use crate::app::state::AppState;
+use crate::http::problem::status_of;
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -36,7 +37,7 @@ struct FramedFault {
 }
 
 /// Renders a problem as a page, unless a script made the request.
-pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(super) async fn dress(State(api): State<AppState>, request: Request, next: Next) -> Response {
     let mode = request.headers().get("sec-fetch-mode").cloned();
     let is_framed = is_for_frame(request.headers());
     let trace = request.extensions().get::<shared::trace::TraceContext>().copied();
@@ -47,17 +48,17 @@ pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) 
     if mode.is_some_and(|mode| mode != "navigate") {
         return response;
     }
-    let heading = heading(problem.status);
+    let (heading, status) = (heading(problem.kind), status_of(problem.kind));
     if is_framed {
         let [sheet, ..] = assets::names();
         let page = FramedFault {
             sheet,
-            status: problem.status,
+            status: status.as_u16(),
             heading,
             detail: problem.detail,
         };
         let mut dressed = framed(&page).unwrap_or(response);
-        *dressed.status_mut() = StatusCode::from_u16(problem.status).unwrap_or_default();
+        *dressed.status_mut() = status;
         return dressed;
     }
     let frame = match response.extensions().get::<Administrator>() {
@@ -70,15 +71,14 @@ pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) 
             place: None,
             ..frame
         },
-        status: problem.status,
+        status: status.as_u16(),
         heading,
         detail: problem.detail,
         errors: problem.errors.into_iter().map(|error| error.message).collect(),
         trace: trace
-            .filter(|_| problem.status >= 500)
+            .filter(|_| status.is_server_error())
             .map(|trace| trace.trace_id().to_string()),
     };
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut dressed = page_as(status, &page).unwrap_or(response);
     if let Some(seconds) = problem.retry_after {
         dressed.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -91,17 +91,19 @@ pub(super) fn is_for_frame(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-dest").is_some_and(|to| to == "iframe")
 }
 
-fn heading(status: u16) -> &'static str {
-    match status {
-        404 => "Page not found",
-        403 => "This form was not accepted",
-        405 => "This action is not available here",
-        401 => "You are signed out",
-        409 => "That is no longer possible",
-        408 => "That took too long",
-        429 => "Too many attempts",
-        400..500 => "This request cannot be processed",
-        503 => "The service is temporarily unavailable",
-        _ => "Sorry, something went wrong",
+const fn heading(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::NotFound => "Page not found",
+        ProblemKind::Forbidden => "This form was not accepted",
+        ProblemKind::UnsupportedMethod => "This action is not available here",
+        ProblemKind::Unauthenticated => "You are signed out",
+        ProblemKind::Conflict => "That is no longer possible",
+        ProblemKind::TimedOut => "That took too long",
+        ProblemKind::LimitReached => "Too many attempts",
+        ProblemKind::Malformed | ProblemKind::TooLarge | ProblemKind::UnsupportedFormat | ProblemKind::Invalid => {
+            "This request cannot be processed"
+        }
+        ProblemKind::Unavailable => "The service is temporarily unavailable",
+        ProblemKind::Internal | ProblemKind::StorageFull => "Sorry, something went wrong",
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! Some hold passwords, so the values are wiped when the form is dropped, and `Debug` prints only the names.
 
-use crate::problem::Problem;
+use crate::app::problem::{Problem, ProblemKind};
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use std::borrow::Cow;
 use std::fmt;
@@ -68,7 +67,7 @@ impl Fields {
             return Ok(None);
         }
         text.parse().map(Some).map_err(|_| {
-            Problem::unprocessable(
+            Problem::invalid(
                 "form_invalid",
                 format!("The form field {name} is not an id. Nothing was changed. Open the page again."),
             )
@@ -105,7 +104,7 @@ impl Fields {
 
 fn too_many() -> Problem {
     Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
+        ProblemKind::TooLarge,
         "form_too_many_fields",
         "The form has too many fields. Nothing was changed.",
     )
@@ -130,7 +129,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Fields {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // `door` inserts the fields after checking the form. Without them there was no form.
+        // `require_session` inserts the fields after checking the form. Without them there was no form.
         parts.extensions.remove::<Self>().ok_or_else(Problem::internal)
     }
 }
@@ -151,7 +150,7 @@ mod tests {
             (fields.id("send").unwrap(), fields.id("nothing").unwrap()),
             (None, None)
         );
-        assert_eq!(fields.id("name").unwrap_err().status, 422);
+        assert_eq!(fields.id("name").unwrap_err().kind, ProblemKind::Invalid);
         let again = Fields::read(fields.encoded().as_bytes()).unwrap();
         assert_eq!(again.pairs(), fields.pairs());
         assert_eq!(fields.take("user").as_deref(), Some("1"));
@@ -166,8 +165,8 @@ mod tests {
         let problem = Fields::read("a&".repeat(FIELDS_MOST + 1).as_bytes()).unwrap_err();
 
         assert_eq!(
-            (problem.status, problem.kind.as_str()),
-            (413, "/problems/form_too_many_fields")
+            (problem.kind, problem.code.as_str()),
+            (ProblemKind::TooLarge, "form_too_many_fields")
         );
     }
 

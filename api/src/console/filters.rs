@@ -1,24 +1,25 @@
 //! Saved filters: listing and deleting them.
 
+use super::format::{Moment, moment};
 use super::frame::{Frame, Place};
 use super::people::View;
 use super::respond::{page, redirect_with_flash};
 use super::session::Administrator;
-use super::words::{Moment, moment};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::user_filter::words;
+use crate::app::problem::Problem;
+use crate::app::saved_filters;
+use crate::app::state::AppState;
+use crate::app::user_filter::words;
+use crate::http::query::Path;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
-use shared::store::saved_filters;
+use shared::store::saved_filters as store;
 use uuid::Uuid;
 
 /// Routes of the pages about saved filters.
-pub(super) fn routes() -> Router<Api> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/console/filters", get(list))
         .route("/console/filters/{id}/delete", post(remove))
@@ -41,9 +42,9 @@ struct Row {
     at: Moment,
 }
 
-async fn list(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
-    let saved = saved_filters::list(&api.db).await?;
-    let row = |saved: saved_filters::SavedFilter| Row {
+async fn list(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
+    let saved = store::list(&api.db).await?;
+    let row = |saved: store::SavedFilter| Row {
         id: saved.id,
         name: saved.name,
         words: saved
@@ -61,13 +62,11 @@ async fn list(State(api): State<Api>, administrator: Administrator) -> Result<Re
 }
 
 async fn remove(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    if !saved_filters::delete(&api.db, id, &administrator.actor).await? {
-        return Err(Problem::not_found("saved filter"));
-    }
+    saved_filters::remove(&api, id, &administrator.actor).await?;
     Ok(redirect_with_flash(
         "/console/filters",
         "The filter is deleted. Users are not affected.",

@@ -1,11 +1,11 @@
 //! What all pages share around their content.
 
 use super::assets;
+use super::format::{Moment, moment};
 use super::respond::Flash;
 use super::session::Administrator;
-use super::words::{Moment, moment};
-use crate::state::Api;
-use crate::strip::Strip;
+use crate::app::stall_banner::StallBanner;
+use crate::app::state::AppState;
 
 /// Sections of the console in the navigation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,15 +41,15 @@ pub(super) struct Frame {
     /// Name of the administrator; empty before the sign-in.
     pub(super) name: String,
     /// The CSRF token for the page's forms.
-    pub(super) proof: String,
+    pub(super) csrf_token: String,
     /// The flash message.
     pub(super) flash: Option<Flash>,
     /// The warning on every page while mail is stalled.
-    pub(super) strip: Option<Strip>,
+    pub(super) stall_banner: Option<StallBanner>,
     /// Whether the page shows errors, in which case the title starts with "Error".
     pub(super) has_faults: bool,
     /// File names of the style sheet, the script and the favicon.
-    pub(super) assets: &'static [String; 3],
+    pub(super) assets: &'static [String; 4],
 }
 
 impl Frame {
@@ -59,9 +59,9 @@ impl Frame {
             title: title.to_owned(),
             place: None,
             name: String::new(),
-            proof: String::new(),
+            csrf_token: String::new(),
             flash: None,
-            strip: None,
+            stall_banner: None,
             has_faults: false,
             assets: assets::names(),
         }
@@ -76,7 +76,7 @@ impl Frame {
 
     /// When mail stalled.
     pub(super) fn stalled_since(&self) -> Option<Moment> {
-        self.strip.as_ref()?.since.map(moment)
+        self.stall_banner.as_ref()?.since.map(moment)
     }
 
     /// Whether the page belongs to this section.
@@ -87,14 +87,14 @@ impl Frame {
 
 impl Administrator {
     /// The frame of a page for this administrator.
-    pub(super) async fn frame(&self, api: &Api, place: Place, title: impl Into<String>) -> Frame {
+    pub(super) async fn frame(&self, api: &AppState, place: Place, title: impl Into<String>) -> Frame {
         Frame {
             title: title.into(),
             place: Some(place),
             name: self.name.clone(),
-            proof: self.proof.clone(),
+            csrf_token: self.csrf_token.clone(),
             flash: self.flash.clone(),
-            strip: api.strips.now(&api.db).await,
+            stall_banner: api.stall_banners.now(&api.db).await,
             has_faults: false,
             assets: assets::names(),
         }

@@ -1,7 +1,7 @@
 //! Start page and unknown addresses.
 
 use super::respond::redirect;
-use crate::problem::Problem;
+use crate::app::problem::Problem;
 use axum::response::Response;
 
 /// Redirects `/console` to the list of users.

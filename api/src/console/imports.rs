@@ -9,22 +9,24 @@ mod columns;
 mod done;
 mod faults;
 mod figures;
+mod find;
 mod how;
+mod labels;
 mod one;
-mod receive;
+pub(super) mod receive;
+mod rejects;
 mod steps;
 mod template;
 mod undo;
 mod upload;
-mod words;
 
+use super::cursor::{CursorPage, CursorQuery, LIMIT};
+use super::format::{Moment, asker, counted, moment};
 use super::frame::{Frame, Place};
-use super::leaf::{LIMIT, Leaf, TurnQuery};
 use super::respond::page;
 use super::session::Administrator;
-use super::words::{Moment, asker, counted, moment};
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -34,7 +36,7 @@ use shared::store::imports::{self, Import, ImportState};
 use uuid::Uuid;
 
 /// Routes of the pages about imports.
-pub(super) fn routes() -> Router<Api> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/console/imports", get(list))
         .route("/console/imports/example.csv", get(upload::example))
@@ -45,16 +47,13 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/imports/{id}/check", post(steps::check))
         .route("/console/imports/{id}/store", post(steps::store))
         .route("/console/imports/{id}/discard", post(steps::discard))
-        .route("/console/imports/{id}/problems.csv", get(crate::imports::problems_csv))
-        .route(
-            "/console/imports/{id}/problems.xlsx",
-            get(crate::imports::problems_xlsx),
-        )
+        .route("/console/imports/{id}/problems.csv", get(rejects::csv))
+        .route("/console/imports/{id}/problems.xlsx", get(rejects::xlsx))
         .route("/console/imports/{id}/undo", get(undo::ask).post(undo::undo))
 }
 
 /// The upload page. It has no short time limit, because an upload takes as long as the connection needs.
-pub(super) fn upload_routes() -> Router<Api> {
+pub(super) fn upload_routes() -> Router<AppState> {
     Router::new()
         .route("/console/imports/new", get(upload::show).post(upload::upload))
         .layer(DefaultBodyLimit::disable())
@@ -65,7 +64,7 @@ pub(super) fn upload_routes() -> Router<Api> {
 #[template(path = "console/imports.html")]
 struct ImportsPage {
     frame: Frame,
-    leaf: Leaf<ImportRow>,
+    list: CursorPage<ImportRow>,
 }
 
 struct ImportRow {
@@ -85,20 +84,20 @@ struct ImportRow {
 
 /// Shows the list of imports.
 pub(super) async fn list(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
-    TurnQuery { 0: turn }: TurnQuery,
+    CursorQuery { 0: cursor }: CursorQuery,
 ) -> Result<Response, Problem> {
-    let found = imports::list(&api.db, turn.before, turn.after, LIMIT).await?;
-    let leaf = Leaf::of(found, turn, |import| import.id, "/console/imports", &[]);
+    let found = imports::list(&api.db, cursor.before, cursor.after, LIMIT).await?;
+    let list = CursorPage::of(found, cursor, |import| import.id, "/console/imports", &[]);
     page(&ImportsPage {
-        frame: administrator.frame(&api, Place::Imports, leaf.title("Imports")).await,
-        leaf: leaf.map(row),
+        frame: administrator.frame(&api, Place::Imports, list.title("Imports")).await,
+        list: list.map(row),
     })
 }
 
 fn row(import: Import) -> ImportRow {
-    let (tone, word) = words::state(&import);
+    let (tone, word) = labels::state(&import);
     let is_done = matches!(import.state, ImportState::Done | ImportState::Undone);
     ImportRow {
         id: import.id,

@@ -1,17 +1,18 @@
 //! Manage > API keys: keys for programs. A key is shown only once, when it is created.
 
 use super::access;
+use super::cursor::{CursorPage, CursorQuery, LIMIT};
 use super::fields::Fields;
+use super::format::{Moment, moment};
 use super::frame::{Frame, Place};
-use super::leaf::{LIMIT, Leaf, TurnQuery};
-use super::once::{self, SecretTexts};
+use super::one_time_secret::{self, SecretTexts};
 use super::respond::{page, page_as, redirect_with_flash};
 use super::session::Administrator;
-use super::words::{Moment, moment};
-use crate::caller::{make_key, noted};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::app::api_key::{make_key, noted};
+use crate::app::idempotent::Success;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -38,7 +39,7 @@ const LIFETIMES: [(&str, Option<u32>, &str); 3] = [
 #[template(path = "console/keys.html")]
 struct ListPage {
     frame: Frame,
-    leaf: Leaf<Row>,
+    list: CursorPage<Row>,
 }
 
 /// The form that creates a key.
@@ -93,25 +94,25 @@ impl Row {
 
 /// Lists all keys.
 pub(super) async fn list(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Administrator,
-    TurnQuery { 0: turn }: TurnQuery,
+    CursorQuery { 0: cursor }: CursorQuery,
 ) -> Result<Response, Problem> {
-    let found = api_keys::list(&api.db, turn.before, turn.after, LIMIT).await?;
-    let leaf = Leaf::of(found, turn, |key| key.id, PATH, &[]);
-    let frame = reader.frame(&api, Place::Manage, leaf.title("API keys")).await;
+    let found = api_keys::list(&api.db, cursor.before, cursor.after, LIMIT).await?;
+    let list = CursorPage::of(found, cursor, |key| key.id, PATH, &[]);
+    let frame = reader.frame(&api, Place::Manage, list.title("API keys")).await;
     page(&ListPage {
         frame,
-        leaf: leaf.map(Row::of),
+        list: list.map(Row::of),
     })
 }
 
 /// Shows the form that creates a key.
-pub(super) async fn ask(State(api): State<Api>, reader: Administrator) -> Result<Response, Problem> {
+pub(super) async fn ask(State(api): State<AppState>, reader: Administrator) -> Result<Response, Problem> {
     page(&form(&api, &reader, &Fields::default(), None).await)
 }
 
-async fn form(api: &Api, reader: &Administrator, fields: &Fields, fault: Option<String>) -> NewPage {
+async fn form(api: &AppState, reader: &Administrator, fields: &Fields, fault: Option<String>) -> NewPage {
     let frame = reader.frame(api, Place::Manage, "Create an API key").await;
     let (lifetime, ..) = lifetime(fields);
     let token = fields.text("token");
@@ -121,7 +122,7 @@ async fn form(api: &Api, reader: &Administrator, fields: &Fields, fault: Option<
         lifetime,
         may_read_audit_log: fields.is_set("may_read_audit_log"),
         token: if token.is_empty() {
-            once::token()
+            one_time_secret::token()
         } else {
             token.to_owned()
         },
@@ -146,7 +147,11 @@ enum Outcome {
 }
 
 /// Creates a key and shows it.
-pub(super) async fn make(State(api): State<Api>, reader: Administrator, fields: Fields) -> Result<Response, Problem> {
+pub(super) async fn make(
+    State(api): State<AppState>,
+    reader: Administrator,
+    fields: Fields,
+) -> Result<Response, Problem> {
     let name = fields.trimmed("name").to_owned();
     if let Err(fault) = check(&name) {
         let page = form(&api, &reader, &fields, Some(fault.to_string())).await;
@@ -176,7 +181,7 @@ pub(super) async fn make(State(api): State<Api>, reader: Administrator, fields: 
         }
     };
     let frame = reader.frame(&api, Place::Manage, title).await;
-    once::shown(frame, key, texts())
+    one_time_secret::shown(frame, key, texts())
 }
 
 fn texts() -> SecretTexts {
@@ -192,12 +197,16 @@ fn texts() -> SecretTexts {
     }
 }
 
-async fn keep(api: &Api, reader: &Administrator, new: NewKey, token: &str) -> Result<Outcome, Problem> {
-    let once = once::form(&reader.caller(), "make key", token)?;
+async fn keep(api: &AppState, reader: &Administrator, new: NewKey, token: &str) -> Result<Outcome, Problem> {
+    let once = one_time_secret::form(&reader.caller(), "make key", token)?;
     let (db, reader) = (api.db.clone(), reader.clone());
     api.to_the_end(async move {
         let mut transaction = access::begin(&db, &reader).await?;
-        if once.answered::<once::Made>(&mut transaction).await?.is_some() {
+        if once
+            .answered::<one_time_secret::Made>(&mut transaction)
+            .await?
+            .is_some()
+        {
             return Ok(Outcome::Again);
         }
         let id = match api_keys::create(&mut transaction, &new).await? {
@@ -211,7 +220,7 @@ async fn keep(api: &Api, reader: &Administrator, new: NewKey, token: &str) -> Re
             details: noted(&new),
         };
         audit::note(&mut transaction, &act).await?;
-        once.commit(&db, transaction, StatusCode::OK, &once::Made { id })
+        once.commit(&db, transaction, Success::Done, &one_time_secret::Made { id })
             .await?;
         info!(key.id = %id, "Created an API key");
         Ok(Outcome::Made)
@@ -219,7 +228,7 @@ async fn keep(api: &Api, reader: &Administrator, new: NewKey, token: &str) -> Re
     .await
 }
 
-async fn get(api: &Api, id: Uuid) -> Result<Entry, Problem> {
+async fn get(api: &AppState, id: Uuid) -> Result<Entry, Problem> {
     api_keys::find_by_id(&api.db, id)
         .await?
         .ok_or_else(|| Problem::not_found("API key"))
@@ -227,7 +236,7 @@ async fn get(api: &Api, id: Uuid) -> Result<Entry, Problem> {
 
 /// Asks for confirmation before revoking a key.
 pub(super) async fn consider(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -240,7 +249,7 @@ pub(super) async fn consider(
 
 /// Revokes a key.
 pub(super) async fn revoke(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {

@@ -3,7 +3,7 @@
 //! The frame runs no scripts and loads nothing. Styles inside it do not affect the page around it.
 
 use super::respond::page;
-use crate::problem::Problem;
+use crate::app::problem::Problem;
 use askama::Template;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Response};

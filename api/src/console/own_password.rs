@@ -4,11 +4,11 @@
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
-use super::password_check::{Checked, Client, check, identity};
+use super::password_check::{Client, check, identity};
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session::{self, Administrator};
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::{Problem, ProblemKind};
+use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -42,7 +42,7 @@ impl Faults {
     }
 }
 
-async fn form(api: &Api, administrator: &Administrator) -> OwnPasswordPage {
+async fn form(api: &AppState, administrator: &Administrator) -> OwnPasswordPage {
     OwnPasswordPage {
         frame: administrator.frame(api, Place::Account, "Choose a password").await,
         email: administrator.email.clone(),
@@ -52,13 +52,13 @@ async fn form(api: &Api, administrator: &Administrator) -> OwnPasswordPage {
 }
 
 /// Shows the form.
-pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn show(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     page(&form(&api, &administrator).await)
 }
 
 /// Changes the password.
 pub(super) async fn choose(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     fields: Fields,
 ) -> Result<Response, Problem> {
@@ -102,7 +102,7 @@ pub(super) async fn choose(
 
 /// The verifier that authorises the change: that of the current password, which was typed, or that of the first
 /// password, which began the session.
-async fn checked(api: &Api, administrator: &Administrator, typed: &str) -> Result<Option<String>, Problem> {
+async fn checked(api: &AppState, administrator: &Administrator, typed: &str) -> Result<Option<String>, Problem> {
     if !administrator.must_choose {
         return current_verifier(api, administrator, typed).await;
     }
@@ -113,21 +113,21 @@ async fn checked(api: &Api, administrator: &Administrator, typed: &str) -> Resul
 
 /// The administrator's stored verifier, if the typed password matches it.
 pub(super) async fn current_verifier(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     typed: &str,
 ) -> Result<Option<String>, Problem> {
-    let client = Client::in_session(administrator.proof());
+    let client = Client::in_session(administrator);
     let password = Zeroizing::new(typed.to_owned());
-    match check(api, &administrator.email, password, &client).await? {
-        Checked::Right(lock) if lock.id == administrator.id => Ok(Some(lock.verifier)),
-        _ => Ok(None),
-    }
+    let lock = check(api, &administrator.email, password, &client).await?;
+    Ok(lock
+        .filter(|lock| lock.id == administrator.id)
+        .map(|lock| lock.verifier))
 }
 
 /// Whether the new password equals the current one. A first password also matches without hyphens and in other case,
 /// because it can be typed that way (ASVS 5.0, 6.4.1).
-async fn is_kept(api: &Api, administrator: &Administrator, verifier: &str, typed: &str) -> Result<bool, Problem> {
+async fn is_kept(api: &AppState, administrator: &Administrator, verifier: &str, typed: &str) -> Result<bool, Problem> {
     let form = if administrator.must_choose {
         Form::Generated
     } else {
@@ -136,7 +136,7 @@ async fn is_kept(api: &Api, administrator: &Administrator, verifier: &str, typed
     matches(api, verifier, form, typed).await
 }
 
-async fn matches(api: &Api, verifier: &str, form: Form, typed: &str) -> Result<bool, Problem> {
+async fn matches(api: &AppState, verifier: &str, form: Form, typed: &str) -> Result<bool, Problem> {
     let verifiers = vec![(Verifier::from_stored(verifier.to_owned()), form)];
     let typed = Zeroizing::new(typed.to_owned());
     let found = api.console_hashing.verify(Rank::FIRST, verifiers, typed).await?;
@@ -146,7 +146,7 @@ async fn matches(api: &Api, verifier: &str, form: Form, typed: &str) -> Result<b
 /// The response when the session ends while its request is being processed.
 pub(super) fn access_changed() -> Problem {
     Problem::new(
-        StatusCode::UNAUTHORIZED,
+        ProblemKind::Unauthenticated,
         "signed_out",
         "Your session has ended or your password was changed elsewhere. Nothing was changed. Sign in again.",
     )
@@ -154,7 +154,7 @@ pub(super) fn access_changed() -> Problem {
 
 /// Stores the password, ends all sessions and begins a new one for this browser.
 async fn renew(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     checked: String,
     verifier: Verifier,

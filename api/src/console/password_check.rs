@@ -1,13 +1,15 @@
 //! Checks an administrator's password, at sign-in and wherever it must be confirmed.
 
 use super::device::Device;
-use crate::client_address::ClientAddress;
-use crate::credentials::tries::{self, Attempt, Place, Refusal, Try, UsedUp};
-use crate::problem::Problem;
-use crate::state::Api;
+use super::session::Administrator;
+use crate::app::credentials::tries::{self, Attempt, Place, Refusal, Try, UsedUp};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::client_address::ClientAddress;
 use shared::address::EmailAddress;
 use shared::password::{Form, HashFault, Verifier};
 use shared::store::administrators::{self, Lock};
+use shared::store::audit::{Action, Actor};
 use shared::store::known_clients;
 use std::time::Instant;
 use uuid::Uuid;
@@ -49,7 +51,7 @@ impl Unchecked {
 }
 
 /// Outcome of a check.
-pub(super) enum Checked {
+enum Checked {
     /// The password is right.
     Right(Lock),
     /// The password is wrong, or no administrator with this address can sign in.
@@ -59,17 +61,21 @@ pub(super) enum Checked {
     },
 }
 
-/// The client whose password is checked, for rate limiting.
+/// The client whose password is checked, for rate limiting and the audit log.
 pub(super) struct Client {
     who: tries::Client,
     is_known: bool,
+    origin: Actor,
+    /// The administrator who is signed in.
+    administrator: Option<Uuid>,
 }
 
 impl Client {
     /// A browser that is not signed in. It is identified by its device cookie if it has signed in as this administrator
     /// before, otherwise by its address.
     pub(super) async fn at_sign_in(
-        api: &Api,
+        api: &AppState,
+        origin: Actor,
         typed: &str,
         address: ClientAddress,
         device: Option<&Device>,
@@ -80,30 +86,67 @@ impl Client {
             return Ok(Self {
                 who: tries::Client::named(device.name()),
                 is_known: true,
+                origin,
+                administrator: None,
             });
         }
         Ok(Self {
             who: tries::Client::at(address.0),
             is_known: false,
+            origin,
+            administrator: None,
         })
     }
 
     /// A browser that is signed in as the administrator, identified by its session.
-    pub(super) fn in_session(proof: &str) -> Self {
+    pub(super) fn in_session(administrator: &Administrator) -> Self {
         Self {
-            who: tries::Client::named(format!("session {proof}")),
+            who: tries::Client::named(format!("session {}", administrator.csrf_token())),
             is_known: true,
+            origin: administrator.actor.clone(),
+            administrator: Some(administrator.id),
         }
+    }
+
+    /// Records an attempt that did not succeed.
+    fn record(&self, api: &AppState, action: Action, concerned: Option<Uuid>) {
+        // The typed address is not recorded, because it may be a password in the wrong field.
+        let subject = concerned.map(|id| format!("administrator {id}"));
+        api.record_access(action, &self.origin, subject);
     }
 }
 
-/// Compares a password with that of the administrator with this address.
+/// Compares a password with that of the administrator with this address, who is returned if it is right. Wrong and
+/// throttled attempts are recorded in the audit log.
 ///
 /// # Errors
 ///
 /// [`Unchecked`] if the password was not compared.
 pub(super) async fn check(
-    api: &Api,
+    api: &AppState,
+    typed: &str,
+    password: Zeroizing<String>,
+    client: &Client,
+) -> Result<Option<Lock>, Unchecked> {
+    let checked = attempted(api, typed, password, client).await;
+    match checked {
+        Ok(Checked::Right(lock)) => Ok(Some(lock)),
+        Ok(Checked::Wrong { concerned }) => {
+            client.record(api, Action::SignInFailed, concerned);
+            Ok(None)
+        }
+        Err(unchecked) => {
+            if unchecked.outcome().is_some() {
+                client.record(api, Action::SignInThrottled, client.administrator);
+            }
+            Err(unchecked)
+        }
+    }
+}
+
+/// Compares a password within the limits for attempts.
+async fn attempted(
+    api: &AppState,
     typed: &str,
     password: Zeroizing<String>,
     client: &Client,
@@ -126,7 +169,7 @@ pub(super) async fn check(
     found
 }
 
-async fn compared(api: &Api, key: &str, password: Zeroizing<String>, spent: &Try) -> Result<Checked, Unchecked> {
+async fn compared(api: &AppState, key: &str, password: Zeroizing<String>, spent: &Try) -> Result<Checked, Unchecked> {
     // Reserved before the query, so that a flood costs Postgres little too.
     let Some(_place) = api.console_hashing.reserve(spent.rank) else {
         return Err(Unchecked::Busy);

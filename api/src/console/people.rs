@@ -7,10 +7,12 @@
 mod conditions;
 mod list;
 mod preset;
-mod ticks;
+mod selection_form;
+mod typed;
 mod view;
 
-pub(super) use list::{PeopleList, access, list};
+pub(super) use list::{PeopleList, access, list, list_as_typed};
 pub(super) use preset::Preset;
-pub(super) use ticks::{Pressed, take};
+pub(super) use selection_form::{Pressed, take};
+pub(super) use typed::TypedConditions;
 pub(super) use view::View;

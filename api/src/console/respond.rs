@@ -1,6 +1,6 @@
 //! Responses of the console: pages, redirects and flash messages.
 
-use crate::problem::Problem;
+use crate::app::problem::Problem;
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};

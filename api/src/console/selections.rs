@@ -5,15 +5,19 @@
 //! button and a second tab all lead to the batch that the first click created.
 
 mod check;
+mod choice;
 mod choose;
+mod counts;
 mod estimate;
+mod exclude;
+mod languages;
+pub(super) mod load_selection;
 mod missing;
-pub(super) mod own;
 mod preview;
 mod schedule;
 mod send;
 mod start;
-mod sums;
+mod wording;
 
 pub(super) use check::show as check;
 pub(super) use choose::{press, show as choose};
@@ -21,3 +25,4 @@ pub(super) use missing::{leave_out as leave_out_lacking, show as lacking};
 pub(super) use preview::{html, show as preview, test};
 pub(super) use send::send;
 pub(super) use start::begin;
+pub(super) use wording::{show as wording, submit as set_wording};

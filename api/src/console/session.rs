@@ -5,13 +5,13 @@
 //! from the session token, so it differs between sessions and is not stored.
 
 use super::respond::{Flash, cookie};
-use crate::caller::Caller;
-use crate::observe;
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::caller::Caller;
+use crate::app::problem::{Problem, ProblemKind};
+use crate::app::state::AppState;
+use crate::http::request_log;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
@@ -42,7 +42,7 @@ pub struct Administrator {
     /// Whether they entered their password in the last minutes.
     pub(super) is_recently_authenticated: bool,
     /// The CSRF token of this session.
-    pub(super) proof: String,
+    pub(super) csrf_token: String,
     /// The flash message.
     pub(super) flash: Option<Flash>,
     digest: Vec<u8>,
@@ -61,15 +61,15 @@ impl Administrator {
     pub(super) fn in_session(&self, token: &str) -> Self {
         Self {
             is_recently_authenticated: true,
-            proof: proof_of(token),
+            csrf_token: csrf_token_of(token),
             digest: digest_of(token),
             ..self.clone()
         }
     }
 
     /// The CSRF token of this session.
-    pub(super) fn proof(&self) -> &str {
-        &self.proof
+    pub(super) fn csrf_token(&self) -> &str {
+        &self.csrf_token
     }
 
     /// The digest that the session is stored under.
@@ -82,9 +82,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Administrator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // `door` inserts it for every page it guards. A page outside it must not be accessible.
+        // `require_session` inserts it for every page it guards. A page outside it must not be accessible.
         let known = parts.extensions.get::<Self>().cloned();
-        known.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "signed_out", "Sign in first."))
+        known.ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, "signed_out", "Sign in first."))
     }
 }
 
@@ -105,7 +105,7 @@ pub(super) fn digest_of(token: &str) -> Vec<u8> {
 }
 
 /// Derives the CSRF token of a session.
-pub(super) fn proof_of(token: &str) -> String {
+pub(super) fn csrf_token_of(token: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(b"form ");
     hash.update(token.as_bytes());
@@ -140,7 +140,7 @@ pub(super) fn digest_in(headers: &HeaderMap) -> Option<Vec<u8>> {
 
 /// Finds the session of a request.
 pub(super) async fn signed_in(
-    api: &Api,
+    api: &AppState,
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<Option<Administrator>, Problem> {
@@ -159,13 +159,13 @@ pub(super) async fn signed_in(
         actor: Actor {
             kind: ActorKind::Administrator(session.administrator),
             name: session.name.clone(),
-            ..observe::origin(extensions)
+            ..request_log::origin(extensions)
         },
         name: session.name,
         email: session.email,
         must_choose: session.must_choose,
         is_recently_authenticated: session.is_recently_authenticated,
-        proof: proof_of(token),
+        csrf_token: csrf_token_of(token),
         flash: super::respond::flash(cookies(headers)),
         digest,
     }))
@@ -177,12 +177,12 @@ pub(super) async fn signed_in(
 /// # Errors
 ///
 /// If Postgres is unavailable.
-pub(super) async fn is_valid(api: &Api, digest: &[u8]) -> StoreResult<bool> {
+pub(super) async fn is_valid(api: &AppState, digest: &[u8]) -> StoreResult<bool> {
     Ok(sessions::find(&api.db, digest).await?.is_some())
 }
 
 /// Records that the session is in use. Postgres may be read-only at the moment; pages that only read still work then.
-async fn note_use(api: &Api, digest: &[u8]) -> Result<(), Problem> {
+async fn note_use(api: &AppState, digest: &[u8]) -> Result<(), Problem> {
     let (db, digest) = (api.db.clone(), digest.to_vec());
     let noted = api
         .to_the_end(async move { Ok(sessions::note_use(&db, &digest).await) })
@@ -203,8 +203,8 @@ mod tests {
         let (other, _) = make_token().unwrap();
 
         assert_ne!(one, other);
-        assert_ne!(proof_of(&one), one);
-        assert_ne!(URL_SAFE_NO_PAD.encode(&digest), proof_of(&one));
+        assert_ne!(csrf_token_of(&one), one);
+        assert_ne!(URL_SAFE_NO_PAD.encode(&digest), csrf_token_of(&one));
         assert_eq!(digest, digest_of(&one));
     }
 

@@ -3,19 +3,21 @@
 //! An unknown address and a wrong password get the same message after the same time. `credentials/tries.rs` limits how
 //! often passwords can be tried.
 
-use super::carried::{Carried, KEPT, fields_of};
+use super::carried_form::{Carried, KEPT, fields_of};
 use super::device::Device;
-use super::door::{self, foreign, is_foreign};
 use super::fields::Fields;
+use super::form_body::read_from_stranger;
+use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
-use super::password_check::{Checked, Client, Unchecked, check};
+use super::password_check::{Client, Unchecked, check};
 use super::respond::{page, page_as, redirect, set_cookie};
 use super::session::{self, Administrator};
-use crate::client_address::ClientAddress;
-use crate::observe;
-use crate::problem::Problem;
-use crate::query::Query;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::client_address::ClientAddress;
+use crate::http::problem::status_of;
+use crate::http::query::Query;
+use crate::http::request_log;
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -60,7 +62,7 @@ struct CarryOnPage {
 
 /// Query of the sign-in page.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Wish {
+pub(super) struct SignInQuery {
     to: Option<String>,
     came: Option<String>,
 }
@@ -88,11 +90,11 @@ pub(super) fn is_inside(to: &str) -> bool {
 
 /// Shows the sign-in page.
 pub(super) async fn show(
-    State(api): State<Api>,
-    Query(wish): Query<Wish>,
+    State(api): State<AppState>,
+    Query(query): Query<SignInQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let to = local(wish.to.as_deref().unwrap_or_default()).to_owned();
+    let to = local(query.to.as_deref().unwrap_or_default()).to_owned();
     if session::signed_in(&api, request.headers(), request.extensions())
         .await?
         .is_some()
@@ -107,12 +109,12 @@ pub(super) async fn show(
         fault: None,
         form_notice: None,
         has_administrators: administrators::can_any_sign_in(&api.db).await?,
-        is_cookie_missing: wish.came.is_some(),
+        is_cookie_missing: query.came.is_some(),
     })
 }
 
 /// Shows the sign-in page to an administrator whose session ended while they filled in a form.
-pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Response, Problem> {
+pub(super) async fn again(api: &AppState, to: &str, carried: Carried) -> Result<Response, Problem> {
     let to = local(to).to_owned();
     let form_notice = Some(carried.notice());
     page_as(
@@ -132,7 +134,7 @@ pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Respo
 
 /// Signs an administrator in.
 pub(super) async fn enter(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     client_address: ClientAddress,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -140,14 +142,19 @@ pub(super) async fn enter(
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
-    let fields = door::read_from_stranger(&parts, body, SIGN_IN_MOST_BYTES).await?;
+    let fields = read_from_stranger(&parts, body, SIGN_IN_MOST_BYTES).await?;
     // Boxed, so that a request whose form is still arriving does not hold the memory for checking it: a thousand
     // clients may send a byte a second.
     Box::pin(let_in(api, client_address, parts, fields)).await
 }
 
 /// Checks a form and begins a session.
-async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: Fields) -> Result<Response, Problem> {
+async fn let_in(
+    api: AppState,
+    client_address: ClientAddress,
+    parts: Parts,
+    fields: Fields,
+) -> Result<Response, Problem> {
     let before = session::digest_in(&parts.headers);
     let to = local(fields.text("to")).to_owned();
     let email = fields.trimmed("email").to_owned();
@@ -156,9 +163,9 @@ async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: F
     // Checking a password can take a while, and many requests may wait for it.
     drop(fields);
     let device = Device::of(&parts.headers);
-    let origin = observe::origin(&parts.extensions);
-    let client = Client::at_sign_in(&api, &email, client_address, device.as_ref()).await?;
-    let checked = checked(&api, &origin, &email, password, &client).await;
+    let origin = request_log::origin(&parts.extensions);
+    let client = Client::at_sign_in(&api, origin.clone(), &email, client_address, device.as_ref()).await?;
+    let checked = checked(&api, &email, password, &client).await;
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     }
@@ -204,7 +211,7 @@ async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: F
 /// Begins a session and ends the browser's previous one. Returns false if the password was changed or its owner
 /// disabled after the check.
 async fn remember(
-    api: &Api,
+    api: &AppState,
     lock: &Lock,
     digest: Vec<u8>,
     before: Option<Vec<u8>>,
@@ -241,7 +248,7 @@ async fn remember(
 fn carry_on(lock: &Lock, token: &str, to: String, carried: &Fields) -> Result<Response, Problem> {
     let mut frame = Frame::open("You are signed in again");
     frame.name.clone_from(&lock.name);
-    frame.proof = session::proof_of(token);
+    frame.csrf_token = session::csrf_token_of(token);
     page(&CarryOnPage {
         frame,
         to,
@@ -288,7 +295,7 @@ impl From<Unchecked> for Refused {
         };
         let problem = Problem::from(unchecked);
         Self::Shown(ShownRefusal {
-            status: StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+            status: status_of(problem.kind),
             sentence: problem.detail,
             retry_after: problem.retry_after,
             outcome,
@@ -306,36 +313,17 @@ fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
 }
 
 /// The administrator with this address and password.
-async fn checked(
-    api: &Api,
-    origin: &Actor,
-    email: &str,
-    password: Zeroizing<String>,
-    client: &Client,
-) -> Result<Lock, Refused> {
+async fn checked(api: &AppState, email: &str, password: Zeroizing<String>, client: &Client) -> Result<Lock, Refused> {
     if email.is_empty() || password.is_empty() {
         let refusal = ShownRefusal::wrong("Enter your email address and your password.");
         return Err(Refused::Shown(refusal));
     }
-    match check(api, email, password, client).await {
-        Err(unchecked) => {
-            if unchecked.outcome() == Some("throttled") {
-                api.record_access(Action::SignInThrottled, origin, None);
-            }
-            Err(unchecked.into())
-        }
-        Ok(Checked::Right(lock)) => Ok(lock),
-        Ok(Checked::Wrong { concerned }) => {
-            // The typed address is not recorded, because it may be a password in the wrong field.
-            let subject = concerned.map(|id| format!("administrator {id}"));
-            api.record_access(Action::SignInFailed, origin, subject);
-            Err(Refused::Shown(ShownRefusal::wrong(WRONG)))
-        }
-    }
+    let lock = check(api, email, password, client).await?;
+    lock.ok_or_else(|| Refused::Shown(ShownRefusal::wrong(WRONG)))
 }
 
 /// Signs an administrator out.
-pub(super) async fn leave(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn leave(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     let db = api.db.clone();
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;

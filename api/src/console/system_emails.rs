@@ -13,35 +13,39 @@
 //! | `trial.rs` | sending a test |
 //! | `history.rs` | listing, viewing and comparing versions |
 //! | `restore.rs` | restoring a version or the original |
+//! | `languages.rs` | the languages of a system email |
 //! | `difference.rs` | the differences between two texts |
 
 mod difference;
 mod editor;
 mod form;
 mod history;
+mod languages;
 mod preview;
 mod restore;
 mod review;
 mod trial;
 
+use super::format::{Moment, asker, moment};
 use super::frame::{Frame, Place};
 use super::respond::page;
 use super::session::Administrator;
-use super::words::{Moment, asker, moment};
-use crate::problem::Problem;
-use crate::state::Api;
-use crate::system_emails::current;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::system_emails::current;
 use askama::Template as Page;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
+pub(super) use difference::Comparison;
+pub(super) use form::{FaultLine, Faults};
 use shared::store::system_emails::Version;
 use shared::system_email::{Field, SystemEmailKind, Template};
 use url::form_urlencoded;
 
 /// Routes of the pages about system emails.
-pub(super) fn routes() -> Router<Api> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/console/system-emails", get(list))
         .route("/console/system-emails/{key}", get(editor::show).post(editor::submit))
@@ -76,6 +80,8 @@ struct Line {
     subject: String,
     saved: Saved,
     is_changed: bool,
+    /// The translations in one sentence.
+    languages: String,
 }
 
 /// The system email that a page is about.
@@ -114,10 +120,10 @@ impl From<&Version> for Saved {
 
 /// A merge field as shown on pages.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct FieldLine {
+pub(super) struct FieldLine {
     /// With its braces, ready to copy.
-    code: String,
-    meaning: &'static str,
+    pub(super) code: String,
+    pub(super) meaning: &'static str,
     /// Whether some users have no value for it.
     is_sometimes_empty: bool,
 }
@@ -136,15 +142,17 @@ impl From<&Field> for FieldLine {
 }
 
 /// Lists the system emails.
-async fn list(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+async fn list(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     let mut letters = Vec::with_capacity(SystemEmailKind::ALL.len());
     for kind in SystemEmailKind::ALL {
         let now = current(&api, kind).await?;
+        let texts = now.texts();
         letters.push(Line {
             letter: kind.into(),
             used_for: used_for(kind),
             saved: Saved::from(&now),
-            is_changed: text_of(&now) != Template::shipped(kind),
+            is_changed: texts.default != Template::shipped(kind),
+            languages: languages::summary(&texts),
             subject: now.subject,
         });
     }
@@ -162,7 +170,7 @@ fn used_for(kind: SystemEmailKind) -> &'static str {
 }
 
 /// Rule about the fields that the system email must or must not contain.
-fn rule(kind: SystemEmailKind) -> &'static str {
+pub(super) fn rule(kind: SystemEmailKind) -> &'static str {
     match kind {
         SystemEmailKind::Invite => {
             "Invites contain no password. Only the Reset Password email can use the password fields."
@@ -173,19 +181,19 @@ fn rule(kind: SystemEmailKind) -> &'static str {
     }
 }
 
-fn text_of(version: &Version) -> Template {
-    Template {
-        subject: version.subject.clone(),
-        body: version.body.clone(),
-    }
-}
-
-/// Address of an editor, with an optional link back to the page before it.
-fn editor_address(kind: SystemEmailKind, way_back: Option<&str>) -> String {
+/// Address of the editor of a translation or, without a language, of the default text, with an optional link back to
+/// the page before it.
+fn editor_address(kind: SystemEmailKind, language: &str, way_back: Option<&str>) -> String {
     let path = format!("/console/system-emails/{}", kind.as_str());
-    let Some(to) = way_back else { return path };
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("return", to)
-        .finish();
-    format!("{path}?{query}")
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if !language.is_empty() {
+        query.append_pair("language", language);
+    }
+    if let Some(to) = way_back {
+        query.append_pair("return", to);
+    }
+    match query.finish() {
+        query if query.is_empty() => path,
+        query => format!("{path}?{query}"),
+    }
 }

@@ -9,17 +9,17 @@ mod form;
 mod lock;
 
 use super::blocked::BlockedRow;
+use super::format::{Moment, asker, moment};
 use super::frame::{Frame, Place};
 use super::people::access;
 use super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::session::Administrator;
-use super::words::{Moment, asker, moment};
-use crate::blocked::unblock_those;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::status_words::status;
-use crate::users;
+use crate::app::blocked::unblock_addresses;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels::status;
+use crate::app::users;
+use crate::http::query::Path;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -35,7 +35,7 @@ use uuid::Uuid;
 const LISTED: i64 = 50;
 
 /// Routes of the pages about one user.
-pub(super) fn routes() -> Router<Api> {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/console/users/add", get(add::show).post(add::add))
         .route("/console/users/{id}", get(show))
@@ -89,7 +89,7 @@ struct MailRow {
 
 /// Shows a user.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -128,16 +128,18 @@ pub(super) fn address_of(id: Uuid) -> BlockedFilter {
 
 /// Unblocks the user's address.
 async fn unblock(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let email = users::get(&api, id).await?.email;
     let back = format!("/console/users/{id}");
-    Ok(match unblock_those(&api, &administrator.actor, address_of(id)).await? {
-        0 => redirect_with_note(&back, "The address is not blocked any more."),
-        _ => redirect_with_flash(&back, &format!("{email} is unblocked. You can send email to it again.")),
-    })
+    Ok(
+        match unblock_addresses(&api, &administrator.actor, address_of(id)).await? {
+            0 => redirect_with_note(&back, "The address is not blocked any more."),
+            _ => redirect_with_flash(&back, &format!("{email} is unblocked. You can send email to it again.")),
+        },
+    )
 }
 
 fn details(user: &User) -> Vec<(String, String)> {

@@ -2,12 +2,12 @@
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
-use super::people::{PeopleList, Pressed, View, list, take};
+use super::people::{PeopleList, Pressed, TypedConditions, View, list, list_as_typed, take};
 use super::respond::{page, page_as, redirect};
-use super::selections::own;
+use super::selections::load_selection;
 use super::session::Administrator;
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -26,14 +26,14 @@ struct UsersPage {
 
 /// Shows a page of users.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     view: View,
 ) -> Result<Response, Problem> {
     page(&of(&api, &administrator, view).await?)
 }
 
-async fn of(api: &Api, administrator: &Administrator, mut view: View) -> Result<UsersPage, Problem> {
+async fn of(api: &AppState, administrator: &Administrator, mut view: View) -> Result<UsersPage, Problem> {
     let selection = open(api, administrator, &view).await?;
     // A selection that was already sent is dropped. A bookmark of it shows the same people unticked.
     view.selection = selection.as_ref().map(|selection| selection.id);
@@ -48,7 +48,23 @@ async fn of(api: &Api, administrator: &Administrator, mut view: View) -> Result<
     })
 }
 
-async fn open(api: &Api, administrator: &Administrator, view: &View) -> Result<Option<Selection>, Problem> {
+/// The page for a filter that cannot be applied.
+async fn as_typed(
+    api: &AppState,
+    administrator: &Administrator,
+    mut view: View,
+    typed: TypedConditions,
+) -> Result<UsersPage, Problem> {
+    let selection = open(api, administrator, &view).await?;
+    view.selection = selection.as_ref().map(|selection| selection.id);
+    Ok(UsersPage {
+        frame: administrator.frame(api, Place::Users, "Users").await.with_faults(),
+        list: list_as_typed(api, view.first_page(), selection.as_ref(), PATH, typed).await?,
+        fault: None,
+    })
+}
+
+async fn open(api: &AppState, administrator: &Administrator, view: &View) -> Result<Option<Selection>, Problem> {
     let Some(id) = view.selection else { return Ok(None) };
     let found = selections::find(&api.db, administrator.id, id).await?;
     Ok(found.filter(|selection| selection.batch.is_none()))
@@ -56,18 +72,24 @@ async fn open(api: &Api, administrator: &Administrator, view: &View) -> Result<O
 
 /// Saves the ticks and redirects to where the button leads.
 pub(super) async fn press(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     fields: Fields,
 ) -> Result<Response, Problem> {
     let this = api.clone();
     api.to_the_end(async move {
-        let mut view = View::read(&fields)?;
+        let (mut view, typed) = View::read_or_typed(&fields)?;
+        if let Some(typed) = typed {
+            return page_as(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &as_typed(&this, &administrator, view, typed).await?,
+            );
+        }
         let known = open(&this, &administrator, &view).await?;
         let (selection, pressed) = take(&this, administrator.id, known, &view, &fields).await?;
         view.selection = selection.as_ref().map(|selection| selection.id);
         if pressed == Pressed::Save {
-            return own::save_filter(&this, &administrator, view, &fields, PATH).await;
+            return load_selection::save_filter(&this, &administrator, view, &fields, PATH).await;
         }
         if let Pressed::Preview(kind) = pressed {
             let Some(selection) = selection.filter(|selection| selection.count() > 0) else {
@@ -76,9 +98,11 @@ pub(super) async fn press(
                 refused.fault = Some("Select at least one user");
                 return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
             };
-            return own::go_on(&this, selection, kind, "preview").await;
+            return load_selection::go_on(&this, selection, kind, "preview").await;
         }
-        Ok(redirect(&own::next_view(view, pressed, &fields).address(PATH)))
+        Ok(redirect(
+            &load_selection::next_view(view, pressed, &fields).address(PATH),
+        ))
     })
     .await
 }

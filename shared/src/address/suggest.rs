@@ -102,34 +102,14 @@ fn is_near(name: &str, large: &str) -> bool {
     }
 }
 
-/// Counts omitted, added, replaced and transposed letters.
+/// Counts omitted, added, replaced and transposed letters: the optimal string alignment distance.
 ///
-/// The optimal string alignment distance. Returns 3 if the lengths differ by more than two.
+/// Returns 3 without comparing if the lengths differ by more than two bytes, so that long names cost nothing.
 pub(crate) fn slips_between(a: &str, b: &str) -> usize {
     if a.len().abs_diff(b.len()) > 2 {
         return 3;
     }
-    let mut two_back: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    let mut before_a = None;
-    for (i, x) in a.bytes().enumerate() {
-        let mut row = vec![i + 1];
-        let mut before_b = None;
-        for (j, y) in b.bytes().enumerate() {
-            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX - 1);
-            let mut fewest = (at(&last, j) + usize::from(x != y))
-                .min(at(&last, j + 1) + 1)
-                .min(at(&row, j) + 1);
-            if j > 0 && before_a == Some(y) && before_b == Some(x) {
-                fewest = fewest.min(at(&two_back, j - 1).saturating_add(1));
-            }
-            row.push(fewest);
-            before_b = Some(y);
-        }
-        two_back = std::mem::replace(&mut last, row);
-        before_a = Some(x);
-    }
-    last.last().copied().unwrap_or(3)
+    strsim::osa_distance(a, b)
 }
 
 #[cfg(test)]

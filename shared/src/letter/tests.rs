@@ -1,10 +1,8 @@
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
-use time::macros::datetime;
-
 use crate::password::{Password, os_randomness};
 use crate::system_email::{CustomFields, Template};
+use serde_json::{Map, Value};
 
 use super::*;
 
@@ -224,9 +222,45 @@ fn measure_letters_a_second() {
 }
 
 #[test]
-fn a_time_is_formatted_for_readers() {
-    assert_eq!(
-        expires_text(datetime!(2026-11-26 15:04 +1)),
-        "26 November 2026, 14:04 UTC"
-    );
+fn an_email_has_the_direction_and_the_footer_of_its_language() {
+    for (language, document, body, footer) in [
+        (
+            "",
+            "lang=\"en\" dir=\"auto\"",
+            "lang=\"\" dir=\"auto\"",
+            "you were invited to join.",
+        ),
+        (
+            "ar-EG",
+            "lang=\"ar-EG\" dir=\"rtl\"",
+            "lang=\"ar-EG\" dir=\"rtl\"",
+            "لأنك مدعو للانضمام.",
+        ),
+        (
+            "de-AT",
+            "lang=\"de-AT\" dir=\"ltr\"",
+            "lang=\"de-AT\" dir=\"ltr\"",
+            "weil Sie eingeladen wurden.",
+        ),
+        // Without a translation, the footer is English and says so.
+        (
+            "sw",
+            "lang=\"sw\" dir=\"ltr\"",
+            "lang=\"sw\" dir=\"ltr\"",
+            "you were invited to join.",
+        ),
+    ] {
+        let letter = write(
+            &shipped(SystemEmailKind::Invite).in_language(language),
+            &ada(without_fields()),
+        );
+        assert!(letter.html.contains(&format!("<html {document}")), "{language}");
+        assert!(letter.html.contains(&format!("class=\"card\" {body}")), "{language}");
+        assert!(
+            letter.html.contains(footer) && letter.text.contains(footer),
+            "{language}"
+        );
+        let is_english = letter.html.contains("class=\"quiet\" lang=\"en\" dir=\"ltr\"");
+        assert_eq!(is_english, matches!(language, "" | "sw"), "{language}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::Rank;
+use super::rank::Rank;
 
 /// Queues of waiting jobs. Each provides the next job in turn, so a long queue delays the others by only one
 /// job each time. Within a queue the best rank goes first, and within a rank the oldest job.

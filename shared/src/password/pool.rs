@@ -22,17 +22,9 @@ use zeroize::Zeroizing;
 
 use super::comparison::{first_light_match, first_match};
 use super::line::Lines;
+use super::rank::Rank;
 use super::reservations::{Reservation, Reservations};
 use super::{Cost, Form, HashFault, Hasher, Password, PasswordFault, PersonalWords, Salt, Verifier, os_randomness};
-
-/// Priority of a waiting caller. The smallest goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank(pub u32);
-
-impl Rank {
-    /// Before all others: internal work, and known clients.
-    pub const FIRST: Self = Self(0);
-}
 
 /// Work for a thread's hasher. Without one, the job reports that it was dropped.
 type Job = Box<dyn FnOnce(Option<&mut Hasher>) + Send>;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Rank;
+use super::rank::Rank;
 
 /// Counts reservations by kind of caller. Frequent callers leave room for better kinds.
 #[derive(Clone)]

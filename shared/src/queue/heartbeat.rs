@@ -3,15 +3,14 @@
 //! They have their own queue, because a consumer of jobs would park them as invalid. The worker that receives a
 //! heartbeat records it. A late one is useless and expires in the queue.
 
-use super::session::{QueueError, Session, confirm_select, consume, within};
-use super::topology;
+use super::channel::{confirm_select, consume, within};
+use super::error::QueueError;
+use super::session::Session;
+use super::topology::{HEARTBEAT, declare_one};
 use futures_util::StreamExt as _;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel, Consumer};
 use std::time::Duration;
-
-/// The queue of the heartbeats.
-pub const HEARTBEAT: &str = "beckon.heartbeat";
 
 /// Interval between two heartbeats.
 pub const BEAT: Duration = Duration::from_secs(30);
@@ -108,7 +107,7 @@ impl BeatInbox {
     ///
     /// The connection broke, or the queue exists with other arguments.
     pub async fn open(self) -> Result<Beats, QueueError> {
-        topology::declare_one(&self.0, HEARTBEAT).await?;
+        declare_one(&self.0, HEARTBEAT).await?;
         Ok(Beats(consume(&self.0, HEARTBEAT, 1).await?))
     }
 }

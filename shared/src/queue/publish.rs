@@ -4,21 +4,22 @@
 //! a returned message to some confirm of the same round, not always to its own, because it iterates over a hash
 //! map. So we wait for a whole round and match returned messages with jobs by our message id.
 
-use super::session::{Brokers, QueueError, within};
-use super::{JOB_LIFETIME, PARKED, PATIENCE, queue_of};
+use super::error::QueueError;
+use super::topology::queue_of;
+use super::{JOB_LIFETIME, PATIENCE};
 use crate::batch::Lane;
 use crate::failpoint::{Point, reach};
-use crate::job::{Job, JobFault};
+use crate::job::Job;
 use crate::trace::{self, TraceContext};
 use futures_util::future::try_join_all;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::BasicPublishOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use std::collections::HashSet;
 use tokio::time::Instant;
 
 /// Delivery mode of messages that the broker writes to disk.
-const PERSISTENT: u8 = 2;
+pub(super) const PERSISTENT: u8 = 2;
 
 /// Number of jobs handed to the connection together. Awaiting each one first would cause one write per job.
 const BURST: usize = 256;
@@ -139,47 +140,6 @@ async fn until<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(QueueError::Broken { what, source }),
         Err(_) => Err(QueueError::Silent { what }),
-    }
-}
-
-/// Parks a message that is not a valid job, with the reason in its headers.
-///
-/// Opens a separate connection: parking is rare, and a publisher on the consumer's connection would let a memory
-/// alarm delay acknowledgements.
-///
-/// # Errors
-///
-/// The broker did not confirm. The message is still in its queue; try again later.
-pub async fn park(brokers: &Brokers, from: &str, body: &[u8], fault: &JobFault) -> Result<(), QueueError> {
-    let mut session = brokers.connect("beckon: parking a message").await?;
-    let publisher = session.publisher().await?;
-    let channel = &publisher.channel;
-    within(
-        "enable publisher confirms",
-        channel.confirm_select(ConfirmSelectOptions::default()),
-    )
-    .await?;
-    let mut headers = FieldTable::default();
-    for (name, text) in [
-        ("x-beckon-reason", fault.to_string()),
-        ("x-beckon-queue", from.to_owned()),
-    ] {
-        headers.insert(name.into(), AMQPValue::LongString(text.into()));
-    }
-    let properties = BasicProperties::default()
-        .with_delivery_mode(PERSISTENT)
-        .with_headers(headers);
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..Default::default()
-    };
-    let published = channel.basic_publish("".into(), PARKED.into(), options, body, properties);
-    let confirm = within("park a message", published).await?;
-    let answer = within("park a message", confirm).await?;
-    session.close().await;
-    match answer {
-        Confirmation::Ack(None) => Ok(()),
-        _ => Err(QueueError::Missing { queue: PARKED }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Consuming and acknowledging jobs.
 
-use super::session::{QueueError, consume, within};
+use super::channel::{consume, within};
+use super::error::QueueError;
 use super::topology;
 use crate::job::{Job, JobFault};
 use crate::trace::{self, TraceContext};

@@ -1,132 +1,20 @@
 //! One connection to a broker, from opening it to its first error.
 
+use super::channel::{confirm_select, within};
+use super::error::QueueError;
 use super::publish::Publisher;
 use super::receive::Inbox;
 use super::topology::QueueDepth;
 use super::{PATIENCE, address, topology};
 use crate::batch::Lane;
 use futures_util::{Stream, StreamExt as _};
-use lapin::options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::tcp::OwnedTLSConfig;
-use lapin::types::FieldTable;
-use lapin::{Channel, Connection, ConnectionProperties, Consumer, ErrorKind, Event};
-use std::future::Future;
+use lapin::{Channel, Connection, ConnectionProperties, Event};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tracing::warn;
-
-/// Why a connection does not work. After any of these the session has ended.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    /// The broker could not be reached or refused the login.
-    #[error("could not connect to RabbitMQ at {host} (AMQP_URL): {why}")]
-    Unreachable {
-        /// Host and port, without credentials.
-        host: String,
-        /// The cause.
-        why: String,
-    },
-    /// No broker of several could be reached, or each refused the login.
-    #[error("could not connect to any RabbitMQ node (AMQP_URL): {reasons}")]
-    NoneReachable {
-        /// Each host and port with the cause.
-        reasons: String,
-    },
-    /// The connection ended.
-    #[error("lost the connection to RabbitMQ at {host} (AMQP_URL): {why}")]
-    Lost {
-        /// Host and port, without credentials.
-        host: String,
-        /// The error from lapin.
-        why: String,
-    },
-    /// A queue exists with other arguments. Retrying cannot help.
-    #[error(
-        "queue {queue} exists with arguments other than Beckon's ({why}); Beckon declares durable quorum queues \
-         without further arguments. Delete the queue (its jobs are published again from Postgres) or move its \
-         settings into a policy"
-    )]
-    DeclaredOtherwise {
-        /// The queue.
-        queue: &'static str,
-        /// The broker's words.
-        why: String,
-    },
-    /// The queue does not exist; the API creates it at startup.
-    #[error("queue {queue} does not exist; beckon-api creates it when it connects")]
-    Missing {
-        /// The queue.
-        queue: &'static str,
-    },
-    /// The broker did not answer in time.
-    #[error("could not {what}: RabbitMQ (AMQP_URL) did not answer within {} s", PATIENCE.as_secs())]
-    Silent {
-        /// What was attempted.
-        what: &'static str,
-    },
-    /// A queue did not answer in time: it has no leader, or the whole broker is silent.
-    #[error(
-        "queue {queue} did not answer within {} s; check whether it has a leader with rabbitmq-queues quorum_status {queue}",
-        PATIENCE.as_secs()
-    )]
-    Mute {
-        /// The queue.
-        queue: &'static str,
-    },
-    /// The connection or channel broke.
-    #[error("could not {what}: RabbitMQ (AMQP_URL) answered: {source}")]
-    Broken {
-        /// What was attempted.
-        what: &'static str,
-        /// The error from lapin.
-        source: lapin::Error,
-    },
-    /// The consumer was cancelled, as happens when its queue is deleted.
-    #[error("RabbitMQ ended the delivery of jobs from {queue}")]
-    Ended {
-        /// The queue.
-        queue: &'static str,
-    },
-}
-
-impl QueueError {
-    /// Adds the name of the queue to the two errors that concern one.
-    #[must_use]
-    pub fn about_queue(self, queue: &'static str) -> Self {
-        if matches!(self, Self::Silent { .. }) {
-            return Self::Mute { queue };
-        }
-        let Self::Broken { source, .. } = &self else {
-            return self;
-        };
-        let ErrorKind::ProtocolError(answer) = source.kind() else {
-            return self;
-        };
-        match answer.kind() {
-            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => Self::DeclaredOtherwise {
-                queue,
-                why: answer.get_message().to_string(),
-            },
-            AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => Self::Missing { queue },
-            _ => self,
-        }
-    }
-}
-
-/// Awaits lapin with a timeout.
-pub(crate) async fn within<T>(
-    what: &'static str,
-    asked: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, QueueError> {
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(QueueError::Broken { what, source }),
-        Err(_) => Err(QueueError::Silent { what }),
-    }
-}
 
 /// The brokers of a cluster, tried in turn.
 ///
@@ -325,31 +213,6 @@ pub enum SessionEvent {
     Unblocked,
     /// The connection is lost.
     Lost(String),
-}
-
-/// Enables publisher confirms.
-pub(super) async fn confirm_select(channel: &Channel) -> Result<(), QueueError> {
-    let asked = channel.confirm_select(ConfirmSelectOptions::default());
-    within("enable publisher confirms", asked).await
-}
-
-/// Starts a consumer with at most `prefetch` unacknowledged messages.
-pub(super) async fn consume(channel: &Channel, queue: &'static str, prefetch: u16) -> Result<Consumer, QueueError> {
-    // lapin's buffer is unbounded, so the broker must limit it.
-    within(
-        "set the prefetch",
-        channel.basic_qos(prefetch, BasicQosOptions::default()),
-    )
-    .await?;
-    let consume = channel.basic_consume(
-        queue.into(),
-        "".into(),
-        BasicConsumeOptions::default(),
-        FieldTable::default(),
-    );
-    within("consume", consume)
-        .await
-        .map_err(|fault| fault.about_queue(queue))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! default exchange, so no binding can be lost. The API declares all queues, and a worker those for parked messages
 //! and heartbeats. For jobs, a worker only checks that the queue exists.
 
-use super::heartbeat::HEARTBEAT;
-use super::session::{QueueError, within};
+use super::channel::within;
+use super::error::QueueError;
 use crate::batch::Lane;
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
@@ -14,6 +14,9 @@ use lapin::types::{AMQPValue, FieldTable};
 
 /// The queue of unreadable messages, which wait for an operator.
 pub const PARKED: &str = "beckon.parked";
+
+/// The queue of the heartbeats.
+pub const HEARTBEAT: &str = "beckon.heartbeat";
 
 /// The queue that carries a lane's jobs.
 pub const fn queue_of(lane: Lane) -> &'static str {

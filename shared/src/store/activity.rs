@@ -1,7 +1,7 @@
 //! Everything that was sent, newest first: batches, including those for a single user.
 
-use super::ledger::Turn;
-use super::tally::Alike;
+use super::counts::Alike;
+use super::cursor::PageCursor;
 use super::{Db, StoreResult};
 use crate::batch::BatchState;
 use crate::delivery::DeliveryState;
@@ -96,15 +96,15 @@ macro_rules! sendings {
 }
 
 /// A page of all batches, newest first, without test mails.
-pub async fn list(db: &Db, filter: ActivityFilter, turn: Turn<Uuid>, limit: i64) -> StoreResult<Vec<Sending>> {
-    if let Turn::Before(before) = turn {
+pub async fn list(db: &Db, filter: ActivityFilter, cursor: PageCursor<Uuid>, limit: i64) -> StoreResult<Vec<Sending>> {
+    if let PageCursor::Before(before) = cursor {
         let found = sendings!(filter; "and b.id > $3 order by b.id limit $4"; before, limit);
         return Ok(found.fetch_all(db).await?);
     }
     let found = sendings!(
         filter;
         "and ($3::uuid is null or b.id < $3) order by b.id desc limit $4";
-        turn.after(),
+        cursor.after(),
         limit
     );
     Ok(found.fetch_all(db).await?)

@@ -280,10 +280,18 @@ pub async fn change_own(transaction: &mut Transaction, change: OwnChange<'_>) ->
     Ok(true)
 }
 
+/// Ends an administrator's sessions, and forgets their browsers: a thief who has signed in must not keep sign-in attempts
+/// of their own.
 async fn end_sessions(transaction: &mut Transaction, id: Uuid) -> StoreResult<()> {
-    sqlx::query!("delete from sessions where administrator_id = $1", id)
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query!(
+        "with forgotten as (
+             delete from known_devices where administrator_id = $1
+         )
+         delete from sessions where administrator_id = $1",
+        id
+    )
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 

@@ -46,6 +46,17 @@ pub struct Backlog {
 
 /// Counts the backlog.
 pub async fn count(db: &Db) -> StoreResult<Backlog> {
+    let owed = owed(db).await?;
+    let moments = sqlx::query!(r#"select now() as "now!", (select recorded_at from heartbeat) as beat"#);
+    let moments = within(moments.fetch_one(db)).await?;
+    Ok(Backlog {
+        counted_at: moments.now,
+        beat_at: moments.beat,
+        owed,
+    })
+}
+
+async fn owed(db: &Db) -> StoreResult<Vec<Owed>> {
     let counting = sqlx::query_as!(
         Owed,
         r#"with open as materialized (
@@ -69,13 +80,19 @@ pub async fn count(db: &Db) -> StoreResult<Backlog> {
                           filter (where d.retry_at <= now() or d.state = 'queued') as due_since,
                       min(d.retry_at) filter (where d.retry_at > now() and d.state <> 'queued') as next_due_at
                from open join batch_progress p on p.batch_id = open.id and p.next_retry_at is not null
-               join deliveries d on d.batch_id = open.id and d.retry_at is not null
-               where d.state in ('waiting', 'queued', 'retrying')
+               cross join lateral (
+                   select * from deliveries
+                   where batch_id = open.id and retry_at is not null and state in ('waiting', 'queued', 'retrying')
+                   offset 0
+               ) d
                group by open.id, d.state
            ), begun as (
                select d.batch_id as id, count(*) as count
                from claims c cross join unnest(c.deliveries) as claimed (id)
-               join deliveries d on d.id = claimed.id and d.state = 'sending' and d.attempt > 1
+               -- Row by row: the length of an array is a guess, and after a high guess, Postgres reads all months.
+               cross join lateral (
+                   select * from deliveries where id = claimed.id and state = 'sending' and attempt > 1 offset 0
+               ) d
                group by d.batch_id
            )
            select c.kind as "kind!: SystemEmailKind", c.lane as "lane!: Lane", c.state as "batch_state!: BatchState",
@@ -95,12 +112,5 @@ pub async fn count(db: &Db) -> StoreResult<Backlog> {
            left join begun on begun.id = c.id and c.at = 'sending'
            group by c.kind, c.lane, c.state, c.at"#,
     );
-    let owed = within(counting.fetch_all(db)).await?;
-    let moments = sqlx::query!(r#"select now() as "now!", (select recorded_at from heartbeat) as beat"#);
-    let moments = within(moments.fetch_one(db)).await?;
-    Ok(Backlog {
-        counted_at: moments.now,
-        beat_at: moments.beat,
-        owed,
-    })
+    within(counting.fetch_all(db)).await
 }

@@ -1,9 +1,11 @@
 //! Batches: reading them with their totals, and controlling them.
 
+use super::exclusion::ExclusionSource;
 use super::{Db, StoreResult, Transaction};
 use crate::batch::{BatchState, Lane};
 use crate::system_email::SystemEmailKind;
-use std::collections::BTreeMap;
+use serde::Deserialize as _;
+use std::collections::{BTreeMap, HashMap};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -17,8 +19,10 @@ pub struct Batch {
     pub id: Uuid,
     /// Its system email.
     pub kind: SystemEmailKind,
-    /// The version of the email.
+    /// The version of the email; negative if the batch has its own wording.
     pub version: i32,
+    /// The version of the shared text that its own wording was written from.
+    pub based_on: Option<i32>,
     /// Its lane.
     pub lane: Lane,
     /// Its state.
@@ -39,7 +43,7 @@ pub struct Batch {
     pub accepted: i32,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
-    /// Why it has paused itself, as the name of a [`Brake`](crate::batch::Brake).
+    /// Why it has paused itself, as the name of a [`PauseCause`](crate::batch::PauseCause).
     pub brake: Option<String>,
     /// When mails that were never attempted expire, ignoring a pause; `None` for never.
     pub stale_at: Option<OffsetDateTime>,
@@ -52,17 +56,30 @@ pub struct Batch {
     /// The time in Postgres when this was read.
     pub read_at: OffsetDateTime,
     pub(super) final_counts: Option<serde_json::Value>,
+    pub(super) excluded: Option<serde_json::Value>,
+}
+
+impl Batch {
+    /// The filters and lists that it left out.
+    pub fn excluded(&self) -> Vec<ExclusionSource> {
+        let excluded = self.excluded.as_ref().map(Vec::deserialize);
+        excluded.and_then(Result::ok).unwrap_or_default()
+    }
 }
 
 macro_rules! batches {
     ($rest:literal, $($argument:expr),*) => {
         sqlx::query_as!(
             Batch,
-            r#"select id, kind as "kind: SystemEmailKind", version, lane as "lane: Lane",
+            r#"select id, kind as "kind: SystemEmailKind", version,
+                      case when version < 0 then (
+                          select based_on from system_email_versions v
+                          where v.kind = batches.kind and v.version = batches.version) end as based_on,
+                      lane as "lane: Lane",
                       state as "state: BatchState", is_test, created_at, created_by, start_at, finished_at,
                       selected_count as selected, accepted_count as accepted, reason, brake, stop_asked_by,
                       stale_at, paused_at, details_dropped_at,
-                      now() as "read_at!", final_counts
+                      now() as "read_at!", final_counts, excluded
                from batches "# + $rest,
             $($argument),*
         )
@@ -103,13 +120,27 @@ pub async fn usual_rate(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<f6
 
 /// Number of users left out, by reason.
 pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
+    let mut found = left_out_of_each(db, &[batch]).await?;
+    Ok(found.remove(&batch).unwrap_or_default())
+}
+
+/// Number of users left out of each batch, by reason. Batches without any have no entry.
+pub async fn left_out_of_each(db: &Db, batches: &[Uuid]) -> StoreResult<HashMap<Uuid, LeftOutCounts>> {
     let rows = sqlx::query!(
-        r#"select reason, count(*) as "n!" from left_out where batch_id = $1 group by reason"#,
-        batch,
+        r#"select b.id as "batch!", l.reason as "reason!", l.n as "n!"
+           from unnest($1::uuid[]) as b (id)
+           cross join lateral (
+               select reason, count(*) as n from left_out where batch_id = b.id group by reason offset 0
+           ) l"#,
+        batches,
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.reason, row.n)).collect())
+    let mut found: HashMap<Uuid, LeftOutCounts> = HashMap::new();
+    for row in rows {
+        found.entry(row.batch).or_default().insert(row.reason, row.n);
+    }
+    Ok(found)
 }
 
 /// Pauses a held or running batch. [`take_back`](super::sweeps::take_back) makes its queued deliveries wait

@@ -1,12 +1,12 @@
 -- Each row is found by its own id, whatever Postgres believes about the tables: `offset 0` keeps
 -- the planner from reading a batch to find some of it, and a state compared as text from reading
--- the index of all that is due. In one order for all, so that nobody waits in a circle.
+-- the index of all that is due. The same order everywhere, so that statements cannot deadlock.
 with found as materialized (
     select job.id, job.attempt, d.batch_id, d.due_at, d.test_address,
-           b.kind, b.version, b.start_at, b.deadline_at, b.paused_for,
+           b.kind, b.version, b.test_language, b.start_at, b.deadline_at, b.paused_for,
            b.state = 'running' and (select sending_is_open()) as is_running,
-           u.id as user_id, u.email, u.email_key, u.first_name, u.last_name, u.language, u.fields,
-           u.signed_in_at is not null as has_signed_in,
+           u.id as user_id, u.email, u.email_key, u.first_name, u.last_name, u.fields,
+           coalesce(u.language, b.test_language, '') as language, u.signed_in_at is not null as has_signed_in,
            case when u.id is null and d.test_address is null then 'user_deleted'
                 -- One that is claimed already was claimed before its user was locked
                 when d.state::text <> 'sending' and b.kind = 'password_reset' and u.locked_at is not null
@@ -22,7 +22,8 @@ with found as materialized (
         from deliveries where id = job.id offset 0
     ) d
     cross join lateral (
-        select kind, version, start_at, deadline_at, paused_for, state from batches where id = d.batch_id offset 0
+        select kind, version, test_language, start_at, deadline_at, paused_for, state
+        from batches where id = d.batch_id offset 0
     ) b
     left join lateral (
         select id, email, email_key, first_name, last_name, language, fields, signed_in_at, locked_at
@@ -66,6 +67,6 @@ select id as "delivery!", begun as "attempt!", batch_id as "batch!",
        extract(epoch from now() - greatest(due_at, start_at))::float8 as "waited_seconds!",
        now() as "claimed_at!", test_address, ends_for,
        user_id as "user?", email as "email?", email_key as "email_key?", first_name as "first_name?",
-       last_name as "last_name?", language as "language?", fields as "fields?",
+       last_name as "last_name?", language as "language!", fields as "fields?",
        has_signed_in as "has_signed_in!"
 from claimed

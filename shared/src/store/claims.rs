@@ -31,6 +31,8 @@ pub struct Claim {
     pub claimed_at: OffsetDateTime,
     /// The address of a test mail.
     pub test_address: Option<String>,
+    /// The language of the recipient or of the test mail; may be empty.
+    pub language: String,
     /// The recipient; `None` for a test mail.
     pub recipient: Option<Recipient>,
 }
@@ -48,8 +50,6 @@ pub struct Recipient {
     pub first_name: String,
     /// Last name, or empty.
     pub last_name: String,
-    /// Language tag, or empty.
-    pub language: String,
     /// The other merge fields: an object of strings.
     pub fields: Value,
     /// Whether they have signed in before. Their password mail is then a reset and not their first.
@@ -149,7 +149,6 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
             email_key: row.email_key.unwrap_or_default(),
             first_name: row.first_name.unwrap_or_default(),
             last_name: row.last_name.unwrap_or_default(),
-            language: row.language.unwrap_or_default(),
             fields: row.fields.unwrap_or_default(),
             has_signed_in: row.has_signed_in,
         });
@@ -164,6 +163,7 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
             start_at: row.start_at,
             claimed_at: row.claimed_at,
             test_address: row.test_address,
+            language: row.language,
             recipient,
         });
     }

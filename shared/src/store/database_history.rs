@@ -1,18 +1,19 @@
 //! Detects that Postgres was replaced by a server with a different history.
 //!
 //! A standby that is promoted begins a new timeline. With asynchronous replication it lacks the last moments
-//! before, so emails sent then count as not sent. Nothing is published or claimed until the dispatcher has
-//! checked the timeline (`sending_is_open` in the schema); then sending continues or is held.
+//! before, so emails sent then count as not sent. The same applies to a dump restored into another cluster. Nothing
+//! is published or claimed until the dispatcher has checked timeline and cluster (`sending_is_open` in the schema);
+//! then sending continues or is held.
 
 use super::audit::{self, Act, Action, Actor};
-use super::dispatcher_lease::Turn;
+use super::dispatcher_lease::DispatcherLease;
 use super::{Db, StoreResult, begin, commit, within};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Reading {
     /// The timeline on which the server writes.
     pub timeline: i32,
     /// The previous timeline, if this check found a change.
@@ -21,11 +22,13 @@ pub struct Look {
     pub changed_at: Option<OffsetDateTime>,
     /// Since when sending is held.
     pub held_at: Option<OffsetDateTime>,
+    /// The time by the server's clock.
+    pub server_time: OffsetDateTime,
 }
 
 /// Checks the timeline and records a change. With `holds`, a change holds sending.
-pub async fn look(db: &Db, turn: Turn, holds: bool) -> StoreResult<Look> {
-    let looking = sqlx::query_file_as!(Look, "src/store/database_history.sql", turn.epoch, holds);
+pub async fn look(db: &Db, turn: DispatcherLease, holds: bool) -> StoreResult<Reading> {
+    let looking = sqlx::query_file_as!(Reading, "src/store/database_history.sql", turn.epoch, holds);
     within(looking.fetch_one(db)).await
 }
 

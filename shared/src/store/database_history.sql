@@ -22,5 +22,6 @@ changed as (
     returning h.changed_at, h.held_at
 )
 select p.timeline as "timeline!", case when c.changed_at is not null then b.timeline end as "changed_from?",
-       coalesce(c.changed_at, b.changed_at) as "changed_at?", coalesce(c.held_at, b.held_at) as "held_at?"
+       coalesce(c.changed_at, b.changed_at) as "changed_at?", coalesce(c.held_at, b.held_at) as "held_at?",
+       clock_timestamp() as "server_time!"
 from present p left join before b on true left join changed c on true

@@ -1,6 +1,6 @@
 //! Reads deliveries, the lines of the ledger.
 
-use super::ledger::Turn;
+use super::cursor::PageCursor;
 use super::{Db, StoreResult, Transaction};
 use crate::batch::BatchState;
 use crate::delivery::DeliveryState;
@@ -140,12 +140,12 @@ macro_rules! left_out {
 }
 
 /// The users left out of a batch, in the order of selection.
-pub async fn left_out(db: &Db, batch: Uuid, turn: Turn<i64>, limit: i64) -> StoreResult<Vec<LeftOut>> {
-    if let Turn::Before(before) = turn {
+pub async fn left_out(db: &Db, batch: Uuid, cursor: PageCursor<i64>, limit: i64) -> StoreResult<Vec<LeftOut>> {
+    if let PageCursor::Before(before) = cursor {
         let found = left_out!("and l.id < $2 order by l.id desc limit $3"; batch, before, limit);
         return Ok(found.fetch_all(db).await?);
     }
-    let after = turn.after().unwrap_or_default();
+    let after = cursor.after().unwrap_or_default();
     let found = left_out!("and l.id > $2 order by l.id limit $3"; batch, after, limit);
     Ok(found.fetch_all(db).await?)
 }

@@ -4,10 +4,11 @@
 //! out. One connection beside the pool finds the cause: a wrong port, a server that is down, a network that
 //! drops packets, or a pool whose connections are all in use.
 
+use super::primary::Primary;
+use super::server_name::server_of;
 use super::{Db, PATIENCE, StoreError, StoreResult, within};
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
-use sqlx::postgres::PgConnectOptions;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -110,23 +111,18 @@ fn unusable(db: &Db, cause: String) -> Unusable {
     }
 }
 
-pub(super) fn server_of(options: &PgConnectOptions) -> String {
-    let (host, port) = (options.get_host(), options.get_port());
-    match options.get_socket() {
-        Some(socket) => format!("{}, port {port}", socket.display()),
-        None if host.starts_with('/') => format!("{host}, port {port}"),
-        None if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
-        None => format!("{host}:{port}"),
-    }
-}
-
 async fn connect_once(db: &Db) -> Result<(), String> {
     let options = db.connect_options();
-    match timeout(CONNECT, options.connect()).await {
-        Ok(Ok(connection)) => {
+    let connecting = async {
+        let mut connection = options.connect().await?;
+        let checked = Primary::known_at(&options).check(&mut connection).await;
+        Ok((connection, checked))
+    };
+    match timeout(CONNECT, connecting).await {
+        Ok(Ok((connection, checked))) => {
             // Postgres notices the end of the connection by itself where this fails.
             let _ = timeout(CONNECT, connection.close()).await;
-            Ok(())
+            checked.map_err(|fault| words(&fault))
         }
         Ok(Err(fault)) => Err(words(&in_words(fault))),
         Err(_) => Err(format!("no answer within {} s", CONNECT.as_secs_f32())),
@@ -166,26 +162,5 @@ fn words(fault: &sqlx::Error) -> String {
         sqlx::Error::Io(fault) => fault.to_string(),
         sqlx::Error::Database(answer) => answer.message().to_owned(),
         other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::str::FromStr as _;
-
-    #[test]
-    fn the_server_is_named_without_the_login() {
-        let named = |url: &str| server_of(&PgConnectOptions::from_str(url).unwrap());
-
-        assert_eq!(named("postgres://beckon:geheim@db.example/beckon"), "db.example:5432");
-        assert_eq!(
-            named("postgres://beckon:geheim@127.0.0.1:6543/beckon"),
-            "127.0.0.1:6543"
-        );
-        assert_eq!(
-            named("postgres://beckon@%2Frun%2Fpostgresql/beckon"),
-            "/run/postgresql, port 5432"
-        );
     }
 }

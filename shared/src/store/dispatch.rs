@@ -5,7 +5,8 @@
 //! but not claimed is a range of ids (`published_ranges`) that can be published again. Later attempts, and
 //! deliveries that were given back, have a due time of their own (`deliveries.retry_at`).
 
-use super::dispatcher_lease::Turn;
+use super::dispatcher_lease::DispatcherLease;
+use super::primary::{self, Primary};
 use super::{Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, seconds, silent, within};
 use crate::batch::Lane;
 use crate::job::Job;
@@ -85,9 +86,14 @@ pub async fn listen(db: &Db) -> StoreResult<PgListener> {
     // Not a connection of `db`: sqlx unsubscribes a dropped listener's connection before it returns it to its
     // pool. A silent connection would occupy a place there for as long as TCP retries.
     let options = db.connect_options().as_ref().clone();
+    let primary = Primary::known_at(&options);
     let own = PgPoolOptions::new()
         .max_connections(1)
-        .acquire_timeout(SILENCE_CHECKED_FOR);
+        .acquire_timeout(SILENCE_CHECKED_FOR)
+        .after_connect(move |connection, _| {
+            let primary = primary.clone();
+            Box::pin(async move { primary.check(connection).await })
+        });
     let mut listener = PgListener::connect_with(&own.connect_lazy_with(options)).await?;
     within(listener.listen(WAKE)).await?;
     Ok(listener)
@@ -101,8 +107,15 @@ pub async fn listen(db: &Db) -> StoreResult<PgListener> {
 ///
 /// # Errors
 ///
-/// The listener receives nothing: drop it and [`listen`] again.
+/// The listener receives nothing, or the address of Postgres leads to another server: drop it and [`listen`] again.
 pub async fn next_notification(listener: &mut PgListener) -> StoreResult<()> {
+    tokio::select! {
+        notified = notification_or_check(listener) => notified,
+        () = primary::next_move() => Err(primary::moved()),
+    }
+}
+
+async fn notification_or_check(listener: &mut PgListener) -> StoreResult<()> {
     if let Ok(received) = tokio::time::timeout(QUIET_MOST, listener.try_recv()).await {
         received?;
         return Ok(());
@@ -121,7 +134,7 @@ pub async fn next_notification(listener: &mut PgListener) -> StoreResult<()> {
 
 /// Number of a lane's deliveries that were published but not claimed. Reads about one second's work, which is
 /// what the dispatcher publishes ahead, and deletes published ranges in which nothing is left to claim.
-pub async fn queued(db: &Db, turn: Turn, lane: Lane) -> StoreResult<i64> {
+pub async fn queued(db: &Db, turn: DispatcherLease, lane: Lane) -> StoreResult<i64> {
     let counting = || async {
         let counting = sqlx::query_file_scalar!("src/store/queued.sql", lane as _, turn.epoch);
         within(counting.fetch_one(db)).await
@@ -134,7 +147,7 @@ pub async fn queued(db: &Db, turn: Turn, lane: Lane) -> StoreResult<i64> {
 /// open batches as for one.
 pub async fn due(db: &Db, lane: Lane, most: i64, served: &LastServed) -> StoreResult<DueRound> {
     let reading = sqlx::query_file!(
-        "src/store/due.sql",
+        "src/store/fair_share.sql",
         lane as _,
         most,
         BATCHES_MOST,
@@ -178,11 +191,11 @@ pub struct Round<'a> {
 /// A first attempt moves its batch's cursor. A later one is marked as queued until `lease` from now. One that
 /// a worker has claimed meanwhile keeps its state, even if it was already given back: its due time then
 /// differs from the published one, and its job is spent.
-pub async fn mark_published(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
+pub async fn mark_published(db: &Db, turn: DispatcherLease, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
     despite_deadlocks(|| mark_once(db, turn, round, lease)).await
 }
 
-async fn mark_once(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
+async fn mark_once(db: &Db, turn: DispatcherLease, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
     let mut transaction = begin(db).await?;
     let holding = sqlx::query!("select epoch from dispatcher where epoch = $1 for share", turn.epoch);
     if within(holding.fetch_optional(&mut *transaction)).await?.is_none() {
@@ -206,7 +219,7 @@ async fn mark_once(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> S
                      where batch_id = q.batch_id and retry_at is not null) as next_retry_at
              from batch_progress q
              left join lateral (
-                 -- As in due.sql.
+                 -- As in fair_share.sql.
                  select id from deliveries
                  where (batch_id, id) > (q.batch_id, q.published_through) and batch_id <= q.batch_id
                    and id > q.published_through and state = 'waiting' and retry_at is null
@@ -296,7 +309,7 @@ async fn mark_retries(transaction: &mut Transaction, round: &Round<'_>, lease: D
 }
 
 /// Ends deliveries that are due but too late for an attempt.
-pub async fn end_late(db: &Db, turn: Turn, late: &[Due]) -> StoreResult<u64> {
+pub async fn end_late(db: &Db, turn: DispatcherLease, late: &[Due]) -> StoreResult<u64> {
     let ids: Vec<Uuid> = late.iter().map(|due| due.delivery).collect();
     let attempts: Vec<i32> = late.iter().map(|due| due.attempt).collect();
     let ending = || async {

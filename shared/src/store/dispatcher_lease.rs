@@ -1,4 +1,4 @@
-//! The dispatcher's turn: a leased row with an epoch.
+//! The dispatcher's lease: a row with an epoch.
 //!
 //! Only Postgres's clock matters, and a holder that is frozen, partitioned or black-holed loses its turn
 //! whatever TCP reports. It needs no session state, so it works through a connection pooler.
@@ -14,7 +14,7 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(3);
 
 /// A turn. Statements that include its epoch change nothing once another process has taken over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Turn {
+pub struct DispatcherLease {
     /// Number of turns so far.
     pub epoch: i64,
 }
@@ -22,17 +22,21 @@ pub struct Turn {
 /// A turn that was just taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
-    /// The turn.
-    pub turn: Turn,
+    /// The lease.
+    pub turn: DispatcherLease,
     /// Whether the previous holder stopped renewing, because it died or Postgres was away.
     pub is_after_silence: bool,
 }
 
-/// Takes the turn if no process holds it. `holder` is the name of this process.
+/// Takes the lease if no process holds it. `holder` is the name of this process.
+///
+/// A renewal in the future was made before the clock of Postgres went back. If it is further away than a lease, its
+/// holder has died since, or will renew the lease with the present time at once and lose it.
 pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
     // Read first, so that a process on standby writes and locks nothing.
     let seen = sqlx::query!(
-        r#"select epoch, seen_at < now() - make_interval(secs => $1) as "is_free!",
+        r#"select epoch,
+                  seen_at not between now() - make_interval(secs => $1) and now() + make_interval(secs => $1) as "is_free!",
                   seen_at > '-infinity' as "is_after_silence!"
            from dispatcher"#,
         seconds(LEASE),
@@ -47,9 +51,10 @@ pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
         }
     };
     let taking = sqlx::query_as!(
-        Turn,
+        DispatcherLease,
         "update dispatcher set epoch = epoch + 1, holder = $2, seen_at = now()
-         where epoch = $1 and seen_at < now() - make_interval(secs => $3)
+         where epoch = $1
+           and seen_at not between now() - make_interval(secs => $3) and now() + make_interval(secs => $3)
          returning epoch",
         epoch,
         holder,
@@ -60,13 +65,13 @@ pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
 }
 
 /// Renews a turn. Returns `false` if another process has it.
-pub async fn renew(db: &Db, turn: Turn) -> StoreResult<bool> {
+pub async fn renew(db: &Db, turn: DispatcherLease) -> StoreResult<bool> {
     let renewing = sqlx::query!("update dispatcher set seen_at = now() where epoch = $1", turn.epoch);
     Ok(within(renewing.execute(db)).await?.rows_affected() > 0)
 }
 
-/// Releases the turn, so that any process can take it.
-pub async fn release(db: &Db, turn: Turn) -> StoreResult<()> {
+/// Releases the lease, so that any process can take it.
+pub async fn release(db: &Db, turn: DispatcherLease) -> StoreResult<()> {
     let releasing = sqlx::query!(
         "update dispatcher set seen_at = '-infinity' where epoch = $1",
         turn.epoch

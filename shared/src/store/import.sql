@@ -1,10 +1,10 @@
--- Each person is looked up once, by their own key, whatever Postgres believes about tables that
--- were empty a minute ago: `offset 0` keeps the planner from reading all users to find some.
+-- Each person is looked up once by their key, even if Postgres's statistics still describe an empty table:
+-- `offset 0` keeps the planner from reading all users to find some.
 with given as materialized (
     select g.id, g.number, g.email, g.email_key, g.first_name, g.last_name, g.language, g.fields, u.id as known,
-           -- Whoever is just so already is left alone. The insert below would lock them until the
-           -- import commits, and keep a million people from signing in; a change that somebody makes
-           -- to them meanwhile is one made after this row, and a deleted person stays deleted.
+           -- Users who already have these values are not touched. The insert below would lock them until the
+           -- import commits, and a million people could not sign in. A concurrent change counts as made after
+           -- this row, and a deleted user stays deleted.
            u.id is not null
                and coalesce(g.first_name, u.first_name) = u.first_name
                and coalesce(g.last_name, u.last_name) = u.last_name
@@ -13,7 +13,7 @@ with given as materialized (
            case $9::text when 'create_only' then u.id is not null
                          when 'update_only' then u.id is null
                          else false end as is_ignored,
-           -- Somebody who stood in an earlier row of this file keeps what that row said.
+           -- A user in an earlier row of this file keeps the values of that row.
            i.row_number as earlier
     from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $10::uuid[])
          as g (number, email, email_key, first_name, last_name, language, fields, id)
@@ -24,8 +24,8 @@ with given as materialized (
         select row_number from import_users where import_id = $1 and user_id = u.id offset 0
     ) i on u.id is not null
 ),
--- Those it changes, locked before they are read, so that what undoing the import brings back is what they had.
--- In one order for all, here and below, so that imports and other writers never wait for each other in a circle.
+-- The users it changes, locked before they are read, so that undoing the import restores exactly what they had.
+-- The same order here and below, so that imports and other writers cannot deadlock.
 changed as materialized (
     select u.id, u.email_key, u.first_name, u.last_name, u.language, u.fields, g.number,
            g.first_name as gets_first_name, g.last_name as gets_last_name, g.language as gets_language,
@@ -69,7 +69,7 @@ created as (
     cross join (select count(*) from changed) locked
     where g.known is null and not g.is_ignored
     order by g.email_key
-    -- Somebody else added them a moment ago.
+    -- Another writer has just added them.
     on conflict (email_key) do update
     set first_name = case when excluded.first_name <> '' then excluded.first_name else u.first_name end,
         last_name = case when excluded.last_name <> '' then excluded.last_name else u.last_name end,
@@ -86,8 +86,8 @@ stored as (
     select id, email_key, is_new from updated union all select id, email_key, is_new from created
 ),
 outcome as materialized (
-    -- Whoever is unchanged is not stored, or not returned by the insert when somebody else made
-    -- the same change a moment ago; they were known before.
+    -- Unchanged users are not stored, and the insert does not return them if another writer has just made the
+    -- same change; their ids are known already.
     select given.number, given.earlier, given.is_ignored, stored.is_new, coalesce(stored.id, given.known) as user_id
     from given
     left join stored on stored.email_key = given.email_key

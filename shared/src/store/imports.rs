@@ -105,7 +105,7 @@ impl ImportEffect {
 
 /// The totals of an import. Until it is stored, `created`, `updated` and `unchanged` are a forecast.
 #[derive(Clone, Debug, Default)]
-pub struct Totals {
+pub struct ImportCounts {
     /// Data rows in the file, without blank ones.
     pub rows: i32,
     /// Users created.
@@ -128,7 +128,7 @@ pub struct Totals {
 
 /// What undoing an import did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct UndoneTotals {
+pub struct UndoneCounts {
     /// Number of users that the import created and that were removed.
     pub removed: i32,
     /// Number of users that the import updated and that got their former values back.
@@ -200,9 +200,11 @@ pub struct Import {
     /// Whether an empty cell clears the value.
     pub clears_empty: bool,
     /// The totals.
-    pub totals: Totals,
+    pub totals: ImportCounts,
     /// Number of rows processed so far.
     pub progress_rows: i32,
+    /// Rows processed per second, once that is known.
+    pub rows_per_second: Option<i32>,
     /// Whether the process that checked or stored it has stopped.
     pub is_interrupted: bool,
     /// Why it failed.
@@ -218,7 +220,7 @@ pub struct Import {
     /// Who discarded or undid it; `None` if it expired.
     pub ended_by: Option<String>,
     /// The totals of undoing it.
-    pub undone: UndoneTotals,
+    pub undone: UndoneCounts,
     /// When its rejected rows were deleted.
     pub details_dropped_at: Option<OffsetDateTime>,
 }
@@ -251,6 +253,7 @@ struct Found {
     duplicate_count: i32,
     blank_count: i32,
     progress_rows: i32,
+    rows_per_second: Option<i32>,
     is_interrupted: bool,
     trouble: Option<Value>,
     problem_counts: Value,
@@ -283,7 +286,7 @@ impl From<Found> for Import {
             mapping_is_remembered: row.mapping_is_remembered,
             mode: ImportMode::of(&row.mode),
             clears_empty: row.clears_empty,
-            totals: Totals {
+            totals: ImportCounts {
                 rows: row.row_count,
                 created: row.created_count,
                 updated: row.updated_count,
@@ -295,6 +298,7 @@ impl From<Found> for Import {
                 blank: row.blank_count,
             },
             progress_rows: row.progress_rows,
+            rows_per_second: row.rows_per_second,
             is_interrupted: row.is_interrupted,
             trouble: row.trouble.and_then(|trouble| serde_json::from_value(trouble).ok()),
             problem_counts: serde_json::from_value(row.problem_counts).unwrap_or_default(),
@@ -302,7 +306,7 @@ impl From<Found> for Import {
             done_by: row.done_by,
             ended_at: row.ended_at,
             ended_by: row.ended_by,
-            undone: UndoneTotals {
+            undone: UndoneCounts {
                 removed: row.removed_count,
                 restored: row.restored_count,
                 kept: row.kept_count,
@@ -323,7 +327,7 @@ macro_rules! imports {
                           select count(*) from import_rejects r
                           where r.import_id = imports.id and r.problems @> '[{"code": "duplicate_of_row"}]'
                       )::integer) as "duplicate_count!",
-                      progress_rows,
+                      progress_rows, rows_per_second,
                       state in ('checking', 'storing')
                           and progress_at < now() - make_interval(secs => $1::float8) as "is_interrupted!",
                       trouble, problem_counts, done_at, done_by, ended_at, ended_by, removed_count,

@@ -6,7 +6,10 @@
 mod write;
 
 use super::audit::{self, Act, Action, Actor};
+use super::exclusion::Exclusion;
+use super::intake_lock::lock_intake;
 use super::left_out::{Including, reasons};
+use super::system_emails::{Wording, keep_wording};
 use super::{StoreResult, Transaction, seconds, users_in_bulk};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
@@ -49,6 +52,10 @@ pub struct NewBatch {
     pub start_at: Option<OffsetDateTime>,
     /// Which users are included although they are usually left out.
     pub including: Including,
+    /// Which users the sender leaves out.
+    pub exclusion: Exclusion,
+    /// Wording for this batch only; `None` for the shared text.
+    pub wording: Option<Wording>,
     /// How long after its start a mail that was never attempted expires; `None` for invites.
     pub stale_after: Option<Duration>,
     /// Who creates it.
@@ -72,29 +79,26 @@ pub struct Accepted {
     pub state: BatchState,
 }
 
-/// Serialises the intake of batches of this kind until the transaction ends, so that two concurrent requests
-/// cannot both find that a user has no mail waiting.
-pub(super) async fn take_turn(transaction: &mut Transaction, kind: SystemEmailKind) -> StoreResult<()> {
-    sqlx::query!(
-        "select pg_advisory_xact_lock(hashtextextended('intake ' || $1, 0))",
-        kind.as_str()
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
 /// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit. `mail_rate` is the
 /// configured limit in mails per second, or `None`.
 pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Option<f64>) -> StoreResult<Accepted> {
-    take_turn(transaction, new.kind).await?;
+    lock_intake(transaction, new.kind).await?;
     let chosen = &new.selection;
     let users = match &chosen.filter {
         Some(filter) => Cow::Owned(users_in_bulk::ids(transaction, filter).await?),
         None => Cow::Borrowed(&chosen.users),
     };
+    let excluded = new.exclusion.find_users(transaction).await?;
+    let version = own_version(transaction, new.kind, new.wording.as_ref(), &new.created_by).await?;
     let rate = mail_rate.unwrap_or(PROMISED_RATE).min(PROMISED_RATE);
-    let writing = write::write_batch!(new, &users[..], &reasons(new.kind, new.including), rate);
+    let writing = write::write_batch!(
+        new,
+        &users[..],
+        &excluded,
+        &reasons(new.kind, new.including),
+        rate,
+        version
+    );
     let row = writing.fetch_one(&mut **transaction).await?;
     if let Some(selection) = chosen.chosen {
         super::selections::note_batch(transaction, selection, row.id).await?;
@@ -102,12 +106,18 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
     sqlx::query!("select pg_notify('beckon_work', '')")
         .execute(&mut **transaction)
         .await?;
+    let mut details = json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,
+                              "left_out": row.selected_count - row.accepted_count });
+    if version.is_some()
+        && let Some(details) = details.as_object_mut()
+    {
+        details.insert("own_wording".to_owned(), true.into());
+    }
     let act = Act {
         actor: &new.created_by,
         action: Action::BatchAccepted,
         subject: Some(format!("batch {}", row.id)),
-        details: json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,
-                         "left_out": row.selected_count - row.accepted_count }),
+        details,
     };
     audit::note(transaction, &act).await?;
     Ok(Accepted {
@@ -119,20 +129,36 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
     })
 }
 
+/// The version of a batch that has its own wording.
+async fn own_version(
+    transaction: &mut Transaction,
+    kind: SystemEmailKind,
+    wording: Option<&Wording>,
+    author: &Actor,
+) -> StoreResult<Option<i32>> {
+    match wording {
+        Some(wording) => Ok(Some(keep_wording(transaction, kind, wording, &author.name).await?)),
+        None => Ok(None),
+    }
+}
+
 /// Writes a test mail: a batch of one address in the interactive lane.
 pub async fn accept_test(
     transaction: &mut Transaction,
     kind: SystemEmailKind,
+    wording: Option<&Wording>,
     address: &str,
+    language: &str,
     actor: &Actor,
     trace: TraceContext,
 ) -> StoreResult<Uuid> {
+    let version = own_version(transaction, kind, wording, actor).await?;
     let row = sqlx::query!(
         "with new_batch as (
              insert into batches (kind, version, lane, state, is_test, created_by, start_at, deadline_at,
-                                  selected_count, accepted_count, trace_id)
-             select $1, max(version), 'interactive', 'running', true, $3, now(), now() + make_interval(secs => $5),
-                    1, 1, $4
+                                  selected_count, accepted_count, trace_id, test_language)
+             select $1, coalesce($6::integer, max(version)), 'interactive', 'running', true, $3, now(),
+                    now() + make_interval(secs => $5), 1, 1, $4, $7
              from system_email_versions where kind = $1
              returning id
          ), new_delivery as (
@@ -144,6 +170,8 @@ pub async fn accept_test(
         actor.name,
         trace.trace_id().to_string(),
         seconds(PROMISED_INTERACTIVE),
+        version,
+        language,
     )
     .fetch_one(&mut **transaction)
     .await?;

@@ -1,9 +1,10 @@
 //! Clients with which a user or an administrator has signed in before.
 //!
 //! At most ten are remembered per person, and the least recently used is forgotten. Each is forgotten a year
-//! after its last sign-in, and all of them with the user or administrator.
+//! after its last sign-in, and all of them with the user or administrator, or when passwords are ended that a thief
+//! may have used.
 
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, Transaction};
 use uuid::Uuid;
 
 /// Maximum number of clients per person: a few browsers and phones. Each has sign-in attempts of its own, so
@@ -59,6 +60,14 @@ pub async fn remember_client(db: &Db, user: Uuid, digest: &[u8]) -> StoreResult<
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Forgets the clients with which these users have signed in.
+pub async fn forget_clients(transaction: &mut Transaction, users: &[Uuid]) -> StoreResult<()> {
+    sqlx::query!("delete from known_clients where user_id = any($1)", users)
+        .execute(&mut **transaction)
+        .await?;
     Ok(())
 }
 

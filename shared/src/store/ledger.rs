@@ -3,6 +3,7 @@
 //! Pages use a keyset cursor, so the thousandth costs as much as the first, and a row that moves between
 //! pages is not shown twice.
 
+use super::cursor::PageCursor;
 use super::deliveries::{Delivery, deliveries};
 use super::users::matching::pattern;
 use super::{Db, StoreResult, Transaction, begin};
@@ -33,26 +34,6 @@ impl DeliveryFilter {
 
     fn pattern(&self) -> Option<String> {
         self.search.as_deref().and_then(pattern)
-    }
-}
-
-/// Where a page of a list begins.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Turn<K> {
-    /// At the start of the list.
-    Start,
-    /// After this row.
-    After(K),
-    /// Before this row. Rows are read backwards, the nearest first.
-    Before(K),
-}
-
-impl<K: Copy> Turn<K> {
-    pub(super) const fn after(self) -> Option<K> {
-        match self {
-            Self::After(key) => Some(key),
-            Self::Start | Self::Before(_) => None,
-        }
     }
 }
 
@@ -121,18 +102,18 @@ pub async fn list(
     db: &Db,
     batch: Uuid,
     filter: &DeliveryFilter,
-    turn: Turn<Uuid>,
+    cursor: PageCursor<Uuid>,
     limit: i64,
 ) -> StoreResult<Vec<Delivery>> {
     let people = people(db, filter).await?;
-    if let Turn::Before(before) = turn {
+    if let PageCursor::Before(before) = cursor {
         let found = filtered!(batch, filter, people; "and d.id < $8 order by d.id desc limit $9"; before, limit);
         return Ok(found.fetch_all(&mut *in_order(db).await?).await?);
     }
     let found = filtered!(
         batch, filter, people;
         "and ($8::uuid is null or d.id > $8) order by d.id limit $9";
-        turn.after(),
+        cursor.after(),
         limit
     );
     Ok(found.fetch_all(&mut *in_order(db).await?).await?)
@@ -144,12 +125,12 @@ pub async fn trouble(
     db: &Db,
     batch: Uuid,
     filter: &DeliveryFilter,
-    turn: Turn<(OffsetDateTime, Uuid)>,
+    cursor: PageCursor<(OffsetDateTime, Uuid)>,
     limit: i64,
 ) -> StoreResult<Vec<Delivery>> {
     let people = people(db, filter).await?;
     // Both use the index `deliveries_trouble`.
-    if let Turn::Before((trouble_at, id)) = turn {
+    if let PageCursor::Before((trouble_at, id)) = cursor {
         let found = filtered!(
             batch, filter, people;
             "and d.trouble_at is not null and d.state in ('retrying', 'failed', 'suppressed', 'expired')
@@ -161,7 +142,7 @@ pub async fn trouble(
         );
         return Ok(found.fetch_all(&mut *in_order(db).await?).await?);
     }
-    let (trouble_at, id) = turn.after().unzip();
+    let (trouble_at, id) = cursor.after().unzip();
     let found = filtered!(
         batch, filter, people;
         "and d.trouble_at is not null and d.state in ('retrying', 'failed', 'suppressed', 'expired')
@@ -247,7 +228,7 @@ pub async fn report(db: &Db, batch: Uuid, after: Option<Uuid>, limit: i64) -> St
            from deliveries d
            left join users u on u.id = d.user_id
            left join lateral former_address_of(d.user_id, d.id, d.attempt, d.state, d.moved_at) former on true
-           -- Whoever was sent to has nothing to mend, and looking for words costs most of the report.
+           -- A sent email needs no correction, and looking up the reply is the most expensive part of the report.
            left join lateral (
                select reply from attempts where delivery_id = d.id and n = d.attempt and d.state <> 'sent' offset 0
            ) a on true

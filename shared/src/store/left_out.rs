@@ -5,6 +5,7 @@
 //! Intake hands Postgres the rule as a table with an entry for each set of facts (`reasons`), so that
 //! no user leaves Postgres.
 
+use super::exclusion::ExcludedUsers;
 use super::{Db, StoreResult, within};
 use crate::system_email::SystemEmailKind;
 use std::time::Duration;
@@ -28,6 +29,10 @@ pub enum LeftOutReason {
     Duplicate,
     /// An email to their address failed for good, and the address has not been unblocked.
     AddressBlocked,
+    /// Their address is on a do-not-mail list.
+    DoNotMail,
+    /// They match a saved filter that the sender left out.
+    ExcludedByFilter,
     /// Locked users get no password.
     UserLocked,
     /// An email of this kind is on its way to them.
@@ -45,10 +50,12 @@ impl LeftOutReason {
     ///
     /// Those that the sender can waive come last. So each choice on the check page concerns exactly
     /// the users who are counted under its reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::UnknownUser,
         Self::Duplicate,
         Self::AddressBlocked,
+        Self::DoNotMail,
+        Self::ExcludedByFilter,
         Self::UserLocked,
         Self::AlreadyWaiting,
         Self::TooManyPasswords,
@@ -62,6 +69,8 @@ impl LeftOutReason {
             Self::UnknownUser => "unknown_user",
             Self::Duplicate => "duplicate",
             Self::AddressBlocked => "address_blocked",
+            Self::DoNotMail => "do_not_mail",
+            Self::ExcludedByFilter => "excluded_by_filter",
             Self::UserLocked => "user_locked",
             Self::AlreadyWaiting => "already_waiting",
             Self::TooManyPasswords => "too_many_passwords",
@@ -109,9 +118,13 @@ impl Facts {
     pub const SIGNED_IN: Self = Self(64);
     /// They got an email of this kind in the last 24 hours.
     pub const RECENT: Self = Self(128);
+    /// Their address is on a do-not-mail list that the batch leaves out.
+    pub const ON_LIST: Self = Self(256);
+    /// They match a saved filter that the sender left out.
+    pub const EXCLUDED: Self = Self(512);
 
     /// Number of different sets.
-    const SETS: i32 = 256;
+    const SETS: i32 = 1_024;
 
     /// Whether these facts are among them.
     pub const fn has(self, facts: Self) -> bool {
@@ -137,6 +150,8 @@ impl Facts {
             LeftOutReason::UnknownUser => self.has(Self::UNKNOWN),
             LeftOutReason::Duplicate => self.has(Self::REPEATED),
             LeftOutReason::AddressBlocked => self.has(Self::BLOCKED),
+            LeftOutReason::DoNotMail => self.has(Self::ON_LIST),
+            LeftOutReason::ExcludedByFilter => self.has(Self::EXCLUDED),
             LeftOutReason::UserLocked => is_password && self.has(Self::LOCKED),
             LeftOutReason::AlreadyWaiting => self.has(Self::WAITING),
             LeftOutReason::TooManyPasswords => is_password && self.has(Self::MANY_PASSWORDS),
@@ -154,15 +169,16 @@ pub(super) fn reasons(kind: SystemEmailKind, including: Including) -> Vec<String
     (0..Facts::SETS).map(|bits| reason(bits).to_owned()).collect()
 }
 
-/// A statement about the facts of chosen users.
+/// A statement about the facts of chosen users. `$query` is `query`, or `query_as` followed by the type of its rows.
 ///
 /// `$given` ends with a table expression `given (user_id, given, n)`: the users in the order in which
 /// they were chosen; `user_id` is null and `given` what was sent where no user was found. `$rest` reads
-/// `facts (user_id, given, n, facts)` and may use `$4` and higher for its own arguments. `offset 0`
+/// `facts (user_id, given, n, facts)` and may use `$6` and higher for its own arguments. `offset 0`
 /// makes Postgres look up each user by id.
 macro_rules! with_facts {
-    ($query:ident, $given:literal, $rest:literal $(+ $more:literal)?, $kind:expr $(, $argument:expr)* $(,)?) => {
+    ($query:ident $($row:ident)?, $given:literal, $rest:literal $(+ $more:literal)?, $kind:expr, $excluded:expr $(, $argument:expr)* $(,)?) => {
         sqlx::$query!(
+            $($row,)?
             $given
                 + r#",
 known as materialized (
@@ -185,7 +201,10 @@ facts as materialized (
            + 16 * owed.is_waiting::integer
            + 32 * (coalesce(passwords.live, 0) >= $3::integer)::integer
            + 64 * (known.signed_in_at is not null)::integer
-           + 128 * (past.is_recent is not null)::integer as facts
+           + 128 * (past.is_recent is not null)::integer
+           + 256 * (listed.is_listed is not null)::integer
+           -- Postgres hashes the array.
+           + 512 * coalesce(known.user_id = any($5::uuid[]), false)::integer as facts
     from known
     cross join lateral (
         select exists (
@@ -211,12 +230,19 @@ facts as materialized (
         from credentials c
         where c.user_id = known.user_id and c.kind = 'generated' and c.expires_at > now()
     ) passwords on $1 = 'password_reset'
+    left join lateral (
+        select true as is_listed from do_not_mail_addresses
+        where digest = address_digest(known.email_key) and list_id = any($4::uuid[])
+        limit 1
+    ) listed on cardinality($4::uuid[]) > 0
 )"#
                 + $rest
                 $(+ $more)?,
             $kind as _,
             $crate::store::seconds($crate::store::left_out::RECENT),
-            $crate::store::left_out::LIVE_PASSWORDS_MOST
+            $crate::store::left_out::LIVE_PASSWORDS_MOST,
+            &$excluded.lists,
+            &$excluded.users
             $(, $argument)*
         )
     };
@@ -233,16 +259,22 @@ pub struct Alike {
 }
 
 /// The users of a written choice, counted by their facts for one kind of system email.
-pub async fn of_selection(db: &Db, id: Uuid, kind: SystemEmailKind) -> StoreResult<Vec<Alike>> {
+pub async fn of_selection(
+    db: &Db,
+    id: Uuid,
+    kind: SystemEmailKind,
+    excluded: &ExcludedUsers,
+) -> StoreResult<Vec<Alike>> {
     let counting = with_facts!(
         query,
         "with given as materialized (
              select chosen.id as user_id, null::text as given, chosen.n
              from selections s cross join lateral unnest(s.chosen) with ordinality as chosen (id, n)
-             where s.id = $4
+             where s.id = $6
          )",
         r#" select facts as "facts!", count(*) as "count!" from facts group by facts"#,
         kind,
+        excluded,
         id
     );
     let rows = within(counting.fetch_all(db)).await?;
@@ -260,10 +292,12 @@ mod tests {
     const EVERYTHING: Facts = Facts(Facts::SETS - 1);
 
     /// The reason that goes with each fact, in order.
-    const EACH: [(Facts, LeftOutReason); 8] = [
+    const EACH: [(Facts, LeftOutReason); 10] = [
         (Facts::UNKNOWN, LeftOutReason::UnknownUser),
         (Facts::REPEATED, LeftOutReason::Duplicate),
         (Facts::BLOCKED, LeftOutReason::AddressBlocked),
+        (Facts::ON_LIST, LeftOutReason::DoNotMail),
+        (Facts::EXCLUDED, LeftOutReason::ExcludedByFilter),
         (Facts::LOCKED, LeftOutReason::UserLocked),
         (Facts::WAITING, LeftOutReason::AlreadyWaiting),
         (Facts::MANY_PASSWORDS, LeftOutReason::TooManyPasswords),
@@ -307,7 +341,7 @@ mod tests {
     fn the_table_has_the_reason_for_each_set_of_facts() {
         for kind in SystemEmailKind::ALL {
             let table = reasons(kind, Including::default());
-            assert_eq!(table.len(), 256);
+            assert_eq!(table.len(), 1_024);
             for (bits, reason) in (0..).zip(&table) {
                 let expected = Facts(bits).reason(kind, Including::default());
                 assert_eq!(reason, expected.map_or("", LeftOutReason::as_str), "{kind:?} {bits}");

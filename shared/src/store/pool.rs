@@ -1,16 +1,17 @@
 //! The pool of connections to Postgres.
 
-use super::{Db, PATIENCE, StoreResult, diagnosis, silent};
+use super::primary::{self, Primary};
+use super::{Db, PATIENCE, StoreResult, silent};
 use crate::config::DatabaseSettings;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use std::str::FromStr as _;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tracing::warn;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// How often to log that a server is read-only.
-const WARN_EVERY: Duration = Duration::from_secs(30);
+/// How long an idle connection may take to answer before it is replaced. Leaves a second of [`PATIENCE`] to open
+/// another.
+const PING: Duration = Duration::from_secs(4);
 
 /// Settings of every session.
 ///
@@ -67,7 +68,8 @@ impl Planning {
 /// Creates the pool. Connections are opened when they are needed.
 ///
 /// A connection to a read-only server is closed after its first use, and so are all that were opened before:
-/// after a failover the address soon leads to another server, which only new connections reach.
+/// after a failover the address soon leads to another server, which only new connections reach. Once it does, no
+/// connection to the previous server is used again (`primary.rs`).
 ///
 /// # Errors
 ///
@@ -78,30 +80,45 @@ pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> S
         // Poolers reject it in the startup message; values are sent in binary anyway.
         .extra_float_digits(None);
     let set_up: Arc<str> = planning.set_up().into();
-    let read_only = ReadOnly::at(diagnosis::server_of(&options));
-    let found = read_only.clone();
+    let primary = Primary::at(&options);
+    let (opening, idle, released) = (primary.clone(), primary.clone(), primary);
     let pool = PgPoolOptions::new()
         .max_connections(settings.connections)
         .acquire_timeout(PATIENCE)
         .after_connect(move |connection, _| {
-            let set_up = Arc::clone(&set_up);
+            let (set_up, primary) = (Arc::clone(&set_up), opening.clone());
             Box::pin(async move {
                 connection.execute(AssertSqlSafe(&*set_up)).await?;
-                Ok(())
+                primary.check(connection).await
             })
         })
-        .before_acquire(move |_, opened| {
-            let is_kept = !read_only.was_found_within(opened.age);
-            Box::pin(async move { Ok(is_kept) })
-        })
-        .after_release(move |connection, _| {
-            let found = found.clone();
+        // `before_acquire` does it instead, with a deadline.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, idle_connection| {
+            let is_outdated = idle.is_outdated(idle_connection.age);
             Box::pin(async move {
+                if is_outdated {
+                    return Ok(false);
+                }
+                let answered = tokio::select! {
+                    biased;
+                    () = primary::next_move() => return Ok(false),
+                    answered = tokio::time::timeout(PING, connection.ping()) => answered,
+                };
+                Ok(matches!(answered, Ok(Ok(()))))
+            })
+        })
+        .after_release(move |connection, used| {
+            let primary = released.clone();
+            Box::pin(async move {
+                if primary.is_outdated(used.age) {
+                    return Ok(false);
+                }
                 // A connection whose statement was abandoned is closed instead of waiting for it.
                 let asked = tokio::time::timeout(PATIENCE, Released::ask(connection)).await;
                 let released = asked.map_err(|_| silent())??;
                 if released.is_read_only() {
-                    found.note();
+                    primary.note_read_only();
                 }
                 Ok(released.is_reusable())
             })
@@ -138,63 +155,9 @@ impl Released {
     }
 }
 
-/// When a read-only server was last found at the address.
-#[derive(Clone)]
-struct ReadOnly {
-    server: Arc<str>,
-    found: Arc<Mutex<Found>>,
-}
-
-#[derive(Default)]
-struct Found {
-    last: Option<Instant>,
-    warned: Option<Instant>,
-}
-
-impl ReadOnly {
-    fn at(server: String) -> Self {
-        Self {
-            server: server.into(),
-            found: Arc::default(),
-        }
-    }
-
-    fn note(&self) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        found.last = Some(now);
-        if found.warned.is_none_or(|at| now.duration_since(at) > WARN_EVERY) {
-            found.warned = Some(now);
-            warn!(
-                server = &*self.server,
-                "Postgres (DATABASE_URL) accepts no writes there; opening a new connection for every statement \
-                 until a server does"
-            );
-        }
-    }
-
-    /// Whether it was found after a connection of this age was opened.
-    fn was_found_within(&self, age: Duration) -> bool {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.last.is_some_and(|at| at.elapsed() <= age)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_connections_from_before_the_discovery_are_closed() {
-        let read_only = ReadOnly::at("db.example:5432".to_owned());
-        assert!(!read_only.was_found_within(Duration::from_hours(1)));
-
-        read_only.note();
-
-        assert!(read_only.was_found_within(Duration::from_hours(1)));
-        std::thread::sleep(Duration::from_millis(2));
-        assert!(!read_only.was_found_within(Duration::ZERO));
-    }
 
     #[test]
     fn a_session_is_set_up_in_one_message() {

@@ -2,7 +2,7 @@
 with turn as materialized (select from dispatcher where epoch = $2 for share),
 unclaimed as materialized (
     select r.batch_id, r.through_id, (
-               -- As in due.sql: any other plan reads every delivery there is.
+               -- As in fair_share.sql: any other plan reads every delivery there is.
                select count(*) from deliveries
                where (batch_id, id) >= (r.batch_id, r.first_id) and batch_id <= r.batch_id
                  and id between r.first_id and r.through_id and state = 'waiting' and retry_at is null

@@ -1,6 +1,7 @@
 //! Refusals by the relay that are about our sender, login or account and not about a recipient.
 
-use super::{Db, StoreResult, despite_deadlocks, within};
+use super::{Db, StoreResult, despite_deadlocks, seconds, within};
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -64,6 +65,20 @@ pub async fn note(db: &Db, refusals: &[RelayRefusal]) -> StoreResult<()> {
         despite_deadlocks(noting).await?;
     }
     Ok(())
+}
+
+/// The latest refusal of this class within this time, whichever batch it is of.
+pub async fn latest(db: &Db, class: &str, since: Duration) -> StoreResult<Option<RelayRefusal>> {
+    let reading = sqlx::query_as!(
+        RelayRefusal,
+        "select batch_id as batch, class, phase, code, enhanced_code, words, affected, is_everybodys
+         from relay_refusals
+         where class = $1 and last_at > now() - make_interval(secs => $2)
+         order by last_at desc limit 1",
+        class,
+        seconds(since),
+    );
+    within(reading.fetch_optional(db)).await
 }
 
 /// The running batches of the bulk lane of which, since they last resumed, nearly all mails are refused in

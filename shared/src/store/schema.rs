@@ -5,7 +5,7 @@
 //! with more migrations than this release knows is fine, even for a program started then. A program waits for
 //! a database with fewer.
 
-use super::{Db, StoreError, StoreResult, months, within};
+use super::{Db, StoreError, StoreResult, partitions, within};
 use sqlx::migrate::Migrator;
 
 /// Why the schema could not be migrated to this release.
@@ -28,7 +28,7 @@ fn migrator() -> Migrator {
 /// release.
 pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     migrator().run(db).await?;
-    match months::make(db).await {
+    match partitions::make(db).await {
         Ok(_) => Ok(()),
         Err(StoreError::Unavailable(cause) | StoreError::Refused(cause)) => Err(MigrateError::Execute(cause)),
     }

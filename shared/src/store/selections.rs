@@ -4,6 +4,7 @@
 //! ids of half a million users never leave Postgres. Before sending, the selection is stored id by id, and the mail
 //! goes to exactly these users: those imported later are not added.
 
+use super::system_emails::Wording;
 use super::users::matching::{pattern, users_matching};
 use super::users_in_bulk::as_sets;
 use super::{Db, StoreResult, Transaction, commit, within};
@@ -38,6 +39,12 @@ pub struct Selection {
     pub chosen: Option<i32>,
     /// The batch that was sent to the selection.
     pub batch: Option<Uuid>,
+    /// Saved filters whose users are left out.
+    pub excluded_filters: Vec<Uuid>,
+    /// Do-not-mail lists whose users are left out. Lists that every batch leaves out apply as well.
+    pub excluded_lists: Vec<Uuid>,
+    /// Wording for this batch only.
+    pub wording: Option<Wording>,
 }
 
 impl Selection {
@@ -66,9 +73,10 @@ pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>)
 /// Creates a selection as a copy of the stored ids of another one.
 pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Option<Uuid>> {
     let row = sqlx::query!(
-        "insert into selections (administrator_id, kind, user_filter, matching, dropped, picked, chosen)
+        "insert into selections (administrator_id, kind, user_filter, matching, dropped, picked, chosen,
+                                 excluded_filters, excluded_lists, wording)
          select administrator_id, kind, user_filter, case when user_filter is not null then matching else 0 end,
-                dropped, picked, chosen
+                dropped, picked, chosen, excluded_filters, excluded_lists, wording
          from selections where id = $1 and administrator_id = $2
          returning id",
         other,
@@ -97,8 +105,11 @@ pub async fn of_outcome(
              where d.batch_id = $2 and d.user_id is not null and d.state = any($3::text[]::delivery_state[])
                and ($4::text[] = '{}' or d.reason = any($4))
          )
-         insert into selections (administrator_id, kind, picked, chosen)
-         select $1, b.kind, case when cardinality(ids) <= $5 then ids else '{}' end, ids
+         insert into selections (administrator_id, kind, picked, chosen, wording)
+         select $1, b.kind, case when cardinality(ids) <= $5 then ids else '{}' end, ids,
+                (select jsonb_build_object('subject', v.subject, 'body', v.body, 'based_on', v.based_on)
+                 from system_email_versions v
+                 where v.kind = b.kind and v.version = b.version and v.version < 0)
          from those, batches b where b.id = $2 and has_users
          returning id",
         administrator,
@@ -128,7 +139,7 @@ pub async fn of_batch(db: &Db, administrator: Uuid, batch: Uuid) -> StoreResult<
 pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<Selection>> {
     let row = sqlx::query!(
         r#"select id, kind as "kind: SystemEmailKind", user_filter, matching, dropped, picked,
-                  cardinality(chosen) as chosen, batch_id as batch
+                  cardinality(chosen) as chosen, batch_id as batch, excluded_filters, excluded_lists, wording
            from selections where id = $1 and administrator_id = $2"#,
         id,
         administrator,
@@ -146,6 +157,9 @@ pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<
             picked: row.picked,
             chosen: row.chosen,
             batch: row.batch,
+            excluded_filters: row.excluded_filters,
+            excluded_lists: row.excluded_lists,
+            wording: row.wording.and_then(|wording| serde_json::from_value(wording).ok()),
         }
     }))
 }
@@ -153,7 +167,8 @@ pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<
 /// Changes a selection that was not sent to, and clears its stored ids.
 pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
     let done = sqlx::query!(
-        "update selections set kind = $2, filter = null, user_filter = $3, matching = $4, dropped = $5, picked = $6, chosen = null
+        "update selections set kind = $2, filter = null, user_filter = $3, matching = $4, dropped = $5, picked = $6, chosen = null,
+                wording = case when kind = $2 then wording end
          where id = $1 and batch_id is null",
         selection.id,
         selection.kind as _,
@@ -165,6 +180,33 @@ pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
     .execute(db)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Sets the filters and lists that a selection that was not sent leaves out.
+pub async fn exclude(db: &Db, id: Uuid, filters: &[Uuid], lists: &[Uuid]) -> StoreResult<()> {
+    sqlx::query!(
+        "update selections set excluded_filters = $2, excluded_lists = $3 where id = $1 and batch_id is null",
+        id,
+        filters,
+        lists,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sets the wording for the batch of a selection that was not sent; `None` for the shared text.
+pub async fn set_wording(db: &Db, id: Uuid, wording: Option<&Wording>) -> StoreResult<()> {
+    // Texts and a number can always be written.
+    let wording = wording.map(|wording| serde_json::to_value(wording).unwrap_or_default());
+    sqlx::query!(
+        "update selections set wording = $2 where id = $1 and batch_id is null",
+        id,
+        wording
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Records the batch that was sent to a selection, in the transaction of the batch.
@@ -183,11 +225,11 @@ pub async fn write_down(db: &Db, selection: &Selection) -> StoreResult<Option<i3
         query() "with matching as (select u.id from users u",
         "",
         "and $2 and u.id <> all($3::uuid[])
-         ), everybody as (
+         ), everyone as (
              select id from matching union select id from users where id = any($4::uuid[])
          )
          update selections
-         set chosen = coalesce((select array_agg(id order by id) from everybody), '{}')
+         set chosen = coalesce((select array_agg(id order by id) from everyone), '{}')
          where id = $5 and batch_id is null
          returning cardinality(chosen) as n",
         selection.filter.as_ref().unwrap_or(&everyone),

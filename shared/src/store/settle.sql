@@ -6,7 +6,7 @@ with outcome as (
           unknown_key, unknown_email)
 ),
 decided as materialized (
-    -- Somebody who was erased meanwhile stays so: neither the relay's words nor the time is recorded.
+    -- A user erased in the meantime stays erased: neither the relay's reply nor the time is recorded.
     select o.*, d.moved_at as began_at, u.id as user_id, u.id is null and d.test_address is null as is_erased, b.kind,
            case
                when o.verdict = 'accepted' then 'sent'
@@ -26,7 +26,7 @@ decided as materialized (
     ) d
     left join lateral (select id from users where id = d.user_id offset 0) u on true
     cross join lateral (select kind, state, paused_at, paused_for from batches where id = d.batch_id offset 0) b
-    -- In one order for all, so that nobody waits in a circle.
+    -- The same order everywhere, so that statements cannot deadlock.
     order by o.id
 ),
 moved as (
@@ -94,7 +94,7 @@ lives_on as (
     where c.delivery_id = m.id and c.attempt = m.attempt and c.kind = 'generated'
       and c.used_at is null and m.verdict = 'accepted' and m.secs is not null
 ),
--- The relay has certainly not taken this mail, so nobody has the password in it.
+-- The relay has certainly not accepted this mail, so its password reached no one.
 removed as (
     delete from credentials c using moved m
     where c.delivery_id = m.id and c.attempt = m.attempt and c.kind = 'generated'

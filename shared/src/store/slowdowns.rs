@@ -3,8 +3,8 @@
 //! Read for the page of one batch, not for lists.
 
 use super::batches::Batch;
+use super::counts::StateCounts;
 use super::stall::SILENCE;
-use super::tally::Tally;
 use super::{Db, StoreResult, seconds, within};
 use crate::delivery::DeliveryState;
 use time::OffsetDateTime;
@@ -38,7 +38,7 @@ pub struct Slowdowns {
 }
 
 /// Reads what slows a batch down, given its totals; nothing once it has finished.
-pub async fn of_batch(db: &Db, batch: &Batch, tally: &Tally) -> StoreResult<Slowdowns> {
+pub async fn of_batch(db: &Db, batch: &Batch, tally: &StateCounts) -> StoreResult<Slowdowns> {
     if batch.final_counts.is_some() {
         return Ok(Slowdowns::default());
     }

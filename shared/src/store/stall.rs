@@ -46,6 +46,8 @@ pub enum Cause {
     Trouble {
         /// The most common trouble.
         trouble: WorkerTrouble,
+        /// What the relay refuses for every mail, if the trouble is about our sender, login or account.
+        refusal: Option<String>,
         /// The words of the relay or the connection for the first worker with it.
         words: Option<String>,
         /// Number of workers in any trouble.
@@ -65,6 +67,7 @@ struct Observation {
     dispatched_at: Option<OffsetDateTime>,
     is_dispatch_missed: bool,
     trouble: Option<WorkerTrouble>,
+    refusal: Option<String>,
     trouble_since: Option<OffsetDateTime>,
     words: Option<String>,
     held_at: Option<OffsetDateTime>,
@@ -83,6 +86,7 @@ impl Observation {
         }
         let cause = Cause::Trouble {
             trouble: self.trouble?,
+            refusal: self.refusal,
             words: self.words,
             troubled: self.troubled,
             live: self.live,
@@ -111,14 +115,15 @@ async fn observe(db: &Db) -> StoreResult<Observation> {
     let asked = sqlx::query_as!(
         Observation,
         r#"with live as materialized (
-               select started_at, trouble, trouble_since, trouble_told, trouble_since < now() - make_interval(secs => $2) as lasts
+               select started_at, trouble, refusal, trouble_since, trouble_told,
+                      trouble_since < now() - make_interval(secs => $2) as lasts
                from workers
                where stopped_at is null and seen_at > now() - make_interval(secs => $1)
            ), worst as (
-               select trouble, min(trouble_since) as since,
+               select trouble, refusal, min(trouble_since) as since,
                       (array_agg(trouble_told order by trouble_since))[1] as told
                from live where lasts
-               group by trouble
+               group by trouble, refusal
                order by count(*) desc, min(trouble_since)
                limit 1
            ), seen as (
@@ -133,7 +138,8 @@ async fn observe(db: &Db) -> StoreResult<Observation> {
                   -- On a new database nothing has been dispatched in the first moments either.
                   coalesce(dispatch_at, (select min(started_at) from live), now())
                       < now() - make_interval(secs => $1) as "is_dispatch_missed!",
-                  worst.trouble as "trouble: WorkerTrouble", worst.since as trouble_since, worst.told as words,
+                  worst.trouble as "trouble: WorkerTrouble", worst.refusal, worst.since as trouble_since,
+                  worst.told as words,
                   (select held_at from database_history) as held_at
            from seen left join worst on true"#,
         seconds(SILENCE),
@@ -176,6 +182,7 @@ mod tests {
             dispatched_at: Some(OffsetDateTime::UNIX_EPOCH),
             is_dispatch_missed: false,
             trouble: None,
+            refusal: None,
             trouble_since: None,
             words: None,
             held_at: None,
@@ -189,6 +196,7 @@ mod tests {
     fn trouble(troubled: i64) -> Cause {
         Cause::Trouble {
             trouble: WorkerTrouble::RelaySilent,
+            refusal: None,
             words: None,
             troubled,
             live: 3,

@@ -1,9 +1,9 @@
 //! What becomes due with time: lost jobs, vanished workers, expired mails, finished batches.
 //!
 //! Each statement skips locked rows and does a bounded amount of work, so that none holds up the others. Those
-//! that only the holder of the turn may run name its epoch.
+//! that only the holder of the lease may run name its epoch.
 
-use super::dispatcher_lease::Turn;
+use super::dispatcher_lease::DispatcherLease;
 use super::{Db, StoreResult, despite_deadlocks, seconds, within};
 use crate::batch::Lane;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct Swept {
 }
 
 /// Starts batches whose hold has ended. One whose row is locked starts a moment later.
-pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
+pub async fn start_held(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
     let starting = sqlx::query!(
         "with turn as materialized (select from dispatcher where epoch = $1 for share)
          update batches set state = 'running'
@@ -48,7 +48,7 @@ pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
 
 /// Makes all queued deliveries due again: a new connection does not prove that the broker still has their
 /// jobs, and the claim drops duplicates.
-pub async fn requeue_all(db: &Db, turn: Turn) -> StoreResult<u64> {
+pub async fn requeue_all(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
     take_back_from(db, Some(turn), false).await
 }
 
@@ -59,7 +59,7 @@ pub async fn take_back(db: &Db) -> StoreResult<u64> {
 }
 
 /// Moves cursors back before everything published but not claimed, and makes later attempts due.
-async fn take_back_from(db: &Db, turn: Option<Turn>, only_paused: bool) -> StoreResult<u64> {
+async fn take_back_from(db: &Db, turn: Option<DispatcherLease>, only_paused: bool) -> StoreResult<u64> {
     let taking = || async {
         let epoch = turn.map(|turn| turn.epoch);
         let taking = sqlx::query_file!("src/store/take_back.sql", epoch, only_paused);
@@ -70,7 +70,7 @@ async fn take_back_from(db: &Db, turn: Option<Turn>, only_paused: bool) -> Store
 
 /// Makes first attempts due again that were published longer ago than `lease` and not claimed: their jobs are
 /// lost. Later attempts then become due by themselves.
-pub async fn requeue_lost(db: &Db, turn: Turn, lease: Duration) -> StoreResult<u64> {
+pub async fn requeue_lost(db: &Db, turn: DispatcherLease, lease: Duration) -> StoreResult<u64> {
     let requeueing = || async {
         let requeueing = sqlx::query!(
             "with turn as materialized (
@@ -115,7 +115,7 @@ pub async fn now_if_unclaimed(db: &Db, lane: Lane) -> StoreResult<Option<OffsetD
 /// are lost. `lease` is how long a later attempt counts as queued.
 pub async fn requeue_unclaimed(
     db: &Db,
-    turn: Turn,
+    turn: DispatcherLease,
     lane: Lane,
     published_before: OffsetDateTime,
     lease: Duration,
@@ -135,9 +135,12 @@ pub async fn requeue_unclaimed(
 
 /// Ends attempts whose worker vanished. It is unknown how far they came, so they are unsure, and the delivery
 /// is due again at once. After `attempts_most` attempts it fails instead.
-pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResult<u64> {
+///
+/// Leases that end later than the longest one (`BECKON_LEASE`, at most ten minutes) begin anew: the clock of Postgres
+/// went back.
+pub async fn end_vanished(db: &Db, turn: DispatcherLease, attempts_most: i32) -> StoreResult<u64> {
     let ending = || async {
-        let ending = sqlx::query_file!("src/store/vanished.sql", attempts_most, turn.epoch, CLAIMS_MOST);
+        let ending = sqlx::query_file!("src/store/lost_workers.sql", attempts_most, turn.epoch, CLAIMS_MOST);
         within(ending.fetch_one(db)).await
     };
     Ok(u64::try_from(despite_deadlocks(ending).await?.n).unwrap_or_default())
@@ -148,7 +151,7 @@ pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResul
 /// there the next time. Mails do not age while their batch is held or paused.
 pub async fn end_useless(db: &Db, only: Option<Uuid>, most: i64) -> StoreResult<Swept> {
     let ending = || async {
-        let ending = sqlx::query_file_as!(Swept, "src/store/useless.sql", most, only);
+        let ending = sqlx::query_file_as!(Swept, "src/store/end_unneeded.sql", most, only);
         within(ending.fetch_one(db)).await
     };
     despite_deadlocks(ending).await
@@ -169,7 +172,7 @@ pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
 
 /// Adds pending changes to the counts of unfinished batches. Sent mails are kept for a minute first, because
 /// they give the batch's rate. Uses short statements, because the publishers need the same rows.
-pub async fn add_up(db: &Db, turn: Turn) -> StoreResult<u64> {
+pub async fn add_up(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
     let mut added = 0;
     loop {
         let some = add_some(db, turn).await?;
@@ -180,7 +183,7 @@ pub async fn add_up(db: &Db, turn: Turn) -> StoreResult<u64> {
     }
 }
 
-async fn add_some(db: &Db, turn: Turn) -> StoreResult<u64> {
+async fn add_some(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
     let adding = sqlx::query!(
         r#"with turn as materialized (
                select from dispatcher where epoch = $1 for share

@@ -1,9 +1,15 @@
 //! Versions of system emails. A version never changes; saving creates the next one.
+//!
+//! Versions of the shared text are counted from 1. Wording for one batch has a negative number, so that it is never the
+//! version in use.
 
 use super::audit::{self, Act, Action, Actor};
-use super::{Db, StoreResult, begin, commit};
-use crate::system_email::SystemEmailKind;
+use super::intake_lock::lock_intake;
+use super::{Db, StoreResult, Transaction, begin, commit};
+use crate::system_email::{SystemEmailKind, Texts, Translation};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 /// A version of a system email.
@@ -11,12 +17,18 @@ use time::OffsetDateTime;
 pub struct Version {
     /// The system email.
     pub kind: SystemEmailKind,
-    /// Its number, counted from 1, which is the shipped text.
+    /// Its number, counted from 1, which is the shipped text; negative for wording of one batch.
     pub version: i32,
+    /// For wording of one batch: the version of the shared text that it was written from.
+    pub based_on: Option<i32>,
     /// Template of the subject.
     pub subject: String,
     /// Template of the body, Markdown.
     pub body: String,
+    /// The language of subject and body; may be empty.
+    pub language: String,
+    /// The same email in other languages.
+    pub translations: Json<Vec<Translation>>,
     /// When it was saved.
     pub created_at: OffsetDateTime,
     /// Who saved it.
@@ -26,8 +38,8 @@ pub struct Version {
 /// Stores the shipped text as version 1 if there is none.
 pub async fn ensure_shipped(db: &Db, kind: SystemEmailKind, subject: &str, body: &str) -> StoreResult<()> {
     sqlx::query!(
-        "insert into system_email_versions (kind, version, subject, body, created_by)
-         values ($1, 1, $2, $3, 'Beckon') on conflict do nothing",
+        "insert into system_email_versions (kind, version, subject, body, language, created_by)
+         values ($1, 1, $2, $3, 'en', 'Beckon') on conflict do nothing",
         kind as _,
         subject,
         body,
@@ -41,7 +53,8 @@ pub async fn ensure_shipped(db: &Db, kind: SystemEmailKind, subject: &str, body:
 pub async fn current(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<Version>> {
     let version = sqlx::query_as!(
         Version,
-        r#"select kind as "kind: SystemEmailKind", version, subject, body, created_at, created_by
+        r#"select kind as "kind: SystemEmailKind", version, based_on, subject, body, language,
+                  translations as "translations: Json<Vec<Translation>>", created_at, created_by
            from system_email_versions where kind = $1 order by version desc limit 1"#,
         kind as _,
     )
@@ -54,7 +67,8 @@ pub async fn current(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<Versi
 pub async fn find(db: &Db, kind: SystemEmailKind, version: i32) -> StoreResult<Option<Version>> {
     let version = sqlx::query_as!(
         Version,
-        r#"select kind as "kind: SystemEmailKind", version, subject, body, created_at, created_by
+        r#"select kind as "kind: SystemEmailKind", version, based_on, subject, body, language,
+                  translations as "translations: Json<Vec<Translation>>", created_at, created_by
            from system_email_versions where kind = $1 and version = $2"#,
         kind as _,
         version,
@@ -92,7 +106,7 @@ pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit
                        where b.kind = v.kind and b.version = v.version and not b.is_test
                        limit $4) counted) as "batches!"
            from system_email_versions v
-           where v.kind = $1 and ($2::integer is null or v.version < $2)
+           where v.kind = $1 and v.version > 0 and ($2::integer is null or v.version < $2)
            order by v.version desc
            limit $3"#,
         kind as _,
@@ -112,21 +126,22 @@ pub async fn save(
     db: &Db,
     kind: SystemEmailKind,
     based_on: i32,
-    subject: &str,
-    body: &str,
+    texts: &Texts,
     actor: &Actor,
 ) -> StoreResult<Option<i32>> {
     let mut transaction = begin(db).await?;
     let saved = sqlx::query!(
-        "insert into system_email_versions (kind, version, subject, body, created_by)
-         select $1, max(version) + 1, $3, $4, $5 from system_email_versions where kind = $1
+        "insert into system_email_versions (kind, version, subject, body, language, translations, created_by)
+         select $1, max(version) + 1, $3, $4, $5, $6, $7 from system_email_versions where kind = $1
          having max(version) = $2
          on conflict do nothing
          returning version",
         kind as _,
         based_on,
-        subject,
-        body,
+        texts.default.subject,
+        texts.default.body,
+        texts.language,
+        Json(&texts.translations) as _,
         actor.name,
     )
     .fetch_optional(&mut *transaction)
@@ -141,6 +156,79 @@ pub async fn save(
     audit::note(&mut transaction, &act).await?;
     commit(transaction).await?;
     Ok(Some(saved.version))
+}
+
+/// Wording for one batch. All its users get it, whatever their language.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Wording {
+    /// Template of the subject.
+    pub subject: String,
+    /// Template of the body, Markdown.
+    pub body: String,
+    /// The version of the shared text that it was written from.
+    pub based_on: i32,
+    /// The language of the shared text that it was written from.
+    #[serde(default)]
+    pub language: String,
+}
+
+impl Wording {
+    /// The texts of a batch with this wording.
+    pub fn texts(&self) -> Texts {
+        Texts::untranslated(&self.language, &self.subject, &self.body)
+    }
+}
+
+impl Version {
+    /// Its texts in all languages.
+    pub fn texts(&self) -> Texts {
+        Texts {
+            translations: self.translations.0.clone(),
+            ..Texts::untranslated(&self.language, &self.subject, &self.body)
+        }
+    }
+
+    /// The wording, if this is a version for one batch.
+    pub fn wording(self) -> Option<Wording> {
+        Some(Wording {
+            based_on: self.based_on?,
+            subject: self.subject,
+            body: self.body,
+            language: self.language,
+        })
+    }
+}
+
+/// Stores wording for one batch and returns its version. Equal wording has one version, whose batches and test mails
+/// share it.
+pub(super) async fn keep_wording(
+    transaction: &mut Transaction,
+    kind: SystemEmailKind,
+    wording: &Wording,
+    author: &str,
+) -> StoreResult<i32> {
+    lock_intake(transaction, kind).await?;
+    let row = sqlx::query!(
+        r#"with known as (
+               select max(version) as version from system_email_versions
+               where kind = $1 and version < 0 and subject = $2 and body = $3 and based_on = $4 and language = $6
+           ), added as (
+               insert into system_email_versions (kind, version, subject, body, based_on, created_by, language)
+               select $1, least(min(version), 0) - 1, $2, $3, $4, $5, $6 from system_email_versions where kind = $1
+               having (select version from known) is null
+               returning version
+           )
+           select coalesce((select version from known), (select version from added)) as "version!""#,
+        kind as _,
+        wording.subject,
+        wording.body,
+        wording.based_on,
+        author,
+        wording.language,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(row.version)
 }
 
 /// The time in Postgres, which previews and start times use.

@@ -11,6 +11,7 @@ pub use export::export;
 
 use super::audit::{self, Act, Action, Actor};
 use super::users_in_bulk::{self, unless_it_timed_out, until_a_timeout};
+pub use super::users_in_bulk::{PageEdge, UserOrder};
 use super::{Db, StoreResult, begin, commit, despite_deadlocks};
 use crate::batch::BatchState;
 use crate::user_filter::UserFilter;
@@ -164,7 +165,28 @@ pub async fn page(
     }
     drop(transaction);
     let ids = users_in_bulk::page(db, filter, before, after, limit).await?;
-    let mut found = matching!(&UserFilter::default(), "and u.id = any($2)", &ids[..])
+    in_order(db, &ids).await
+}
+
+/// A page of users in an order other than the one in which they were added.
+///
+/// # Errors
+///
+/// If Postgres is unavailable.
+pub async fn sorted_page(
+    db: &Db,
+    filter: &UserFilter,
+    order: UserOrder,
+    from: Option<PageEdge>,
+    limit: i64,
+) -> StoreResult<Vec<User>> {
+    let ids = users_in_bulk::sorted_page(db, filter, order, from, limit).await?;
+    in_order(db, &ids).await
+}
+
+/// The users with these ids, in this order.
+async fn in_order(db: &Db, ids: &[Uuid]) -> StoreResult<Vec<User>> {
+    let mut found = matching!(&UserFilter::default(), "and u.id = any($2)", ids)
         .fetch_all(db)
         .await?;
     found.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
@@ -220,6 +242,8 @@ pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> 
 /// Their pending mails are cancelled. The ledger keeps their lines with an id that leads nowhere, so that its totals
 /// stay. Rejected rows and stored responses are found by the address, and by a former one unless another user has it
 /// now. The block of their address is deleted as well: after another import, one more mail to it may fail.
+///
+/// Their address stays on do-not-mail lists as a digest, so that it is not mailed if they are imported again.
 ///
 /// A file that is uploaded and not stored yet is not searched. It is discarded after a week. If it is stored before
 /// that, it adds the user again.

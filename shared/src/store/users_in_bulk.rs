@@ -7,6 +7,7 @@
 use super::users::matching::users_matching;
 use super::{Db, StoreResult, Transaction, begin, commit, within};
 use crate::user_filter::UserFilter;
+use serde::Deserialize;
 use sqlx::{Acquire as _, PgConnection};
 use std::time::Duration;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ async fn read_as_sets(connection: &mut PgConnection) -> sqlx::Result<()> {
 /// The ids of all matching users, as `transaction` sees them.
 pub(super) async fn ids(transaction: &mut Transaction, filter: &UserFilter) -> StoreResult<Vec<Uuid>> {
     // The settings for reading whole tables end with the savepoint.
-    let mut reading = transaction.begin().await?;
+    let mut reading = (&mut **transaction).begin().await?;
     read_as_sets(&mut reading).await?;
     let rows = users_matching!(query() "select u.id from users u", "", "order by u.id", filter);
     let rows = within(rows.fetch_all(&mut *reading)).await?;
@@ -112,6 +113,112 @@ pub async fn page(
             "and ($2::uuid is null or u.id < $2) order by u.id desc limit $3",
             filter,
             before,
+            limit
+        );
+        let rows = within(reading.fetch_all(&mut *transaction)).await?;
+        rows.into_iter().map(|row| row.id).collect()
+    };
+    commit(transaction).await?;
+    Ok(ids)
+}
+
+/// An order of users other than the one in which they were added.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserOrder {
+    /// By last name, then first name; users without a name come last.
+    LastName,
+    /// By their latest invite, newest first; users without one come last.
+    Invited,
+}
+
+impl UserOrder {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::LastName, Self::Invited];
+
+    /// The word used in SQL and URLs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LastName => "last_name",
+            Self::Invited => "invited",
+        }
+    }
+}
+
+/// Where a page begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PageEdge {
+    /// After this user.
+    After(Uuid),
+    /// Before this user, nearest first.
+    Before(Uuid),
+}
+
+impl PageEdge {
+    const fn user(self) -> Uuid {
+        match self {
+            Self::After(user) | Self::Before(user) => user,
+        }
+    }
+}
+
+/// A statement about a page in an order: `$2` is the order and `$3` the user at its edge.
+macro_rules! sorted {
+    ($after:literal, $filter:expr, $order:expr, $edge:expr, $limit:expr) => {
+        users_matching!(
+            query()
+            "with keys as (
+                 select k.id, k.is_last, k.number, k.text
+                 from (
+                     select p.id,
+                            case $2::text when 'invited' then s.sent_at is null
+                                          else trim(p.last_name || p.first_name) = '' end as is_last,
+                            case $2 when 'invited' then coalesce(-extract(epoch from s.sent_at)::float8, 0)
+                                    else 0 end as number,
+                            case $2 when 'invited' then '' else lower(trim(p.last_name || ' ' || p.first_name)) end as text
+                     from users p left join last_sent s on s.user_id = p.id and s.kind = 'invite'
+                 ) k
+             )
+             select u.id from users u join keys k on k.id = u.id",
+            "",
+            $after,
+            $filter,
+            $order.as_str(),
+            $edge,
+            $limit
+        )
+    };
+}
+
+/// The ids of a page of matching users in an order.
+pub(super) async fn sorted_page(
+    db: &Db,
+    filter: &UserFilter,
+    order: UserOrder,
+    from: Option<PageEdge>,
+    limit: i64,
+) -> StoreResult<Vec<Uuid>> {
+    let mut transaction = as_sets(db).await?;
+    let ids: Vec<Uuid> = if let Some(PageEdge::Before(edge)) = from {
+        let reading = sorted!(
+            "and (k.is_last, k.number, k.text, u.id) < (select is_last, number, text, id from keys where id = $3)
+             order by k.is_last desc, k.number desc, k.text desc, u.id desc limit $4",
+            filter,
+            order,
+            edge,
+            limit
+        );
+        let rows = within(reading.fetch_all(&mut *transaction)).await?;
+        rows.into_iter().map(|row| row.id).collect()
+    } else {
+        let edge = from.map(PageEdge::user);
+        let reading = sorted!(
+            "and ($3::uuid is null or (k.is_last, k.number, k.text, u.id)
+                  > (select is_last, number, text, id from keys where id = $3))
+             order by k.is_last, k.number, k.text, u.id limit $4",
+            filter,
+            order,
+            edge,
             limit
         );
         let rows = within(reading.fetch_all(&mut *transaction)).await?;

@@ -6,6 +6,7 @@
 use super::{Db, StoreResult, seconds, within};
 use crate::trouble::WorkerTrouble;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// Trouble as reported by a worker.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,6 +19,12 @@ pub struct TroubleReport {
     pub words: Option<String>,
     /// What the relay refuses for every mail, if it is our sender, login or account.
     pub refusal: Option<String>,
+}
+
+/// When a batch that has not finished was last resumed.
+pub async fn last_resumed(db: &Db) -> StoreResult<Option<OffsetDateTime>> {
+    let reading = sqlx::query!("select max(resumed_at) as resumed_at from batches where finished_at is null");
+    Ok(within(reading.fetch_one(db)).await?.resumed_at)
 }
 
 /// Reports that a worker is running, its age and its trouble. `rate_limit` is its rate in mails per second if

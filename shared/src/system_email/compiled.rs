@@ -19,6 +19,18 @@ impl Compiled {
         }
     }
 
+    /// The same email, whose text is in this language.
+    #[must_use]
+    pub fn in_language(mut self, language: &str) -> Self {
+        language.clone_into(&mut self.content.language);
+        self
+    }
+
+    /// The language of its text; empty if it is unknown.
+    pub fn language(&self) -> &str {
+        &self.content.language
+    }
+
     /// Which system email this is.
     pub fn kind(&self) -> SystemEmailKind {
         self.kind

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 use super::escaping::Escaping;
+use super::segment::{Segment, push_segment};
 use super::source::{Piece, Pieces, Place, Slot};
 use super::{Field, LetterValues, preheader};
 
@@ -25,24 +26,6 @@ pub enum Marking {
     Marked,
 }
 
-/// A segment of an email.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Segment {
-    /// The same in every email.
-    Literal(String),
-    /// The value of a slot.
-    Value {
-        /// Index into the result of [`Content::resolve`].
-        slot: usize,
-        /// How it is escaped here.
-        escaping: Escaping,
-        /// Whether a preview marks it.
-        is_marked: bool,
-    },
-    /// The preview line in HTML: [`Content::preheader`], escaped.
-    Preheader,
-}
-
 /// The text of an email in segments.
 #[derive(Debug, Clone)]
 pub struct Content {
@@ -52,6 +35,8 @@ pub struct Content {
     pub text: Vec<Segment>,
     /// HTML, lines ending with `\n`.
     pub html: Vec<Segment>,
+    /// The language; empty if it is unknown.
+    pub language: String,
     preheader: Vec<Segment>,
     slots: Vec<Slot>,
 }
@@ -68,6 +53,7 @@ impl Content {
             html: segments(html, &in_body, Escaping::Html, true),
             preheader: preheader::of_text(&text, &slots),
             text,
+            language: String::new(),
             slots,
         }
     }
@@ -119,6 +105,7 @@ impl Content {
             subject: fold(&self.subject, &constants, None),
             text: fold(&self.text, &constants, None),
             html: fold(&self.html, &constants, fixed_preheader.as_deref()),
+            language: self.language.clone(),
             preheader,
             slots: self.slots.clone(),
         }
@@ -231,15 +218,6 @@ fn segments(pieces: &Pieces, numbers: &[usize], of_words: Escaping, is_marked: b
         },
     };
     pieces.pieces.iter().map(segment).collect()
-}
-
-/// Appends a segment, merging adjacent literals.
-pub(crate) fn push_segment(segments: &mut Vec<Segment>, segment: Segment) {
-    match (segments.last_mut(), segment) {
-        (_, Segment::Literal(text)) if text.is_empty() => {}
-        (Some(Segment::Literal(before)), Segment::Literal(text)) => before.push_str(&text),
-        (_, segment) => segments.push(segment),
-    }
 }
 
 /// Replaces slots with constant values, and a constant preheader.

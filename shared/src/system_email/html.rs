@@ -132,7 +132,9 @@ impl<'n> UrlRelativeEvaluate<'n> for StartsWithToken<'n> {
 
 /// Gives each element its style, and makes a link that is a whole paragraph a button.
 ///
-/// Relies on the cleaner's output: every `<` begins a tag, attributes contain no `>`.
+/// Relies on the cleaner's output: every `<` begins a tag, attributes contain no `>`. The cleaner could set styles
+/// itself, with `set_tag_attribute_values`, but a button's link would then have that of a link within text, and lose it
+/// again here.
 fn dress(clean: &str, tokenised: &Tokenised<'_>) -> String {
     let mut out = String::with_capacity(2 * clean.len());
     let mut rest = clean;

@@ -1,7 +1,7 @@
 //! The preheader: the line that mail programs show next to the subject.
 
 use super::Field;
-use super::content::Segment;
+use super::segment::Segment;
 use super::source::Slot;
 
 /// Number of characters that mail programs show.

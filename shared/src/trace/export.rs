@@ -5,7 +5,8 @@
 //! waits briefly for the last ones.
 //!
 //! The SDK's own queue is not used: it has a thread and waits for its exporter there, outside the runtime
-//! that the connection needs, and it must know at the start of a span whether to keep it.
+//! that the connection needs, and it must know at the start of a span whether to keep it. Its variant for async
+//! runtimes is experimental (`opentelemetry_sdk` 0.33).
 
 use super::span::Span;
 use crate::release::VERSION;

@@ -4,6 +4,7 @@
 //! and the like are objects of the [`Scene`], which knows their ids; an address of an object that the scene lacks is
 //! left out. A route that answers GET without a page has a comment.
 
+use super::answers::ANSWERS;
 use super::scene::Scene;
 use Come::{At, Faulty, Missing, NoPage, Outside};
 
@@ -33,7 +34,7 @@ const PAGES: &[(&str, Come)] = &[
         "/console/administrators/{id}/disable",
         At(&["/console/administrators/{colleague}/disable"]),
     ),
-    // The style sheet, the script and the favicon.
+    // The style sheet, the scripts and the favicon.
     ("/console/assets/{file}", NoPage),
     (
         "/console/audit",
@@ -82,6 +83,10 @@ const PAGES: &[(&str, Come)] = &[
         At(&["/console/batches/{paused_batch}/stop"]),
     ),
     (
+        "/console/batches/{id}/wording",
+        At(&["/console/batches/{worded_batch}/wording"]),
+    ),
+    (
         "/console/blocked-addresses",
         At(&[
             "/console/blocked-addresses",
@@ -105,6 +110,23 @@ const PAGES: &[(&str, Come)] = &[
     ),
     // The mail, in a frame of its delivery's page.
     ("/console/deliveries/{id}/letter", NoPage),
+    ("/console/do-not-mail", At(&["/console/do-not-mail"])),
+    (
+        "/console/do-not-mail/new",
+        At(&[
+            "/console/do-not-mail/new",
+            "/console/do-not-mail/new?list={do_not_mail_list}",
+        ]),
+    ),
+    (
+        "/console/do-not-mail/{id}",
+        At(&[
+            "/console/do-not-mail/{do_not_mail_list}",
+            "/console/do-not-mail/{do_not_mail_list}?q=nobody",
+        ]),
+    ),
+    // A file.
+    ("/console/do-not-mail/{id}/addresses.csv", NoPage),
     ("/console/filters", At(&["/console/filters"])),
     (
         "/console/imports",
@@ -190,13 +212,22 @@ const PAGES: &[(&str, Come)] = &[
     // The mail, in a frame of the page that shows it.
     ("/console/selections/{id}/preview/html", NoPage),
     (
+        "/console/selections/{id}/wording",
+        At(&["/console/selections/{invite}/wording"]),
+    ),
+    (
         "/console/sign-in",
         Outside(&["/console/sign-in", "/console/sign-in?to=%2Fconsole&came=1"]),
     ),
     ("/console/system-emails", At(&["/console/system-emails"])),
     (
         "/console/system-emails/{key}",
-        At(&["/console/system-emails/invite", "/console/system-emails/password_reset"]),
+        At(&[
+            "/console/system-emails/invite",
+            "/console/system-emails/invite?language=de",
+            "/console/system-emails/invite?language=fr",
+            "/console/system-emails/password_reset",
+        ]),
     ),
     (
         "/console/system-emails/{key}/compare",
@@ -264,48 +295,6 @@ const PAGES: &[(&str, Come)] = &[
     ),
     ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
 ];
-
-/// Pages that answer a form: the page with the form, and a script that fills it in and submits it.
-const ANSWERS: &[Answer] = &[
-    Answer {
-        form: "/console/keys/new",
-        script: "document.querySelector('main form').submit()",
-        is_inside: true,
-        path: "/console/keys",
-        status: 401,
-    },
-    Answer {
-        form: "/console/keys/new",
-        script: "const form = document.querySelector('main form'), field = document.createElement('input');
-            field.name = 'confirm_password'; form.append(field); form.submit()",
-        is_inside: true,
-        path: "/console/keys",
-        status: 401,
-    },
-    Answer {
-        form: "/console/choose-password",
-        script: "document.querySelector('[data-code]').value = '{link}'; document.querySelector('main form').submit()",
-        is_inside: false,
-        path: "/console/choose-password",
-        status: 200,
-    },
-    Answer {
-        form: "/console/choose-password",
-        script: "document.querySelector('[data-code]').value = 'used-already'; document.querySelector('main form').submit()",
-        is_inside: false,
-        path: "/console/choose-password",
-        status: 410,
-    },
-];
-
-/// A page that answers a form.
-struct Answer {
-    form: &'static str,
-    script: &'static str,
-    is_inside: bool,
-    path: &'static str,
-    status: u64,
-}
 
 /// How to reach a route.
 #[derive(Clone, Copy, Debug)]

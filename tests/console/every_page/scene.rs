@@ -69,6 +69,14 @@ impl Scene {
             .import(&format!("email,first name\n{rows}noname2@example.org,\n"))
             .await
             .expect(201);
+        let path = "/v1/do-not-mail-lists?name=People+on+leave&always=true";
+        let addresses = json!([{ "email": "newcomer3@example.org" }, { "email": "newcomer4@example.org" }]);
+        let list = self.world.post(path, addresses).await.expect(201);
+        self.knows("do_not_mail_list", Some(&list["id"]));
+        let wording = json!({ "subject": "Your place in the {{ department }} hall" });
+        let worded = json!({ "emails": ["newcomer5@example.org"], "wording": wording, "hold_seconds": 600 });
+        let worded = self.world.invite(worded).await;
+        self.knows("worded_batch", Some(&json!(worded)));
         let user = self.fill("user={user}&kind=password_reset").unwrap_or_default();
         self.is_chosen(browser, "invite", "kind=invite&everyone=true").await;
         self.is_chosen(browser, "passwords", "kind=password_reset&everyone=true")
@@ -92,6 +100,12 @@ impl Scene {
             "{}\n\nYours, {{{{ department }}}}\n",
             now["body"].as_str().unwrap_or_default()
         );
+        let german = json!({ "subject": "Willkommen", "body": "Guten Tag {{ first_name }}" });
+        let translated = json!({ "subject": now["subject"], "body": now["body"], "translations": { "de": german } });
+        self.world
+            .ask(Method::PUT, path, Some(translated), None)
+            .await
+            .expect(200);
         let changed = json!({ "subject": "Come in, {{ first_name | default(\"dear colleague\") }}", "body": body });
         let saved = self.world.ask(Method::PUT, path, Some(changed), None).await.expect(200);
         self.knows("old_version", Some(&json!(now["version"].to_string())));

@@ -23,6 +23,8 @@ impl BrokerCluster {
         std::fs::write(folder.join("env.conf"), "")?;
         let figures = format!("prometheus.tcp.port = {}", self.node(at).figures.number());
         let usual = [
+            // As in definitions.json, which has no user for a test.
+            "default_vhost = beckon",
             "log.console = true",
             "log.console.level = info",
             "log.file = false",

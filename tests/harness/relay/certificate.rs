@@ -18,36 +18,55 @@ pub(super) struct Certificate {
     pub(super) authority: NamedTempFile,
 }
 
+/// A certificate with its key, signed by an authority of its own.
+pub(crate) struct Issued {
+    /// The authority's certificate in PEM.
+    pub(crate) authority_pem: String,
+    /// The server's certificate.
+    pub(crate) certificate: rcgen::Certificate,
+    /// Its key.
+    pub(crate) key: KeyPair,
+}
+
+/// Creates an authority and a certificate for these host names.
+pub(crate) fn issue(names: &[String]) -> Result<Issued> {
+    let failed = |e: rcgen::Error| HarnessError::because("could not make a certificate for a relay", e);
+    let authority_key = KeyPair::generate().map_err(failed)?;
+    let mut authority = CertificateParams::new(Vec::new()).map_err(failed)?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "Authority of the test relay");
+    let authority_pem = authority.self_signed(&authority_key).map_err(failed)?.pem();
+    let key = KeyPair::generate().map_err(failed)?;
+    let certificate = CertificateParams::new(names.to_vec())
+        .and_then(|leaf| leaf.signed_by(&key, &Issuer::new(authority, authority_key)))
+        .map_err(failed)?;
+    Ok(Issued {
+        authority_pem,
+        certificate,
+        key,
+    })
+}
+
 impl Certificate {
     /// Creates an authority and a certificate for these host names.
     pub(super) fn for_names(names: &[String]) -> Result<Self> {
-        let failed = |e: rcgen::Error| HarnessError::because("could not make a certificate for the relay", e);
-        let authority_key = KeyPair::generate().map_err(failed)?;
-        let mut authority = CertificateParams::new(Vec::new()).map_err(failed)?;
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "Authority of the test relay");
-        let authority_pem = authority.self_signed(&authority_key).map_err(failed)?.pem();
-
-        let key = KeyPair::generate().map_err(failed)?;
-        let leaf = CertificateParams::new(names.to_vec())
-            .and_then(|leaf| leaf.signed_by(&key, &Issuer::new(authority, authority_key)))
-            .map_err(failed)?;
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let issued = issue(names)?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(issued.key.serialize_der()));
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(ring)
             .with_safe_default_protocol_versions()
             .and_then(|config| {
                 config
                     .with_no_client_auth()
-                    .with_single_cert(vec![leaf.der().clone()], key)
+                    .with_single_cert(vec![issued.certificate.der().clone()], key)
             })
             .map_err(|e| HarnessError::because("could not prepare the relay's TLS", e))?;
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
-            authority: written(&authority_pem)
+            authority: written(&issued.authority_pem)
                 .map_err(|e| HarnessError::because("could not write the authority's file", e))?,
         })
     }

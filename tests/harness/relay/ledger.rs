@@ -60,6 +60,8 @@ pub struct Counts {
     pub open: usize,
     /// The most connections open at the same time.
     pub most_open: usize,
+    /// Connections greeted with a `421` because too many were open.
+    pub turned_away: usize,
     /// Messages that arrived in full, up to their final dot, whatever the outcome.
     pub dots: usize,
     /// Mails the relay took responsibility for.
@@ -91,6 +93,7 @@ pub(super) struct Ledger {
     connections: AtomicUsize,
     open: AtomicUsize,
     most_open: AtomicUsize,
+    turned_away: AtomicUsize,
     dots: AtomicUsize,
     accepted: AtomicUsize,
     refused: AtomicUsize,
@@ -107,6 +110,7 @@ impl Ledger {
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
             dots: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
@@ -125,6 +129,11 @@ impl Ledger {
 
     pub(super) fn closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_waiters();
     }
 
@@ -191,6 +200,7 @@ impl Ledger {
             connections: self.connections.load(Ordering::Relaxed),
             open: self.open.load(Ordering::Relaxed),
             most_open: self.most_open.load(Ordering::Relaxed),
+            turned_away: self.turned_away.load(Ordering::Relaxed),
             dots: self.dots.load(Ordering::Relaxed),
             accepted: self.accepted.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::script::{Behaviour, Limit, Mode, Script, Step};
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 type Predicate = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -16,7 +16,10 @@ pub(super) struct Rules {
     present: RwLock<Present>,
     /// How often each recipient of [`Behaviour::AcceptAfter`] was deferred.
     put_off: Mutex<HashMap<String, u32>>,
-    limit: Mutex<Option<(Limit, VecDeque<Instant>)>>,
+    /// When each recipient of [`Behaviour::Greylist`] was first named.
+    greylisted: Mutex<HashMap<String, Instant>>,
+    /// The limits with the times of the mails that count.
+    limits: Mutex<Vec<(Limit, VecDeque<Instant>)>>,
     local_parts_speak: bool,
 }
 
@@ -40,7 +43,8 @@ impl Rules {
                 mode: script.mode.clone(),
             }),
             put_off: Mutex::default(),
-            limit: Mutex::default(),
+            greylisted: Mutex::default(),
+            limits: Mutex::default(),
             local_parts_speak: script.local_parts_speak,
         }
     }
@@ -86,23 +90,26 @@ impl Rules {
         self.write().mode = mode;
     }
 
-    pub(super) fn set_limit(&self, limit: Option<Limit>) {
-        let mut present = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        *present = limit.map(|limit| (limit, VecDeque::new()));
+    pub(super) fn set_limits(&self, limits: Vec<Limit>) {
+        let mut present = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        *present = limits.into_iter().map(|limit| (limit, VecDeque::new())).collect();
     }
 
-    /// Counts a mail that would be accepted at this step. Returns the reply to send instead if it exceeds the limit.
+    /// Counts a mail that would be accepted at this step. Returns the reply to send instead if it exceeds a limit.
     pub(super) fn exceeds_limit(&self, step: Step) -> Option<Cow<'static, str>> {
-        let mut present = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        let (limit, taken) = present.as_mut().filter(|(limit, _)| limit.at == step)?;
+        let mut present = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        while taken.front().is_some_and(|at| now.duration_since(*at) >= limit.window) {
-            taken.pop_front();
+        for (limit, taken) in present.iter_mut().filter(|(limit, _)| limit.at == step) {
+            while taken.front().is_some_and(|at| now.duration_since(*at) >= limit.window) {
+                taken.pop_front();
+            }
+            if taken.len() >= limit.most {
+                return Some(limit.reply.clone());
+            }
         }
-        if taken.len() >= limit.most {
-            return Some(limit.reply.clone());
+        for (_, taken) in present.iter_mut().filter(|(limit, _)| limit.at == step) {
+            taken.push_back(now);
         }
-        taken.push_back(now);
         None
     }
 
@@ -112,6 +119,13 @@ impl Rules {
 
     pub(super) fn set_where(&self, holds: Predicate, behaviour: Behaviour) {
         self.write().predicates.push((holds, behaviour));
+    }
+
+    /// Whether this recipient was first named less than `wait` ago.
+    pub(super) fn greylists(&self, recipient: &str, wait: Duration) -> bool {
+        let mut greylisted = self.greylisted.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = greylisted.entry(recipient.to_lowercase()).or_insert_with(Instant::now);
+        first.elapsed() < wait
     }
 
     /// Whether to defer this recipient once more, up to `refusals` times.

@@ -42,6 +42,9 @@ pub enum Behaviour {
         /// How many attempts are deferred.
         refusals: u32,
     },
+    /// Replies `451 4.7.1` to the `RCPT`s for a recipient until this time has passed since the first one, as greylisting
+    /// does.
+    Greylist(Duration),
     /// Sends exactly this reply at this step, line ends included; a reply that begins with `421` also closes the
     /// connection. The mail counts as kept only when the reply to the dot begins with `2`.
     Answer {
@@ -196,7 +199,7 @@ pub enum Mode {
     BreaksTls,
 }
 
-/// How many mails the relay takes in a time window, and its reply to the rest.
+/// How many mails the relay takes in a time window, and its reply to the rest. Several limits may apply at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// Where it counts and refuses: [`Step::Rcpt`] or [`Step::Dot`].
@@ -300,6 +303,8 @@ pub struct Script {
     pub size: usize,
     /// What it keeps of each mail.
     pub keep: Keep,
+    /// The most connections that may be open. Further ones are greeted with a `421`.
+    pub connections_most: usize,
     /// Whether it slows down clients that hit many refused recipients: after ten refusals on a connection without an
     /// accepted mail, each reply takes a second; after twenty it closes the connection. These are Postfix's defaults
     /// (`smtpd_soft_error_limit` and `smtpd_hard_error_limit`, postconf(5)).
@@ -319,6 +324,7 @@ impl Default for Script {
             offers: vec![Offer::Pipelining, Offer::EightBit],
             size: 25 * 1024 * 1024,
             keep: Keep::Mails,
+            connections_most: usize::MAX,
             punishes_errors: false,
         }
     }

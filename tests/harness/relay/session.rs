@@ -18,6 +18,8 @@ use super::reply_mode::ReplyMode;
 use super::script::{Behaviour, HangUp, Keep, Mode, Offer, Step, Tls};
 use super::wire::{Wire, without_doubled_dots};
 
+const GREYLISTED: &str = "451 4.7.1 greylisted, try again later";
+
 /// Whether the session continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -85,6 +87,11 @@ impl Session {
     }
 
     async fn greet(&mut self) -> io::Result<Flow> {
+        if self.relay.ledger.counts().open > self.relay.script.connections_most {
+            self.relay.ledger.turned_away();
+            self.send_line("421 4.7.0 too many connections from your address");
+            return Ok(Flow::Close);
+        }
         match self.relay.rules.mode() {
             Mode::NeverGreets => {
                 self.wire.wait_for_end().await;
@@ -162,7 +169,10 @@ impl Session {
         let mode = match (&behaviour, self.foreign(&recipient)) {
             (_, Some(refusal)) => ReplyMode::Reply(Cow::Borrowed(refusal)),
             (Behaviour::AcceptAfter { refusals }, None) if self.relay.rules.puts_off(&recipient, *refusals) => {
-                ReplyMode::Reply(Cow::Borrowed("451 4.7.1 greylisted, try again later"))
+                ReplyMode::Reply(Cow::Borrowed(GREYLISTED))
+            }
+            (Behaviour::Greylist(wait), None) if self.relay.rules.greylists(&recipient, *wait) => {
+                ReplyMode::Reply(Cow::Borrowed(GREYLISTED))
             }
             _ => ReplyMode::of(&behaviour, Step::Rcpt),
         };

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::{Behaviour, HangUp, Keep, Login, Mode, Relay, Script, Step, Transaction};
+use super::{Behaviour, HangUp, Keep, Limit, Login, Mode, Relay, Script, Step, Transaction};
 
 const SOON: Duration = Duration::from_secs(5);
 const MAIL: &str = "From: Beckon <noreply@beckon.example>\r\nTo: ada@example.org\r\n\
@@ -283,4 +283,46 @@ async fn only_authenticated_clients_may_send() {
     assert!(relay.logins().iter().all(|login| !login.is_encrypted));
     assert_eq!(relay.accepted_count(), 1);
     assert!(relay.log().is_empty());
+}
+
+#[tokio::test]
+async fn several_limits_apply_at_once_and_greylisting_ends() {
+    let relay = Relay::start(Script::default()).await.unwrap();
+    let wait = Duration::from_secs(1);
+    relay.set_where(|address| address.ends_with("@grey.example"), Behaviour::Greylist(wait));
+    relay.set_limits(vec![Limit::per_day(3, "454 4.7.0 quota"), Limit::per_second(2)]);
+    let mut client = Client::greet(&relay).await;
+
+    assert!(client.mail("ada@grey.example").await.starts_with("451 4.7.1"));
+    for reply in ["250", "250", "454 throttled"] {
+        assert!(client.mail("ada@example.org").await.starts_with(reply), "{reply}");
+    }
+    tokio::time::sleep(wait).await;
+    for (recipient, reply) in [
+        ("ada@grey.example", "250"),
+        ("grace@grey.example", "451 4.7.1"),
+        ("ada@example.org", "454 4.7.0 quota"),
+    ] {
+        assert!(client.mail(recipient).await.starts_with(reply), "{recipient}");
+    }
+    assert_eq!(relay.accepted_count(), 3);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_most_are_turned_away() {
+    let script = Script {
+        connections_most: 1,
+        ..Script::default()
+    };
+    let relay = Relay::start(script).await.unwrap();
+    let first = Client::greet(&relay).await;
+
+    assert!(Client::connect(&relay).await.reply().await.starts_with("421 "));
+    drop(first);
+    relay
+        .wait_until("no open connection", SOON, |counts| counts.open == 0)
+        .await
+        .unwrap();
+    assert!(Client::connect(&relay).await.reply().await.starts_with("220 "));
+    assert_eq!(relay.counts().turned_away, 1);
 }

@@ -126,7 +126,7 @@ impl Stack {
     pub async fn wipe_broker(&self) -> Result<()> {
         let own = self.own()?;
         self.stop_server(Server::Broker, "KILL").await?;
-        own.keeper.ask("wipe").await?;
+        own.supervisor.ask("wipe").await?;
         self.start_broker().await?;
         let vhosts = own.vhosts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for name in vhosts {
@@ -176,18 +176,18 @@ impl Stack {
     /// When it fails; the text quotes its output.
     pub async fn broker_ctl(&self, words: &str) -> Result<()> {
         let own = self.own()?;
-        let keeper = &own.keeper;
+        let supervisor = &own.supervisor;
         let _turn = own.rabbitmqctl.lock().await;
-        keeper.ask(format!("ctl {words}")).await?;
+        supervisor.ask(format!("ctl {words}")).await?;
         // rabbitmqctl limits its own work to 20 s; starting it may take a few more.
         let deadline = Instant::now() + ANSWER * 2;
-        while keeper.ask("lives ctl").await? == "yes" && Instant::now() < deadline {
+        while supervisor.ask("lives ctl").await? == "yes" && Instant::now() < deadline {
             tokio::time::sleep(PULSE).await;
         }
-        match keeper.ask("ctl-exit").await?.as_str() {
+        match supervisor.ask("ctl-exit").await?.as_str() {
             "exit 0" => Ok(()),
             other => {
-                let (tail, ended) = (keeper.log_tail("ctl"), other);
+                let (tail, ended) = (supervisor.log_tail("ctl"), other);
                 Err(HarnessError::new(format!(
                     "rabbitmqctl {words} ended with '{ended}'; it wrote:\n{tail}"
                 )))
@@ -223,7 +223,7 @@ impl Stack {
             !setting.is_empty() && !setting.starts_with('#') && !is_elsewhere && !own_settings.contains(&setting)
         });
         for line in lines.iter().copied().chain(further.iter().copied()).chain(shipped) {
-            own.keeper.ask(format!("configure {line}")).await?;
+            own.supervisor.ask(format!("configure {line}")).await?;
         }
         Ok(())
     }

@@ -122,16 +122,16 @@ async fn use_servers_that_are_given() {
 #[ignore = "runs until killed, started by other tests"]
 async fn hold_a_stack_until_killed() {
     let stack = Stack::begin(super::database::FAST, super::broker::FAST).await.unwrap();
-    let keeper = &stack.own().unwrap().keeper;
+    let supervisor = &stack.own().unwrap().supervisor;
     let start = async { tokio::try_join!(stack.start_postgres(), stack.start_broker()) };
     let announce = async {
         // Late enough that both servers are starting, early enough that neither is ready.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        println!("starting\t{}\t{}", keeper.id(), keeper.folder().display());
+        println!("starting\t{}\t{}", supervisor.id(), supervisor.folder().display());
     };
     let (started, ()) = tokio::join!(start, announce);
     started.unwrap();
-    println!("ready\t{}\t{}", keeper.id(), keeper.folder().display());
+    println!("ready\t{}\t{}", supervisor.id(), supervisor.folder().display());
     std::future::pending::<()>().await;
 }
 
@@ -173,15 +173,15 @@ impl Harness {
 struct Traces {
     folder: PathBuf,
     group: Pid,
-    /// The keeper and the servers it has started so far.
+    /// The supervisor and the servers it has started so far.
     members: Vec<String>,
 }
 
 impl Traces {
     fn of(stack: &Stack) -> Self {
-        let keeper = &stack.own().unwrap().keeper;
-        let group = Pid::from_raw(keeper.id().try_into().unwrap());
-        Self::new(keeper.folder().to_owned(), group)
+        let supervisor = &stack.own().unwrap().supervisor;
+        let group = Pid::from_raw(supervisor.id().try_into().unwrap());
+        Self::new(supervisor.folder().to_owned(), group)
     }
 
     fn new(folder: PathBuf, group: Pid) -> Self {
@@ -190,7 +190,7 @@ impl Traces {
     }
 
     fn assert_gone(&self) {
-        // The keeper waits for initdb, and gives each server time to stop.
+        // The supervisor waits for initdb, and gives each server time to stop.
         let deadline = Instant::now() + Duration::from_secs(40);
         loop {
             let group_lives = killpg(self.group, None).is_ok();

@@ -109,7 +109,12 @@ impl World {
         let query = form_urlencoded::Serializer::new("file_name=people.csv".to_owned())
             .extend_pairs(parameters)
             .finish();
-        let path = &format!("/v1/imports?{query}");
+        self.send_file(&format!("/v1/imports?{query}"), body, content_type)
+            .await
+    }
+
+    /// Posts a file.
+    pub async fn send_file(&self, path: &str, body: Vec<u8>, content_type: &str) -> Answer {
         let answer = answer(
             self.http
                 .post(format!("{}{path}", self.base))

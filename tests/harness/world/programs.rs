@@ -96,9 +96,11 @@ impl World {
 
     /// Starts another worker and returns the address of its probes.
     async fn launch_worker(&mut self, own: &[(&str, &str)]) -> Result<(Program, String)> {
-        let probes = match self.setup.probes() {
-            Some(address) => address,
-            None => self.spare_address()?.to_string(),
+        let own_probes = own.iter().find(|(name, _)| *name == "BECKON_PROBES_LISTEN");
+        let probes = match (own_probes, self.setup.probes()) {
+            (Some((_, address)), _) => (*address).to_owned(),
+            (None, Some(address)) => address,
+            (None, None) => self.spare_address()?.to_string(),
         };
         let mut settings = self.settings.clone();
         settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.clone()));

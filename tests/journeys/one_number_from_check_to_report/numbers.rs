@@ -1,6 +1,6 @@
 //! Parsing numbers from a page.
 
-use api::status_words::left_out;
+use api::app::status_labels::left_out;
 use shared::store::left_out::LeftOutReason;
 use std::collections::BTreeMap;
 

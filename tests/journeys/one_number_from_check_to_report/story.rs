@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use api::status_words::left_out;
+use api::app::status_labels::left_out;
 use harness::World;
 use proptest::prelude::*;
 use proptest::sample::select;

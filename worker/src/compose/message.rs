@@ -44,7 +44,7 @@ pub struct Message {
     pub size: usize,
 }
 
-/// The template for all mails of one version in one installation.
+/// The template for all mails of one version in one language and one installation.
 #[derive(Debug)]
 pub struct MessageTemplate {
     content: Content,
@@ -108,6 +108,11 @@ impl MessageTemplate {
     /// Whether the template uses a field.
     pub fn uses(&self, field: &Field) -> bool {
         self.content.uses(field)
+    }
+
+    /// The language of the text; empty if it is unknown.
+    pub fn language(&self) -> &str {
+        &self.content.language
     }
 
     /// Writes one mail. The buffer never reallocates, so no copy of a password is left behind.
@@ -270,6 +275,11 @@ impl Steps {
         self.push(Step::Batch);
         // Asks for no automatic replies such as vacation notices (RFC 3834).
         self.push_fixed("\r\nAuto-Submitted: auto-generated");
+        if !content.language.is_empty() {
+            // RFC 3282. Tags consist of ASCII letters, digits and hyphens.
+            self.push_fixed("\r\nContent-Language: ");
+            self.push_fixed(&content.language);
+        }
         self.push_fixed("\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\"=_");
         self.push(Step::Boundary);
         self.push_fixed("\"\r\n\r\n");

@@ -5,6 +5,7 @@ use serde_json::json;
 use shared::config::Lifetimes;
 use shared::password::os_randomness;
 use shared::store::claims::Recipient;
+use shared::system_email::Template;
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -37,13 +38,13 @@ fn claim(kind: SystemEmailKind, first_name: &str) -> Claim {
         start_at: datetime!(2026-11-30 09:00 UTC),
         claimed_at: datetime!(2026-11-30 09:00:05 UTC),
         test_address: None,
+        language: "en".to_owned(),
         recipient: Some(Recipient {
             user: Uuid::nil(),
             email: "bogdan.andersson.b1@learners.example".to_owned(),
             email_key: "bogdan.andersson.b1@learners.example".to_owned(),
             first_name: first_name.to_owned(),
             last_name: "Andersson".to_owned(),
-            language: "en".to_owned(),
             fields: json!({ "site": "Main building", "cost_centre": "4711", "team": "Blue" }),
             has_signed_in: false,
         }),
@@ -152,6 +153,30 @@ fn fields_that_are_not_texts_are_rejected() {
     let made = installation().mail(&claim, &head, &template(SystemEmailKind::Invite, false));
 
     assert_eq!(made.err().as_deref(), Some("the person's fields are not texts by name"));
+}
+
+#[test]
+fn a_mail_states_its_language_and_has_dates_in_it() {
+    let text = Template {
+        subject: "Ihr Passwort".to_owned(),
+        body: "{{ password }}\n\nGültig bis {{ password_expires }}".to_owned(),
+    };
+    let compiled = text.compile(SystemEmailKind::PasswordReset, CustomFields::Any).unwrap();
+    let template = MessageTemplate::new(&compiled.in_language("de-AT"), &installation().letters, false);
+    let password = password();
+    let head = Letterhead {
+        password: Some(&password),
+        lifetime: 32 * DAY,
+    };
+
+    let mail = installation()
+        .mail(&claim(SystemEmailKind::PasswordReset, "Bogdan"), &head, &template)
+        .unwrap();
+
+    let wire = String::from_utf8(mail.wire.to_vec()).unwrap();
+    assert!(wire.contains("\r\nContent-Language: de-AT\r\n"), "{wire}");
+    assert!(wire.contains("\r\n1. J=C3=A4nner 2027, 09:00 UTC"), "{wire}");
+    assert!(wire.contains("<html lang=3D\"de-AT\" dir=3D\"ltr\""), "{wire}");
 }
 
 /// Allocations per mail: two for parsing the address, and one each for the sender's address, the recipient's

@@ -51,6 +51,22 @@ fn what_a_dead_worker_left_is_found_and_a_cut_off_line_is_skipped() {
 }
 
 #[test]
+fn a_line_that_was_cut_off_does_not_spoil_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), "db").unwrap();
+    let _unrecorded: Vec<Entry> = (1..=2).map(|n| append(&journal, &accepted(n)).unwrap()).collect();
+    let written = std::fs::read(&files(folder.path())[0]).unwrap();
+    let (first, second) = written.split_at(written.len() / 2);
+    let left = journal.folder.join("left").with_extension(EXTENSION);
+    std::fs::write(&left, [&first[..first.len() - 9], second].concat()).unwrap();
+
+    let found = abandoned(&journal.folder);
+
+    let deliveries: Vec<Uuid> = found[0].lines.iter().map(|line| line.delivery).collect();
+    assert_eq!(deliveries, [Uuid::from_u128(2)]);
+}
+
+#[test]
 fn a_file_is_deleted_once_everything_in_it_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path(), "db").unwrap();

@@ -2,17 +2,18 @@
 //!
 //! Most answers finish their mail at once. A refusal of unclear scope is held for a moment, until answers to
 //! other mails show its scope ([`super::evidence`]): the recipient, or the account, which costs no attempt. A
-//! 4xx that many mails get in a row, for domains that accepted mail before, is a rate limit.
+//! 4xx that many mails get in a row, for domains that accepted mail before, is a rate limit. If the relay
+//! throttles every mail for minutes, its quota is used up, and all mail is held back.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, Held, domain_of};
-use super::outbox::{Health, Outbox, Queued, ROUNDS, State};
+use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, Held, domain_of, without_recipient};
+use super::outbox::{Health, Outbox, ROUNDS, State};
 use super::phase::Phase;
 use super::refusals::{Signature, Subject};
-use super::scope::Scope;
-use super::transaction::Shipment;
+use super::reply_table::Scope;
+use super::shipment::{Queued, Shipment};
 use super::verdict::{Answer, Verdict};
 
 impl<S: Shipment> Outbox<S> {
@@ -26,15 +27,17 @@ impl<S: Shipment> Outbox<S> {
         let mut state = self.state();
         let seen = |state: &State<S>| (state.flow.has_answered(), state.flow.limit());
         let (before, was_limited) = (seen(&state), state.flow.pace.is_limited());
-        let is_good = !is_relays_own(&answer) && answer.code.is_some();
+        let is_relays_own = is_relays_own(&answer);
+        let has_code = answer.code.is_some();
         let reported = state.answers.reports.len();
         let mut finished = Finished::new();
-        let has_opened = if is_relays_own(&answer) {
+        let has_opened = if is_relays_own {
             state.take_trouble(queued, answer, now, &mut finished)
         } else {
-            state.take_answer(queued, answer, now, &mut finished);
-            false
+            state.take_answer(queued, answer, now, &mut finished)
         };
+        // Not if the relay throttles for so long that the answer counts as trouble.
+        let is_good = !is_relays_own && has_code && state.flow.has_answered();
         if state.answers.reports.len() > reported || has_opened {
             finished.mails.extend(state.take_set_aside(now));
         }
@@ -100,30 +103,36 @@ impl<S: Shipment> Outbox<S> {
 }
 
 impl<S: Shipment> State<S> {
-    /// Handles an answer from the relay about a mail.
-    fn take_answer(&mut self, queued: Queued<S>, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
+    /// Handles an answer from the relay about a mail. Returns whether it opened the circuit.
+    fn take_answer(&mut self, queued: Queued<S>, mut answer: Answer, now: Instant, finished: &mut Finished<S>) -> bool {
         let (mail, began) = (queued.mail, queued.taken_at);
         let subject = Subject::new(mail.batch(), mail.envelope());
-        if answer.code.is_some() {
+        let is_throttled = self.is_throttled(&mail, &answer);
+        let lasts = is_throttled && self.flow.pace.throttled(began, now);
+        if answer.code.is_some() && !lasts {
             self.flow.answered(now);
             self.answers.count += 1;
             self.answers.end_set_aside(&mail, &answer);
+        }
+        if is_throttled {
+            answer.slow_down(self.flow.pace.retry_after(now) + subject.jitter());
+            let has_opened = lasts && self.throttling_lasts(&mail, &answer, now);
+            finished.push((mail, answer));
+            return has_opened;
         }
         match (answer.verdict, answer.scope) {
             (Verdict::Accepted, _) => {
                 self.flow.pace.accepted(began, now);
                 self.answers.accepted(&mail, subject, began, now, finished);
             }
-            (Verdict::SlowDown { .. }, _) => {
-                self.flow.pace.throttled(began, now);
-                answer.retry_after = Some(self.flow.pace.retry_after(now) + subject.jitter());
-            }
             (Verdict::Refused { .. }, Scope::Unclear | Scope::Content) if answer.code.is_some() => {
                 self.flow.pace.ended(began);
-                return self.answers.refused(mail, answer, subject, now, finished);
+                self.answers.refused(mail, answer, subject, now, finished);
+                return false;
             }
             (Verdict::TryLater { .. }, Scope::Unclear) => {
-                return self.deferred(mail, answer, (subject, began), now, finished);
+                self.deferred(mail, answer, (subject, began), now, finished);
+                return false;
             }
             _ => {
                 self.flow.pace.ended(began);
@@ -133,25 +142,40 @@ impl<S: Shipment> State<S> {
             }
         }
         finished.push((mail, answer));
+        false
     }
 
-    /// Handles a deferral of unclear scope: greylisting or a rate limit.
+    /// Whether the relay throttles with this answer, as far as is known.
+    fn is_throttled(&self, mail: &S, answer: &Answer) -> bool {
+        match (answer.verdict, answer.scope) {
+            (Verdict::SlowDown { .. }, _) => true,
+            (Verdict::TryLater { .. }, Scope::Unclear) => {
+                let known = self.answers.throttling.filter(|_| self.flow.pace.is_limited());
+                known.is_some_and(|known| known == Signature::of(answer, mail.envelope()))
+            }
+            _ => false,
+        }
+    }
+
+    /// Holds back all mail, because the relay has throttled every mail for minutes. Returns whether it opened
+    /// the circuit.
+    fn throttling_lasts(&mut self, mail: &S, answer: &Answer, now: Instant) -> bool {
+        let mut shown = answer.clone();
+        shown.reply = without_recipient(&answer.reply, mail.envelope());
+        self.flow.throttling_lasts(&shown, now)
+    }
+
+    /// Handles a deferral of unclear scope: greylisting, or a rate limit that is not known yet.
     fn deferred(
         &mut self,
         mail: S,
-        mut answer: Answer,
+        answer: Answer,
         (subject, began): (Subject, Instant),
         now: Instant,
         finished: &mut Finished<S>,
     ) {
         let signature = Signature::of(&answer, mail.envelope());
-        let pace = &mut self.flow.pace;
-        if self.answers.throttling == Some(signature) && pace.is_limited() {
-            pace.throttled(began, now);
-            answer.slow_down(pace.retry_after(now) + subject.jitter());
-            return finished.push((mail, answer));
-        }
-        pace.ended(began);
+        self.flow.pace.ended(began);
         self.answers.refusals.other(subject, false, now);
         if !self.answers.took_mail_lately(mail.envelope(), now) {
             return finished.push((mail, answer));

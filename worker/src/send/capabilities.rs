@@ -1,7 +1,6 @@
 //! The relay's capabilities from its reply to EHLO, as far as they are used.
 
-use super::auth::Mechanism;
-use super::relay::Login;
+use super::login::{Login, Mechanism};
 use super::reply::Reply;
 
 /// The keywords that affect what is sent.
@@ -12,6 +11,8 @@ pub(super) struct Capabilities {
     pub(super) starttls: bool,
     /// Several commands may be sent in one write (RFC 2920).
     pub(super) pipelining: bool,
+    /// The relay is Dovecot's submission service, the only common server with BURL (RFC 4468).
+    pub(super) is_dovecot: bool,
     /// The size of a mail may be declared with MAIL (RFC 1870), up to this limit.
     pub(super) largest: Option<usize>,
     /// Mails may contain bytes above 127 (RFC 6152).
@@ -33,6 +34,7 @@ impl Capabilities {
             match words.next().map(str::to_ascii_uppercase).as_deref() {
                 Some("STARTTLS") => capabilities.starttls = true,
                 Some("PIPELINING") => capabilities.pipelining = true,
+                Some("BURL") => capabilities.is_dovecot = true,
                 Some("SIZE") => {
                     // A missing size, or zero, means no limit.
                     let named = words.next().and_then(|size| size.parse().ok()).filter(|size| *size > 0);
@@ -100,6 +102,7 @@ mod tests {
             Capabilities {
                 starttls: true,
                 pipelining: true,
+                is_dovecot: false,
                 largest: Some(1000),
                 eight_bit: true,
                 any_script: true,
@@ -107,6 +110,7 @@ mod tests {
                 for_tokens: Vec::new(),
             }
         );
+        assert!(capabilities(&["relay", "BURL imap"]).is_dovecot);
         assert_eq!(capabilities(&["relay", "SIZE 0"]).largest, Some(usize::MAX));
         assert_eq!(capabilities(&["relay", "AUTH=LOGIN"]).mechanism, Some(Mechanism::Login));
         let for_tokens = capabilities(&["relay", "AUTH CRAM-MD5 xoauth2 OAUTHBEARER"]);

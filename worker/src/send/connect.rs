@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
-use super::connection::Terms;
+use super::dialogue::Terms;
 use super::phase::Phase;
 use super::relay::Security;
 use super::reply::Lost;

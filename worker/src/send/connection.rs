@@ -1,48 +1,25 @@
-//! One connection to the relay: opening it, and the SMTP dialogue.
+//! One connection to the relay, from opening it to QUIT.
 //!
 //! Each step has a deadline. A step that misses it, is cancelled or reads something unexpected marks the
 //! connection as unclean. It is then closed, so a late reply is never taken for the next mail's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use lettre::transport::smtp::extension::ClientId;
-use rustls::ClientConfig;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::auth;
 use super::capabilities::Capabilities;
 use super::connect::{connect, encrypt};
-use super::metrics::SmtpMetrics;
+use super::dialogue::{Dialogue, Terms, expect};
 use super::phase::Phase;
-use super::relay::{RelayUrl, Security};
-use super::reply::{Lost, Reply, ReplyResult};
-use super::settings::Deadlines;
-use super::stream::RelayStream;
+use super::relay::Security;
+use super::reply::Lost;
 use super::verdict::Answer;
 
 /// Timeout for the reply to QUIT. Short, because the connection counts towards the limit until then.
 const QUIT_TAKES: Duration = Duration::from_secs(2);
-
-/// What all connections of a mailer share.
-#[derive(Debug)]
-pub(super) struct Terms {
-    pub(super) relay: RelayUrl,
-    /// `None` if the URL does not ask for TLS.
-    pub(super) tls: Option<Arc<ClientConfig>>,
-    pub(super) hello: ClientId,
-    pub(super) deadlines: Deadlines,
-    pub(super) metrics: SmtpMetrics,
-    /// Number of connections opened so far.
-    pub(super) opened: AtomicU64,
-}
-
-/// Commands and replies, each step within its deadline.
-pub(super) struct Dialogue {
-    pub(super) stream: RelayStream,
-    pub(super) terms: Arc<Terms>,
-}
 
 /// A connection that is greeted, encrypted as the URL requires, and authenticated.
 pub(super) struct Connection {
@@ -56,48 +33,7 @@ pub(super) struct Connection {
     pub(super) mails: u64,
     opened_at: Instant,
     /// Number of this connection, counted per mailer.
-    number: u64,
-}
-
-impl Dialogue {
-    /// Sends one or more commands and reads the first reply.
-    pub(super) async fn ask(&mut self, phase: Phase, commands: &str, ends: Instant) -> ReplyResult {
-        let started = Instant::now();
-        let end = ends.min(started + self.terms.deadlines.of(phase));
-        let stream = &mut self.stream;
-        let exchange = async {
-            let written = stream.write_command(commands.as_bytes()).await;
-            match (stream.read_reply().await, written) {
-                // A relay that closes the connection often sends the reason first.
-                (Err(_), Err(fault)) => Err(Lost::Broken(fault.to_string())),
-                (received, _) => received,
-            }
-        };
-        let received = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
-        self.note(phase, started, &received);
-        received
-    }
-
-    /// Reads one more reply to commands sent earlier.
-    pub(super) async fn receive(&mut self, phase: Phase, ends: Instant) -> ReplyResult {
-        let started = Instant::now();
-        let end = ends.min(started + self.terms.deadlines.of(phase));
-        let received = timeout_at(end.into(), self.stream.read_reply()).await;
-        let received = received.unwrap_or(Err(Lost::TimedOut));
-        self.note(phase, started, &received);
-        received
-    }
-
-    pub(super) fn note(&self, phase: Phase, started: Instant, received: &ReplyResult) {
-        self.terms.metrics.took(phase, started.elapsed());
-        self.terms.metrics.count_reply(received);
-    }
-
-    async fn send_ehlo(&mut self, ends: Instant) -> Result<Capabilities, Answer> {
-        let hello = format!("EHLO {}\r\n", self.terms.hello);
-        let reply = expect(Phase::Ehlo, self.ask(Phase::Ehlo, &hello, ends).await)?;
-        Ok(Capabilities::from_ehlo(&reply))
-    }
+    pub(super) number: u64,
 }
 
 impl Connection {
@@ -119,11 +55,11 @@ impl Connection {
             terms: Arc::clone(terms),
         };
         expect(Phase::Greeting, dialogue.receive(Phase::Greeting, ends).await)?;
-        let mut capabilities = dialogue.send_ehlo(ends).await?;
+        let mut capabilities = send_ehlo(&mut dialogue, ends).await?;
         if terms.relay.security() == Security::StartTls {
             dialogue = start_tls(dialogue, &capabilities, ends).await?;
             // Capabilities received before TLS must be discarded (RFC 3207, 4.2).
-            capabilities = dialogue.send_ehlo(ends).await?;
+            capabilities = send_ehlo(&mut dialogue, ends).await?;
         }
         if let Some(login) = terms.relay.login() {
             auth::log_in(&mut dialogue, login, capabilities.mechanism_for(login), ends).await?;
@@ -164,6 +100,12 @@ impl Connection {
     }
 }
 
+async fn send_ehlo(dialogue: &mut Dialogue, ends: Instant) -> Result<Capabilities, Answer> {
+    let hello = format!("EHLO {}\r\n", dialogue.terms.hello);
+    let reply = expect(Phase::Ehlo, dialogue.ask(Phase::Ehlo, &hello, ends).await)?;
+    Ok(Capabilities::from_ehlo(&reply))
+}
+
 async fn start_tls(mut dialogue: Dialogue, capabilities: &Capabilities, ends: Instant) -> Result<Dialogue, Answer> {
     let phase = Phase::StartTls;
     if !capabilities.starttls {
@@ -174,15 +116,6 @@ async fn start_tls(mut dialogue: Dialogue, capabilities: &Capabilities, ends: In
     let Dialogue { stream, terms } = dialogue;
     let stream = encrypt(&terms, stream, phase, ends).await?;
     Ok(Dialogue { stream, terms })
-}
-
-/// Returns the reply if the command succeeded, and otherwise what the failure means.
-pub(super) fn expect(phase: Phase, received: ReplyResult) -> Result<Reply, Answer> {
-    match received {
-        Ok(reply) if reply.is_completion() => Ok(reply),
-        Ok(reply) => Err(Answer::from_reply(phase, &reply)),
-        Err(lost) => Err(Answer::from_lost(phase, &lost)),
-    }
 }
 
 /// Lifetime of the connection with this number: between two thirds of the limit and all of it, so that

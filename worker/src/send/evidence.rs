@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use shared::batch::Lane;
 use uuid::Uuid;
 
-use super::admission::Permit;
 use super::envelope::Envelope;
+use super::permit::Permit;
 use super::phase::Phase;
 use super::refusals::{Finding, Refusals, Signature, Subject, WINDOW};
 use super::set_aside::{Part, SetAside};
-use super::transaction::Shipment;
+use super::shipment::Shipment;
 use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
@@ -24,11 +23,15 @@ pub(super) const ANSWERS_MOST: u64 = 3 * WINDOW as u64;
 /// Number of deferrals in a row with the same words that count as a rate limit.
 pub(super) const DEFERRALS: usize = 5;
 
-/// A domain that accepted mail within this time does not greylist.
+/// A domain that accepted a first attempt within this time does not greylist.
 const TOOK_MAIL_WITHIN: Duration = Duration::from_mins(1);
 
-/// Maximum number of domains whose last accepted mail is remembered.
+/// Maximum number of domains whose last accepted first attempt is remembered.
 const DOMAINS_MOST: usize = 1_024;
+
+/// Minimum wait of an interactive mail that met an account-wide refusal. If only its content is refused, other
+/// mails are accepted meanwhile and end the pause.
+const REFUSED_WAITS: Duration = Duration::from_mins(1);
 
 /// Maximum length of a reported reply in characters.
 const REPORTED_MOST: usize = 200;
@@ -59,7 +62,7 @@ pub(super) struct Answers<S> {
     pub(super) refusals: Refusals,
     pub(super) set_aside: SetAside,
     pub(super) held: Vec<Held<S>>,
-    /// When each domain last accepted a mail.
+    /// When each domain last accepted a mail at its first attempt.
     took_mail: HashMap<String, Instant>,
     /// The words with which the relay throttles, if only their repetition shows that it does.
     pub(super) throttling: Option<Signature>,
@@ -98,7 +101,7 @@ pub(super) struct Finished<S: Shipment> {
     /// Mails with the answers that finish them.
     pub(super) mails: Vec<(S, Answer)>,
     /// Permits of mails whose answer is held.
-    pub(super) places: Vec<Permit<S>>,
+    pub(super) places: Vec<Permit>,
 }
 
 impl<S: Shipment> Finished<S> {
@@ -120,15 +123,18 @@ impl<S: Shipment> Answers<S> {
         if self.set_aside.is_empty() {
             return None;
         }
-        let of_domain = self.set_aside.remaining(&domain_of(mail.envelope()), now);
-        let (remaining, words) = match of_domain {
+        let part = Part::of(mail.lane(), mail.batch());
+        let (remaining, words) = match self.set_aside.remaining(&domain_of(mail.envelope()), now) {
             Some(remaining) => (
                 remaining,
                 "not attempted, because the relay closes the connection for emails to this domain",
             ),
             None => (
-                self.set_aside.remaining(&Part::Batch(mail.batch()), now)?,
-                "not attempted, because the relay refuses the emails of this batch",
+                spread(mail, self.set_aside.remaining(&part, now)?),
+                match part {
+                    Part::Interactive => "not attempted, because the relay refuses emails from our account",
+                    _ => "not attempted, because the relay refuses the emails of this batch",
+                },
             ),
         };
         let mut answer = Answer::not_begun(Phase::Connect, words);
@@ -152,7 +158,7 @@ impl<S: Shipment> Answers<S> {
         }
         self.set_aside.end(&domain_of(mail.envelope()));
         if answer.verdict == Verdict::Accepted {
-            self.set_aside.end(&Part::Batch(mail.batch()));
+            self.set_aside.end(&Part::of(mail.lane(), mail.batch()));
         }
     }
 
@@ -165,7 +171,18 @@ impl<S: Shipment> Answers<S> {
         finished: &mut Finished<S>,
     ) {
         self.refusals.other(subject, true, now);
-        let domain = mail.envelope().recipient().domain();
+        // Greylisting accepts later attempts, and still defers every other recipient's first one.
+        if mail.is_first_attempt() {
+            self.took_mail(mail.envelope(), now);
+        }
+        // The relay accepts mail, so an earlier deferral was about its recipient.
+        let is_over = |held: &mut Held<S>| held.is_deferral() && held.since < began;
+        let over = self.held.extract_if(.., is_over);
+        finished.mails.extend(over.map(|held| (held.mail, held.answer)));
+    }
+
+    fn took_mail(&mut self, envelope: &Envelope, now: Instant) {
+        let domain = envelope.recipient().domain();
         if let Some(at) = self.took_mail.get_mut(domain) {
             *at = now;
         } else {
@@ -174,10 +191,6 @@ impl<S: Shipment> Answers<S> {
             }
             self.took_mail.insert(domain.to_owned(), now);
         }
-        // The relay accepts mail, so an earlier deferral was about its recipient.
-        let is_over = |held: &mut Held<S>| held.is_deferral() && held.since < began;
-        let over = self.held.extract_if(.., is_over);
-        finished.mails.extend(over.map(|held| (held.mail, held.answer)));
     }
 
     pub(super) fn took_mail_lately(&self, envelope: &Envelope, now: Instant) -> bool {
@@ -224,7 +237,7 @@ impl<S: Shipment> Answers<S> {
         if self.held.len() >= HELD_MOST {
             return finished.push((mail, answer));
         }
-        finished.places.extend(mail.take_place());
+        finished.places.extend(mail.take_permit());
         self.held.push(Held {
             mail,
             answer,
@@ -239,11 +252,14 @@ impl<S: Shipment> Answers<S> {
     fn account_refused(&mut self, mail: S, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
         answer.become_the_accounts();
         self.report(&mail, &answer, true);
-        if mail.lane() == Lane::Bulk {
-            let batch = Part::Batch(mail.batch());
-            self.set_aside.begin(&batch, now);
-            answer.retry_after = self.set_aside.remaining(&batch, now);
-        }
+        let part = Part::of(mail.lane(), mail.batch());
+        self.set_aside.begin(&part, now);
+        let least = match part {
+            Part::Interactive => REFUSED_WAITS,
+            _ => Duration::ZERO,
+        };
+        let remaining = self.set_aside.remaining(&part, now);
+        answer.retry_after = remaining.map(|remaining| spread(&mail, remaining.max(least)));
         finished.push((mail, answer));
     }
 
@@ -275,8 +291,15 @@ pub(super) fn domain_of(envelope: &Envelope) -> Part {
     Part::Domain(envelope.recipient().domain().to_lowercase())
 }
 
+/// How long a mail waits that is set aside for this time: longer by up to a quarter, so that the first mail probes
+/// the relay and its answer holds back the others.
+fn spread<S: Shipment>(mail: &S, remaining: Duration) -> Duration {
+    let share = Subject::new(mail.batch(), mail.envelope()).jitter();
+    remaining + remaining.mul_f64(share.as_secs_f64() / 4.0)
+}
+
 /// The words of a reply without the recipient's name and without addresses other than our sender's.
-fn without_recipient(reply: &str, envelope: &Envelope) -> String {
+pub(super) fn without_recipient(reply: &str, envelope: &Envelope) -> String {
     let sender: &str = envelope.sender().as_ref();
     let names = [envelope.recipient().user(), envelope.recipient().domain()];
     let words = reply.split_whitespace().map(|word| {

@@ -11,17 +11,18 @@ use shared::lifecycle::Lifecycle;
 use shared::trouble::WorkerTrouble;
 use tokio::sync::Notify;
 
-use super::admission::Permit;
-use super::connection::{Connection, Terms};
+use super::connection::Connection;
+use super::dialogue::Terms;
 use super::evidence::AccountRefusal;
 use super::metrics::SmtpMetrics;
 use super::outbox::{Health, Outbox};
+use super::periodic;
+use super::permit::Permit;
 use super::redaction::{describe, describe_for_pages, refusal, trouble};
 use super::relay::{RelayUrl, Security};
 use super::settings::Settings;
+use super::shipment::Shipment;
 use super::tls::{TrustError, trust};
-use super::transaction::Shipment;
-use super::upkeep;
 
 /// Why a mailer cannot be created: an error in the installation, detected at startup.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +84,7 @@ impl<S: Shipment> Mailer<S> {
     ) -> Result<Self, MailerError> {
         let terms = terms(relay, &settings, registry)?;
         let outbox = Outbox::new(terms, settings, lifecycle.clone());
-        tokio::spawn(upkeep::look_after(Arc::downgrade(&outbox), lifecycle));
+        tokio::spawn(periodic::look_after(Arc::downgrade(&outbox), lifecycle));
         Ok(Self { outbox })
     }
 
@@ -91,7 +92,7 @@ impl<S: Shipment> Mailer<S> {
     ///
     /// If there is no room, returns none; [`Mailer::room_notice`] is notified once there may be some. Unless
     /// `is_urgent`, room that is not worth a claim counts as none.
-    pub fn admit(&self, lane: Lane, most: usize, is_urgent: bool) -> Vec<Permit<S>> {
+    pub fn admit(&self, lane: Lane, most: usize, is_urgent: bool) -> Vec<Permit> {
         self.outbox.admit(lane, most, is_urgent)
     }
 
@@ -143,6 +144,16 @@ impl<S: Shipment> Mailer<S> {
     /// Removes and returns the account-wide refusals since the last call.
     pub fn take_account_refusals(&self) -> Vec<AccountRefusal> {
         self.outbox.state().answers.take_reports()
+    }
+
+    /// Probes a relay in trouble at once instead of after the current pause. Without trouble it does nothing.
+    pub fn probe_now(&self) {
+        self.outbox.state().flow.probe_now(Instant::now());
+    }
+
+    /// Whether nothing is sent because the quota of our account at the relay is used up.
+    pub fn is_quota_used_up(&self) -> bool {
+        self.outbox.state().flow.awaits_quota()
     }
 
     /// The rate limit in mails per second, or `None` if the relay does not throttle.

@@ -1,10 +1,14 @@
 //! Mails that are ready to be sent, and the connections that send them.
 //!
-//! Every connection is a task ([`super::sender`]) that takes the next mail when it is free: interactive mail
+//! Every connection is a task ([`sender`]) that takes the next mail when it is free: interactive mail
 //! first, and bulk mail only while it leaves connections to the other lane. A mail that waits longer than
 //! [`Settings::queue_limit`] is finished as not begun, and another worker gets it. Connections are opened
 //! when mails wait and none is idle. The most recently used idle one goes first, so the others age and are
 //! closed.
+
+mod admission;
+mod sender;
+mod slot;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,17 +18,17 @@ use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
 use tokio::sync::{Notify, watch};
 
-use super::admission::Admissions;
-use super::connection::Terms;
+use self::admission::Admissions;
+use self::slot::Slot;
+use super::dialogue::Terms;
 use super::evidence::Answers;
-use super::flow::{Circuit, Flow};
+use super::flow_control::{Circuit, Flow};
 use super::pace::Pace;
 use super::phase::Phase;
+use super::pipelining::Ahead;
 use super::redaction::describe;
-use super::sender;
 use super::settings::Settings;
-use super::slot::Slot;
-use super::transaction::Shipment;
+use super::shipment::{Queued, Shipment};
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
 
@@ -38,7 +42,7 @@ const IN_A_ROW: u32 = 4;
 pub(super) const ROUNDS: u8 = 3;
 
 /// How many of `connections` bulk mail may use. A single connection is not reserved.
-pub(super) const fn for_bulk(connections: usize) -> usize {
+const fn for_bulk(connections: usize) -> usize {
     let kept = connections / KEPT_DIVISOR;
     let kept = if kept == 0 { 1 } else { kept };
     match connections.saturating_sub(kept) {
@@ -79,6 +83,7 @@ pub(super) struct State<S> {
     pub(super) admissions: Admissions,
     pub(super) flow: Flow,
     pub(super) answers: Answers<S>,
+    pub(super) ahead: Ahead,
     /// Interactive mails sent in a row while the rate was limited.
     in_a_row: u32,
 }
@@ -89,15 +94,6 @@ pub(super) struct Connections {
     pub(super) opening: usize,
     pub(super) open: usize,
     pub(super) closing: usize,
-}
-
-/// A mail in the outbox or on a connection.
-pub(super) struct Queued<S> {
-    pub(super) mail: S,
-    since: Instant,
-    pub(super) rounds: u8,
-    /// When a connection took it.
-    pub(super) taken_at: Instant,
 }
 
 impl<S: Shipment> Outbox<S> {
@@ -114,6 +110,7 @@ impl<S: Shipment> Outbox<S> {
                 admissions: Admissions::default(),
                 flow: Flow::new(&settings, pace, limit, up),
                 answers: Answers::default(),
+                ahead: Ahead::default(),
                 in_a_row: 0,
             }),
             terms: Arc::new(terms),
@@ -185,11 +182,14 @@ impl<S: Shipment> Outbox<S> {
         is_circuit_open || state.connections.open > state.flow.limit() || self.lifecycle.is_stopping()
     }
 
-    /// A bulk mail whose envelope may be sent behind another mail's body. Interactive mail never waits for
-    /// another dot.
-    pub(super) fn pop_ahead(&self) -> Option<Queued<S>> {
+    /// A bulk mail whose envelope may be sent behind another mail's body on this connection. Interactive mail
+    /// never waits for another dot.
+    pub(super) fn pop_ahead(&self, connection: u64) -> Option<Queued<S>> {
         let mut state = self.state();
-        if !state.interactive.is_empty() || state.flow.pace.is_limited() {
+        if !state.interactive.is_empty() || state.flow.pace.is_limited() || state.bulk.is_empty() {
+            return None;
+        }
+        if !state.ahead.may(connection) {
             return None;
         }
         let mut next = state.bulk.pop_front()?;
@@ -242,7 +242,7 @@ impl<S: Shipment> Outbox<S> {
     pub(super) fn balance(self: &Arc<Self>, state: &mut State<S>) {
         let bulk_room = for_bulk(state.flow.limit()).saturating_sub(state.bulk_busy);
         let waiting = state.interactive.len() + state.bulk.len().min(bulk_room);
-        let waiting = waiting.min(state.flow.pace.available(Instant::now()));
+        let waiting = state.flow.pace.available_for(waiting, Instant::now());
         let woken = state.wake_idle(waiting);
         let wanted = (waiting - woken).saturating_sub(state.connections.opening);
         let room = state.flow.limit().saturating_sub(state.connections.total());

@@ -4,7 +4,8 @@
 //! sending pauses, and one mail probes the relay after increasing pauses. The rate is the number of mails
 //! accepted until then, divided by the time it took: the limit of a relay that takes 60 in 20 s is found in
 //! one round. From then on a token bucket limits the mails, and its rate grows by a few per cent every two
-//! seconds until the relay throttles again. Pure: the time is an argument.
+//! seconds until the relay throttles again. A relay that accepts no mail for minutes has no rate: its quota is
+//! used up, and the circuit breaker ([`super::flow_control`]) decides when to probe it. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const SHORT_PAUSE: Duration = Duration::from_millis(250);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long the relay must have throttled every probe to be taken for one whose quota is used up. Longer than
+/// limits per minute last.
+const LASTS: Duration = Duration::from_mins(2);
 
 /// Time without an accepted mail after which counting starts again.
 const QUIET: Duration = Duration::from_secs(5);
@@ -62,6 +67,8 @@ pub(super) struct Pace {
 
 /// A pause in which only one mail is sent, as a probe.
 struct Pause {
+    /// When the first of these pauses began, with no accepted mail since.
+    first_began: Instant,
     began: Instant,
     ends: Instant,
     length: Duration,
@@ -96,8 +103,8 @@ impl Pace {
         self.rate.is_some() || self.pause.is_some()
     }
 
-    /// Number of mails that may be sent now.
-    pub(super) fn available(&mut self, now: Instant) -> usize {
+    /// Maximum number of mails that may be sent now.
+    fn available(&mut self, now: Instant) -> usize {
         if let Some(pause) = &self.pause {
             return usize::from(pause.asked_at.is_none() && pause.ends <= now);
         }
@@ -108,10 +115,16 @@ impl Pace {
         whole(self.tokens)
     }
 
+    /// Number of `waiting` mails that may be sent now.
+    pub(super) fn available_for(&mut self, waiting: usize, now: Instant) -> usize {
+        let available = self.available(now);
+        self.is_short |= available < waiting;
+        available.min(waiting)
+    }
+
     /// Takes a token for one mail. Returns whether there was one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        if self.available(now) == 0 {
-            self.is_short = true;
+        if self.available_for(1, now) == 0 {
             return false;
         }
         if let Some(pause) = &mut self.pause {
@@ -154,24 +167,30 @@ impl Pace {
         self.grow(now);
     }
 
-    /// Records a throttled mail whose transaction began at `began`.
-    pub(super) fn throttled(&mut self, began: Instant, now: Instant) {
+    /// Records a throttled mail whose transaction began at `began`. Returns whether the relay has throttled
+    /// every mail for [`LASTS`]. From then on the pace adds no pause of its own.
+    pub(super) fn throttled(&mut self, began: Instant, now: Instant) -> bool {
         self.throttled.inc();
         self.growths = 0;
+        let first_began = self.pause.as_ref().map_or(now, |pause| pause.first_began);
+        let lasts = now.duration_since(first_began) >= LASTS;
         let length = match &self.pause {
             // It was being sent when the pause began.
-            Some(pause) if began <= pause.began => return,
+            Some(pause) if began <= pause.began => return lasts,
+            Some(_) if lasts => Duration::ZERO,
             Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
             None if self.rate.is_some() => SHORT_PAUSE,
             None => FIRST_PAUSE,
         };
         self.counted.get_or_insert((now, 0.0));
         self.pause = Some(Pause {
+            first_began,
             began: now,
             ends: now + length,
             length,
             asked_at: None,
         });
+        lasts
     }
 
     /// Records any other end of a mail begun at `began`. If it was the probe, another one may be sent.
@@ -230,8 +249,9 @@ mod tests {
         )
     }
 
-    /// Sends `mails` mails, 50 concurrently, to a relay that takes `most` per `window`. Returns the seconds
-    /// taken and the number of throttled mails.
+    /// Sends `mails` mails, 50 concurrently, to a relay that takes `most` per `window`. As in the outbox, a
+    /// mail is only taken when there is a token for it. Returns the seconds taken and the number of throttled
+    /// mails.
     fn simulate(mails: usize, most: usize, window: Duration) -> (f64, usize) {
         let (mut pace, start) = (pace(), Instant::now());
         let (mut taken, mut throttled): (Vec<Instant>, usize) = (Vec::new(), 0);
@@ -239,7 +259,9 @@ mod tests {
         let mut now = start;
         while taken.len() < mails {
             let began = now;
-            let sent = (0..50).take_while(|_| pace.take(now)).count();
+            let in_hand = pace.work_in_hand(now).unwrap_or(50).min(50);
+            let free = pace.available_for(in_hand, now);
+            let sent = (0..free).take_while(|_| pace.take(now)).count();
             now += step;
             for _ in 0..sent {
                 let recent = taken.iter().rev().take_while(|at| now.duration_since(**at) < window);
@@ -288,6 +310,26 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_learnt_in_a_bad_moment_grows_with_one_mail_in_hand() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.accepted(start, start);
+        let mut now = start + Duration::from_secs(100);
+        pace.throttled(start, start);
+        pace.accepted(now, now);
+        let learnt = pace.rate().unwrap();
+        let until = now + Duration::from_mins(2);
+        while now < until {
+            now += Duration::from_millis(20);
+            assert_eq!(pace.work_in_hand(now).map(|mails| mails.min(1)), Some(1));
+            if pace.available_for(1, now) == 1 {
+                assert!(pace.take(now));
+                pace.accepted(now, now);
+            }
+        }
+        assert!(learnt < 0.1 && pace.rate().unwrap() > 5.0, "{:?}", pace.rate());
+    }
+
+    #[test]
     fn mails_in_progress_during_a_throttle_count_once() {
         let (mut pace, start) = (pace(), Instant::now());
         pace.accepted(start, start);
@@ -298,6 +340,24 @@ mod tests {
         assert!(!pace.take(start + Duration::from_millis(900)));
         assert!(pace.take(start + Duration::from_millis(1_100)));
         assert!(!pace.take(start + Duration::from_millis(1_200)), "one mail asks");
+    }
+
+    #[test]
+    fn a_limit_per_minute_does_not_last_and_a_used_up_quota_does() {
+        for (accepted_after, expected) in [(60, false), (24 * 3_600, true)] {
+            let (mut pace, start) = (pace(), Instant::now());
+            let (mut now, mut probes, mut lasts) = (start, 0, false);
+            lasts |= pace.throttled(now, now);
+            while now.duration_since(start) < Duration::from_secs(accepted_after) && !lasts {
+                now += Duration::from_millis(20);
+                if pace.take(now) {
+                    probes += 1;
+                    lasts = pace.throttled(now, now);
+                }
+            }
+            assert_eq!(lasts, expected, "{accepted_after} s");
+            assert!(probes <= 10, "{probes} probes");
+        }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 //! Until a mail has been announced to the relay, its words cannot name a recipient, and they help the
 //! operator to fix the cause. From MAIL on they may (`421 <ada@example.org> …`), and they are stored with the
 //! one attempt they belong to. So from MAIL on a description has only phase, codes and class. Pages show even
-//! less: at AUTH a relay may repeat the rejected login.
+//! less at AUTH, where a relay may repeat the rejected login, and more of throttling that lasts.
 
 use std::time::Duration;
 
 use shared::trouble::WorkerTrouble;
 
 use super::phase::Phase;
-use super::scope::Scope;
+use super::reply_table::Scope;
 use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
@@ -27,11 +27,14 @@ pub(super) fn describe(answer: &Answer) -> String {
 }
 
 /// Describes the trouble in words that every administrator may read.
+///
+/// If throttling lasts, only the words tell a used-up quota from a rate. The recipient has been removed from
+/// them ([`super::evidence::without_recipient`]).
 pub(super) fn describe_for_pages(answer: &Answer) -> String {
-    if answer.phase == Phase::Auth {
-        codes(answer)
-    } else {
-        describe(answer)
+    match (answer.verdict, answer.code) {
+        (Verdict::SlowDown { .. }, Some(code)) => format!("{code} {} (at {})", answer.reply, answer.phase),
+        _ if answer.phase == Phase::Auth => codes(answer),
+        _ => describe(answer),
     }
 }
 
@@ -64,8 +67,9 @@ pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
         Some(Tls) => WorkerTrouble::RelayNotPrivate,
         Some(Auth) => WorkerTrouble::RelayRefusesLogin,
         Some(SenderRefused) => WorkerTrouble::RelayRefusesSender,
-        Some(Throttled) => WorkerTrouble::RelayAsksToWait,
-        Some(Policy | Quota | RelayingDenied) => WorkerTrouble::RelayTurnsAway,
+        // Both end by themselves. `refusal` distinguishes a used-up quota from throttling.
+        Some(Throttled | Quota) => WorkerTrouble::RelayAsksToWait,
+        Some(Policy | RelayingDenied) => WorkerTrouble::RelayTurnsAway,
         Some(Protocol) => WorkerTrouble::RelayUnreadable,
         // Without a class it is silence after a final dot. The other classes are about one mail, never about
         // the relay.
@@ -74,9 +78,14 @@ pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
 }
 
 /// The class of refusals of our sender, login or account that affect every mail. A login refused at AUTH is
-/// not among them: no mail has met it.
+/// not among them: no mail has met it. Throttling is not either, because it ends by itself.
 pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
-    let class = answer.class().filter(|_| answer.scope == Scope::Account)?;
+    let Verdict::RelayTrouble { class } = answer.verdict else {
+        return None;
+    };
+    if answer.scope != Scope::Account {
+        return None;
+    }
     (answer.phase >= Phase::Mail).then(|| class.as_str())
 }
 
@@ -132,6 +141,28 @@ mod tests {
     }
 
     #[test]
+    fn throttling_that_lasts_is_shown_with_its_words_and_is_no_refusal() {
+        let reply = |code, words: &str| {
+            let text = words.to_owned();
+            Answer::from_reply(Phase::Dot, &Reply { code, text })
+        };
+        let throttled = reply(454, "4.7.0 Daily message quota exceeded");
+        assert_eq!(
+            describe_for_pages(&throttled),
+            "454 4.7.0 Daily message quota exceeded (at dot)"
+        );
+        assert_eq!(
+            (refusal(&throttled), trouble(&throttled)),
+            (None, WorkerTrouble::RelayAsksToWait)
+        );
+        let used_up = reply(550, "5.4.5 Daily limit exceeded");
+        assert_eq!(
+            (refusal(&used_up), trouble(&used_up)),
+            (Some("quota"), WorkerTrouble::RelayAsksToWait)
+        );
+    }
+
+    #[test]
     fn trouble_is_classified_by_the_required_action() {
         use WorkerTrouble as Is;
         let of = |phase, code, words: &str| {
@@ -148,6 +179,7 @@ mod tests {
         assert_eq!(of(Phase::Mail, 451, "later"), Is::RelayAsksToWait);
         assert_eq!(of(Phase::Mail, 503, "what"), Is::RelayUnreadable);
         assert_eq!(of(Phase::Rcpt, 530, "login first"), Is::RelayRefusesLogin);
+        assert_eq!(of(Phase::Dot, 554, "5.7.705 too much"), Is::RelayTurnsAway);
         assert_eq!(
             lost(Phase::Connect, Lost::Broken("refused".to_owned())),
             Is::RelayUnreachable

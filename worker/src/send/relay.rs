@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use shared::config::is_loopback;
 use url::{Host, Url};
-use zeroize::Zeroizing;
 
-use super::auth::{self, Mechanism};
+use super::login::{Login, Mechanism};
 
 /// How the conversation is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +29,6 @@ pub struct RelayUrl {
     port: u16,
     login: Option<Login>,
     extra_root: Option<PathBuf>,
-}
-
-/// A user name and password. Never printed.
-#[derive(Clone)]
-pub(super) struct Login {
-    user: String,
-    password: Zeroizing<String>,
-    /// The mechanism, if the URL names one.
-    mechanism: Option<Mechanism>,
-    /// The forms in which AUTH transmits the password.
-    carried: Zeroizing<Vec<String>>,
 }
 
 /// What is wrong with an `SMTP_URL`. Never repeats text of the URL, since any part of a mistyped one may be
@@ -178,26 +166,6 @@ impl RelayUrl {
     }
 }
 
-impl Login {
-    pub(super) fn user(&self) -> &str {
-        &self.user
-    }
-
-    pub(super) fn password(&self) -> &str {
-        &self.password
-    }
-
-    /// The mechanism that the URL names.
-    pub(super) const fn mechanism(&self) -> Option<Mechanism> {
-        self.mechanism
-    }
-
-    /// Whether the relay's words repeat the password, in plain text or as sent with AUTH.
-    pub(super) fn appears_in(&self, words: &str) -> bool {
-        words.contains(&*self.password) || self.carried.iter().any(|form| words.contains(form))
-    }
-}
-
 fn host(url: &Url) -> Result<String, RelayUrlError> {
     match url.host() {
         Some(Host::Domain(name)) if !name.is_empty() => Ok(name.to_ascii_lowercase()),
@@ -240,16 +208,15 @@ fn login(url: &Url, server: (&str, u16), mechanism: Option<Mechanism>) -> Result
         ("", None) => Ok(None),
         ("", Some(_)) | (_, None) => Err(RelayUrlError::HalfALogin),
         (user, Some(password)) => {
-            let mut login = Login {
-                user: decode(user)?,
-                password: Zeroizing::new(decode(password)?),
-                mechanism,
-                carried: Zeroizing::default(),
-            };
-            if login.user.chars().chain(login.password.chars()).any(char::is_control) {
+            let login = Login::new(decode(user)?, decode(password)?, mechanism, server);
+            if login
+                .user()
+                .chars()
+                .chain(login.password().chars())
+                .any(char::is_control)
+            {
                 return Err(RelayUrlError::ControlCharacter);
             }
-            login.carried = Zeroizing::new(auth::carried(&login, server));
             Ok(Some(login))
         }
     }
@@ -282,7 +249,7 @@ impl fmt::Display for RelayUrl {
         };
         write!(f, "{scheme}://")?;
         if let Some(login) = &self.login {
-            write!(f, "{}:***@", login.user)?;
+            write!(f, "{}:***@", login.user())?;
         }
         f.write_str(&self.server())?;
         match self.security {

@@ -1,13 +1,15 @@
-//! Mail that is not offered to the relay for a while: to one domain, or of one batch.
+//! Mail that is not offered to the relay for a while: to one domain, of one batch, or of the interactive lane.
 //!
 //! A domain whose mail gets `421` or no answer would otherwise use up the connections that all mail needs,
 //! and a relay that has not accepted any mail yet would be judged by that domain alone. A batch whose content
-//! the relay refuses is set aside until it is paused. The pauses double; accepted mail ends them. Pure: the
-//! time is an argument.
+//! the relay refuses is set aside until it is paused. Interactive mail is never paused, so that each waiting
+//! mail would probe a used-up quota; it is set aside as a whole. The pauses double; accepted mail ends them.
+//! Pure: the time is an argument.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use shared::batch::Lane;
 use uuid::Uuid;
 
 /// Consecutive failures, on a relay that accepts other mail, after which a domain is set aside.
@@ -17,6 +19,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Longer pauses would delay mail after its domain has recovered.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+
+/// The same for interactive mail. It is set aside because of our account, as for a quota that is refilled after
+/// hours, or because of its content.
+const LONGEST_INTERACTIVE_PAUSE: Duration = Duration::from_mins(5);
 
 /// Maximum number of entries. More would be trouble of the relay itself.
 const MOST: usize = 1_024;
@@ -28,6 +34,25 @@ pub(super) enum Part {
     Domain(String),
     /// Mail of this batch.
     Batch(Uuid),
+    /// Mail of the interactive lane.
+    Interactive,
+}
+
+impl Part {
+    /// The batch of a bulk mail, and the lane of an interactive one.
+    pub(super) const fn of(lane: Lane, batch: Uuid) -> Self {
+        match lane {
+            Lane::Interactive => Self::Interactive,
+            Lane::Bulk => Self::Batch(batch),
+        }
+    }
+
+    const fn longest_pause(&self) -> Duration {
+        match self {
+            Self::Domain(_) | Self::Batch(_) => LONGEST_PAUSE,
+            Self::Interactive => LONGEST_INTERACTIVE_PAUSE,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -56,7 +81,9 @@ impl SetAside {
         // Mails that were being sent when the pause began do not lengthen it.
         let is_aside = entry.until.is_some_and(|until| until > now);
         if !is_aside && (is_sole || was_aside || entry.troubles >= PATIENCE) {
-            let next = entry.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
+            let next = entry
+                .pause
+                .map_or(FIRST_PAUSE, |pause| (pause * 2).min(part.longest_pause()));
             (entry.pause, entry.until) = (Some(next), Some(now + next));
         }
         was_aside
@@ -116,6 +143,21 @@ mod tests {
         aside.end(&domain());
         assert!(!aside.trouble(&domain(), false, now));
         assert_eq!(aside.remaining(&domain(), now), None);
+    }
+
+    #[test]
+    fn refused_interactive_mail_is_tried_every_five_minutes_at_last() {
+        let (mut aside, mut now) = (SetAside::default(), Instant::now());
+        let part = Part::of(Lane::Interactive, Uuid::from_u128(1));
+        assert_eq!(part, Part::of(Lane::Interactive, Uuid::from_u128(2)));
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            aside.begin(&part, now);
+            let pause = aside.remaining(&part, now).unwrap();
+            pauses.push(pause.as_secs());
+            now += pause;
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300]);
     }
 
     #[test]

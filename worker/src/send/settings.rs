@@ -100,8 +100,14 @@ pub struct Settings {
     pub hold_alone: Duration,
     /// First pause before a failing relay is probed.
     pub first_probe: Duration,
-    /// The pauses double up to this one.
+    /// The pauses double up to this one. A relay that has recovered gets no mail until it is probed, and a probe
+    /// costs it one connection per worker.
     pub longest_probe: Duration,
+    /// The same while the relay refuses us with a 5xx reply, or refuses our login, sender or account: an operator has
+    /// to change something, and some relays extend a block with every attempt.
+    pub longest_refused_probe: Duration,
+    /// The same while the account's quota is used up.
+    pub longest_quota_probe: Duration,
 }
 
 /// How much longer a doubt lasts if the relay replied. It is more likely short of connections than down, and
@@ -129,7 +135,9 @@ impl Settings {
             hold_limit: Duration::from_secs(15),
             hold_alone: Duration::from_secs(1),
             first_probe: Duration::from_secs(1),
-            longest_probe: Duration::from_mins(1),
+            longest_probe: Duration::from_secs(5),
+            longest_refused_probe: Duration::from_mins(1),
+            longest_quota_probe: Duration::from_mins(10),
         }
     }
 }

@@ -12,17 +12,13 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use shared::batch::Lane;
 use shared::failpoint::{self, Point, reach};
 use tokio::time::{timeout, timeout_at};
-use uuid::Uuid;
 
-use super::admission::Permit;
 use super::connection::Connection;
-use super::envelope::Envelope;
-use super::outbox::Queued;
 use super::phase::Phase;
 use super::reply::{Lost, Reply, ReplyResult};
+use super::shipment::{Queued, Shipment};
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
 
@@ -35,27 +31,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long an envelope that was sent ahead waits for the dot before it. Then its mail is sent on another
 /// connection, so that one slow mail holds up no other.
 const AHEAD_WAITS: Duration = Duration::from_secs(1);
-
-/// A composed mail and the callbacks of its delivery.
-pub trait Shipment: Send + Sync + Sized + 'static {
-    /// Sender and recipient.
-    fn envelope(&self) -> &Envelope;
-    /// The message in wire form: CRLF line endings, dots doubled (RFC 5321, 4.5.2), `.\r\n` at the end.
-    fn wire(&self) -> &[u8];
-    /// Octets of the message itself, as declared with SIZE (RFC 1870, 3).
-    fn size(&self) -> usize;
-    /// Its lane.
-    fn lane(&self) -> Lane;
-    /// The batch it belongs to.
-    fn batch(&self) -> Uuid;
-    /// Takes the permit from the mail, if it has one. The answer is held until others show its scope, and
-    /// another mail may be claimed meanwhile.
-    fn take_place(&mut self) -> Option<Permit<Self>>;
-    /// Called immediately before the body; `false` holds the mail back.
-    fn may_start_body(&self) -> bool;
-    /// Receives the answer. Called once, or never if the connection's task panics.
-    fn finish(self, answer: Answer);
-}
 
 /// A command of the envelope.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,7 +143,11 @@ impl Connection {
             has_recipient |= *command == Command::Recipient && reply.is_completion();
             is_open = reply.is_go_ahead();
             if reply.is_refusal() && refusal.is_none() {
-                refusal = Some(Answer::from_reply_about(mail.envelope(), phase, &reply));
+                let mut answer = Answer::from_reply_about(mail.envelope(), phase, &reply);
+                if *command == Command::Recipient && self.is_login_unused() {
+                    answer.suspect_login();
+                }
+                refusal = Some(answer);
             }
             if reply.code == 421 {
                 return refusal;
@@ -182,6 +161,13 @@ impl Connection {
             return refusal;
         }
         self.check_silence()
+    }
+
+    /// Whether the relay offers a login and the URL has none. Submission services then refuse recipients.
+    fn is_login_unused(&self) -> bool {
+        let capabilities = &self.capabilities;
+        let is_offered = capabilities.mechanism.is_some() || !capabilities.for_tokens.is_empty();
+        is_offered && self.dialogue.terms.relay.login().is_none()
     }
 
     /// Fails if the relay has sent something before the body: it is not the answer to the body.

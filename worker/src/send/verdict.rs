@@ -11,14 +11,14 @@
 //! spends no attempt. Sending again what has arrived is a nuisance: silence after the dot is
 //! [`Verdict::Unsure`] and recorded as such.
 //!
-//! The table in [`super::scope`] defines what each refusal is about and what it means.
+//! The table in [`super::reply_table`] defines what each refusal is about and what it means.
 
 use std::time::Duration;
 
 use super::envelope::Envelope;
 use super::phase::Phase;
 use super::reply::{Lost, Reply};
-use super::scope::{self, Scope};
+use super::reply_table::{self, Consequence, Scope};
 use super::trouble::TroubleClass;
 
 /// What an answer means for the mail.
@@ -71,6 +71,8 @@ pub struct Answer {
     pub scope: Scope,
     /// How long a mail that spends no attempt waits, if known.
     pub retry_after: Option<Duration>,
+    /// Whether a missing login may be the reason.
+    lacks_login: bool,
 }
 
 impl Answer {
@@ -94,6 +96,19 @@ impl Answer {
             reply: presentable(&reply.on_one_line()),
             scope,
             retry_after: None,
+            lacks_login: false,
+        }
+    }
+
+    /// Records that the relay offers a login that was not used. A refusal of all recipients is then taken for
+    /// a demand for it.
+    pub(super) fn suspect_login(&mut self) {
+        self.lacks_login = true;
+        let denied = Verdict::RelayTrouble {
+            class: TroubleClass::RelayingDenied,
+        };
+        if self.verdict == denied {
+            self.become_the_accounts();
         }
     }
 
@@ -105,16 +120,17 @@ impl Answer {
     /// Turns a refusal into an account-wide one, which spends no attempt.
     pub(super) fn become_the_accounts(&mut self) {
         if let Some(class) = self.class() {
+            let class = if self.lacks_login { TroubleClass::Auth } else { class };
             (self.verdict, self.scope) = (Verdict::RelayTrouble { class }, Scope::Account);
         }
     }
 
-    /// Turns a deferral into a rate limit.
+    /// Lets a throttled mail wait for this time. A deferral becomes a rate limit.
     pub(super) fn slow_down(&mut self, retry_after: Duration) {
-        if let Some(class) = self.class() {
+        if let Verdict::TryLater { class } = self.verdict {
             (self.verdict, self.scope) = (Verdict::SlowDown { class }, Scope::Account);
-            self.retry_after = Some(retry_after);
         }
+        self.retry_after = Some(retry_after);
     }
 
     /// Turns a refusal of undecided scope into one that is retried, because the worker stops.
@@ -160,6 +176,7 @@ impl Answer {
             reply,
             scope: Scope::Relay,
             retry_after: None,
+            lacks_login: false,
         }
     }
 
@@ -180,8 +197,16 @@ fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> (Scope, Verdict) {
     if phase == Phase::Dot && reply.is_completion() {
         return (Scope::Recipient, Verdict::Accepted);
     }
-    let silence = || (Scope::Relay, judge_silence(phase, &Lost::Garbled(String::new())));
-    scope::judge(phase, reply, names_sender).unwrap_or_else(silence)
+    let Some((scope, class, consequence)) = reply_table::judge(phase, reply, names_sender) else {
+        return (Scope::Relay, judge_silence(phase, &Lost::Garbled(String::new())));
+    };
+    let verdict = match consequence {
+        Consequence::Fail => Verdict::Refused { class },
+        Consequence::Retry => Verdict::TryLater { class },
+        Consequence::SlowDown => Verdict::SlowDown { class },
+        Consequence::HoldBack => Verdict::RelayTrouble { class },
+    };
+    (scope, verdict)
 }
 
 /// The decision table for silence and for words that are not a reply.

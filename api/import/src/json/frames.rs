@@ -3,6 +3,9 @@
 //! `serde_json` reads a whole array or a whole value from a stream, and a value may be as long as the upload. Splitting
 //! first limits memory to one element and lets the caller pull. Only brackets and quotation marks are examined here;
 //! `serde_json` checks whether an element is valid JSON.
+//!
+//! With a `DeserializeSeed` over the sequence, `serde_json` would push the elements, while callers pull rows as from
+//! any other kind of file, and would pass on a text only when all of it is in memory.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 

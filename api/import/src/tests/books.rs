@@ -7,7 +7,7 @@ use std::io::{Cursor, Seek as _, Write as _};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::super::{Directions, FileFault, Limits, Line, Sheet};
+use super::super::{Directions, FileFault, Limits, Line, ParsedFile};
 
 /// A file on disk with these bytes.
 pub(super) fn on_disk(bytes: &[u8]) -> File {
@@ -18,12 +18,12 @@ pub(super) fn on_disk(bytes: &[u8]) -> File {
 }
 
 /// The sheet and all lines of a file of any kind, or its fault.
-pub(super) fn open(bytes: &[u8], sheet: Option<&str>) -> Result<(Sheet, Vec<Line>), FileFault> {
+pub(super) fn open(bytes: &[u8], sheet: Option<&str>) -> Result<(ParsedFile, Vec<Line>), FileFault> {
     let directions = Directions {
         sheet: sheet.map(str::to_owned),
         ..Directions::default()
     };
-    let (sheet, mut lines) = Sheet::open(on_disk(bytes), &directions, Limits::default())?;
+    let (sheet, mut lines) = ParsedFile::open(on_disk(bytes), &directions, Limits::default())?;
     let rows = lines.chunk(usize::MAX, usize::MAX)?;
     assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
     Ok((sheet, rows))

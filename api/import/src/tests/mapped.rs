@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::books::on_disk;
 use crate::{
-    Directions, FileFault, Limits, Line, Mapping, Person, Preview, RememberedMapping, RowRules, Sheet, sorted_keys,
+    Directions, FileFault, Limits, Line, Mapping, ParsedFile, Person, Preview, RememberedMapping, RowRules, sorted_keys,
 };
 
 fn mapping(text: serde_json::Value) -> Mapping {
@@ -20,7 +20,7 @@ fn directions(text: serde_json::Value) -> Directions {
 }
 
 fn people(text: &str, directions: &Directions, rules: RowRules) -> Result<Vec<Person>, FileFault> {
-    let (_, lines) = Sheet::open(on_disk(text.as_bytes()), directions, Limits::default())?;
+    let (_, lines) = ParsedFile::open(on_disk(text.as_bytes()), directions, Limits::default())?;
     let person = |line| match line {
         Ok(Line::Person(person)) => person,
         other => panic!("{other:?}"),
@@ -132,6 +132,26 @@ fn a_preview_has_the_columns_with_their_first_values() {
         ["ana@example.org", "bo@example.org", "cy@example.org"]
     );
     assert_eq!(preview.samples[1], ["Blue", "Red", "Red"]);
+}
+
+#[test]
+fn a_column_behind_the_header_is_offered_and_filled_where_it_is_chosen() {
+    let text = "email,first name\nana@example.org,Ana,Sales\nbo@example.org,Bo\n";
+
+    let preview = Preview::of(on_disk(text.as_bytes()), None, Limits::default()).unwrap();
+    let chosen = people(text, &directions(json!({ "C": "department" })), RowRules::default()).unwrap();
+    let left = people(text, &directions(json!({ "C": null })), RowRules::default()).unwrap();
+
+    assert_eq!(preview.header, ["email", "first name", ""]);
+    assert_eq!(preview.samples[2], ["Sales"]);
+    assert_eq!(chosen[0].fields.get("department").map(String::as_str), Some("Sales"));
+    assert!(chosen[1].fields.is_empty() && left[0].fields.is_empty());
+    let far = people(text, &directions(json!({ "D": null })), RowRules::default());
+    assert_eq!(
+        far.unwrap_err().code(),
+        "blank_header",
+        "no value is dropped without a word"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The exact sentence for each row that is rejected.
 
-use super::super::{Limits, Line, Problem, Sheet};
+use super::super::{Limits, Line, ParsedFile, Problem};
 use super::{file, people, problem, rejected};
 
 /// Refused cells: the header, the cell, the code, the sentence.
@@ -176,7 +176,7 @@ fn all_problems_of_a_row_are_reported_with_its_cells() {
 #[test]
 fn a_duplicate_user_is_reported_with_the_first_row() {
     let (sheet, mut lines) =
-        Sheet::open_csv(file("Team,E-Mail,,Problem\nx,ADA@example.org,,y\n"), Limits::default()).unwrap();
+        ParsedFile::open_csv(file("Team,E-Mail,,Problem\nx,ADA@example.org,,y\n"), Limits::default()).unwrap();
     let Some(Ok(Line::Person(person))) = lines.next() else {
         panic!("the row is in order");
     };

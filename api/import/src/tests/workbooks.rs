@@ -2,7 +2,7 @@
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
-use super::super::{Directions, HELP_SHEET, Limits, Line, Sheet};
+use super::super::{Directions, HELP_SHEET, Limits, Line, ParsedFile};
 use super::all_people;
 use super::books::{archive, compound, ods, open, record, xls, xlsx};
 
@@ -264,7 +264,7 @@ fn a_file_that_is_no_spreadsheet_is_rejected_with_its_type() {
         assert_eq!(fault.code(), code, "{fault}");
     }
     assert!(
-        matches!(Sheet::open(super::books::on_disk(b"email\na@b.co\n"), &Directions::default(), Limits::default()), Ok((sheet, _)) if sheet.format == "csv")
+        matches!(ParsedFile::open(super::books::on_disk(b"email\na@b.co\n"), &Directions::default(), Limits::default()), Ok((sheet, _)) if sheet.format == "csv")
     );
 }
 

@@ -1,6 +1,6 @@
 //! Files as other programs write them: their headers, the rows above them, and damaged values.
 
-use super::super::{Limits, Line, Person, RowRules, Sheet};
+use super::super::{Limits, Line, ParsedFile, Person, RowRules};
 use super::{all_people, file, read};
 
 /// Headers of other programs, and what each column fills.
@@ -138,7 +138,7 @@ const HEADERS: &[(&str, &str, &[&str])] = &[
 #[test]
 fn the_headers_of_other_programs_are_understood() {
     for (program, header, fields) in HEADERS {
-        let (sheet, _) = Sheet::open_csv(file(format!("{header}\n{}\n", "x".to_owned())), Limits::default())
+        let (sheet, _) = ParsedFile::open_csv(file(format!("{header}\n{}\n", "x".to_owned())), Limits::default())
             .unwrap_or_else(|fault| panic!("{program}: {fault}"));
 
         let read: Vec<String> = sheet
@@ -329,7 +329,7 @@ fn other_damage_is_doubtful_with_a_suggestion() {
 #[test]
 fn accepted_doubtful_values_are_imported_unchanged() {
     let text = "email,first name,team\nada@gmial.com,JosÃ©,NULL\nbob@example.con,Bob,x\n";
-    let (_, lines) = Sheet::open_csv(file(text), Limits::default()).unwrap();
+    let (_, lines) = ParsedFile::open_csv(file(text), Limits::default()).unwrap();
 
     let lines: Vec<Line> = lines
         .with_rules(RowRules {

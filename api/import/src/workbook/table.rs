@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::SheetRead;
-use crate::export::safe_cell;
+use crate::safe_csv::safe_cell;
 use crate::text::{is_unseen, letter};
 use crate::{FileFault, Limits};
 

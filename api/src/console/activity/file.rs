@@ -1,30 +1,34 @@
 //! Activity as a CSV file.
 
-use super::{Look, batch_word, state_words};
-use crate::console::sheet::{GROUP, csv};
-use crate::problem::Problem;
-use crate::query::Query;
-use crate::state::Api;
-use crate::status_words::status;
+use super::{ActivityQuery, batch_word, state_words};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels::status;
+use crate::console::csv_response::{GROUP, csv};
+use crate::http::query::Query;
 use axum::extract::State;
 use axum::response::Response;
 use shared::delivery::DeliveryState;
 use shared::store::activity::{self, Sending};
+use shared::store::cursor::PageCursor;
 use shared::store::deliveries::Delivery;
-use shared::store::ledger::{self, Turn};
+use shared::store::ledger;
 use std::io;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Exports everything that this search and these filters match.
-pub(in crate::console) async fn show(State(api): State<Api>, Query(look): Query<Look>) -> Result<Response, Problem> {
-    Ok(match look.search().map(str::to_owned) {
+pub(in crate::console) async fn show(
+    State(api): State<AppState>,
+    Query(list_query): Query<ActivityQuery>,
+) -> Result<Response, Problem> {
+    Ok(match list_query.search().map(str::to_owned) {
         Some(search) => mails(api, search),
-        None => batches(api, &look),
+        None => batches(api, &list_query),
     })
 }
 
-fn mails(api: Api, search: String) -> Response {
+fn mails(api: AppState, search: String) -> Response {
     let header = [
         "Email",
         "Email address",
@@ -58,7 +62,7 @@ fn mail_line(row: Delivery) -> Vec<String> {
     ]
 }
 
-fn batches(api: Api, look: &Look) -> Response {
+fn batches(api: AppState, list_query: &ActivityQuery) -> Response {
     let header = [
         "Email",
         "Email address",
@@ -74,17 +78,17 @@ fn batches(api: Api, look: &Look) -> Response {
         "Finished (UTC)",
         "Reference",
     ];
-    let filter = look.filter();
-    let read = move |turn| {
+    let filter = list_query.filter();
+    let read = move |cursor| {
         let api = api.clone();
         async move {
-            let rows = activity::list(&api.db, filter, turn, GROUP).await;
+            let rows = activity::list(&api.db, filter, cursor, GROUP).await;
             let rows = rows.map_err(io::Error::other)?;
-            let next = rows.last().map(|last| Turn::After(last.id));
+            let next = rows.last().map(|last| PageCursor::After(last.id));
             Ok((rows.iter().map(batch_line).collect(), next))
         }
     };
-    csv("activity", header.map(str::to_owned).to_vec(), Turn::Start, read)
+    csv("activity", header.map(str::to_owned).to_vec(), PageCursor::Start, read)
 }
 
 fn batch_line(row: &Sending) -> Vec<String> {

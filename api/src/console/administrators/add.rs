@@ -3,12 +3,13 @@
 use super::super::access;
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
-use super::super::once;
+use super::super::one_time_secret;
 use super::super::respond::{page, page_as};
 use super::super::session::Administrator as Reader;
 use super::link;
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::idempotent::Success;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -38,18 +39,18 @@ struct Faults {
 
 /// The added administrator, or why none was added.
 enum Outcome {
-    Made(once::Made),
+    Made(one_time_secret::Made),
     Again,
     AddressTaken,
     NameTaken(String),
 }
 
 /// Shows the form.
-pub(in super::super) async fn ask(State(api): State<Api>, reader: Reader) -> Result<Response, Problem> {
+pub(in super::super) async fn ask(State(api): State<AppState>, reader: Reader) -> Result<Response, Problem> {
     page(&form(&api, &reader, &Fields::default(), Faults::default()).await)
 }
 
-async fn form(api: &Api, reader: &Reader, fields: &Fields, faults: Faults) -> NewPage {
+async fn form(api: &AppState, reader: &Reader, fields: &Fields, faults: Faults) -> NewPage {
     let frame = reader.frame(api, Place::Manage, "Add an administrator").await;
     let token = fields.text("token");
     NewPage {
@@ -61,7 +62,7 @@ async fn form(api: &Api, reader: &Reader, fields: &Fields, faults: Faults) -> Ne
         email: fields.trimmed("email").to_owned(),
         name: fields.trimmed("name").to_owned(),
         token: if token.is_empty() {
-            once::token()
+            one_time_secret::token()
         } else {
             token.to_owned()
         },
@@ -70,7 +71,11 @@ async fn form(api: &Api, reader: &Reader, fields: &Fields, faults: Faults) -> Ne
 }
 
 /// Adds the administrator and shows their link.
-pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields: Fields) -> Result<Response, Problem> {
+pub(in super::super) async fn add(
+    State(api): State<AppState>,
+    reader: Reader,
+    fields: Fields,
+) -> Result<Response, Problem> {
     let (address, mut faults) = judged(&fields);
     let Some(address) = address.filter(|_| faults.name.is_none()) else {
         return page_as(
@@ -135,12 +140,16 @@ fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
     (address, faults)
 }
 
-async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
-    let once = once::form(&reader.caller(), "add administrator", token)?;
+async fn admit(api: &AppState, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
+    let once = one_time_secret::form(&reader.caller(), "add administrator", token)?;
     let (db, reader) = (api.db.clone(), reader.clone());
     api.to_the_end(async move {
         let mut transaction = access::begin(&db, &reader).await?;
-        if once.answered::<once::Made>(&mut transaction).await?.is_some() {
+        if once
+            .answered::<one_time_secret::Made>(&mut transaction)
+            .await?
+            .is_some()
+        {
             return Ok(Outcome::Again);
         }
         let id = match administrators::add(&mut transaction, &new).await? {
@@ -155,8 +164,8 @@ async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -
             details: serde_json::json!({ "name": new.name }),
         };
         audit::note(&mut transaction, &act).await?;
-        let made = once::Made { id };
-        once.commit(&db, transaction, StatusCode::OK, &made).await?;
+        let made = one_time_secret::Made { id };
+        once.commit(&db, transaction, Success::Done, &made).await?;
         info!(administrator.id = %id, "Added an administrator");
         Ok(Outcome::Made(made))
     })

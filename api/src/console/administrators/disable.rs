@@ -2,15 +2,15 @@
 
 use super::super::access;
 use super::super::fields::Fields;
+use super::super::format::{Moment, moment, some};
 use super::super::frame::{Frame, Place};
 use super::super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::super::session::Administrator as Reader;
-use super::super::words::{Moment, moment, some};
 use super::one::note;
 use super::{PATH, get};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -50,7 +50,7 @@ impl From<Entry> for Key {
 }
 
 /// The administrator with this id, unless that is the reader.
-async fn another(api: &Api, reader: &Reader, id: Uuid) -> Result<Administrator, Problem> {
+async fn another(api: &AppState, reader: &Reader, id: Uuid) -> Result<Administrator, Problem> {
     let known = get(api, id).await?;
     if id == reader.id {
         return Err(Problem::conflict(
@@ -63,7 +63,7 @@ async fn another(api: &Api, reader: &Reader, id: Uuid) -> Result<Administrator, 
 
 /// Asks for confirmation.
 pub(in super::super) async fn consider(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Reader,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -88,7 +88,7 @@ pub(in super::super) async fn consider(
 ///
 /// Keys created after the page was shown are revoked too.
 pub(in super::super) async fn disable(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Reader,
     Path(id): Path<Uuid>,
     fields: Fields,

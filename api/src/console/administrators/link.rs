@@ -7,14 +7,14 @@ use super::super::access;
 use super::super::choose_password;
 use super::super::fields::Fields;
 use super::super::frame::Place;
-use super::super::once::{self, SecretTexts};
+use super::super::one_time_secret::{self, SecretTexts};
 use super::super::session::{self, Administrator as Reader};
 use super::{PATH, get};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::app::idempotent::Success;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::query::Path;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::administrators::{self, RESET_LINK};
 use shared::store::audit::{self, Act, Action};
@@ -31,7 +31,7 @@ pub(super) struct Link {
 }
 
 /// Generates a link, and the digest of its token to store.
-pub(super) fn make(api: &Api) -> Result<(Link, Vec<u8>), Problem> {
+pub(super) fn make(api: &AppState) -> Result<(Link, Vec<u8>), Problem> {
     let (token, digest) = session::make_token()?;
     let code = Zeroizing::new(token);
     let address = format!("{}{}#{}", api.letters.public_url, choose_password::PATH, code.as_str());
@@ -41,7 +41,7 @@ pub(super) fn make(api: &Api) -> Result<(Link, Vec<u8>), Problem> {
 
 /// Renders the page that shows the link.
 pub(super) async fn shown(
-    api: &Api,
+    api: &AppState,
     reader: &Reader,
     title: String,
     link: Option<Link>,
@@ -66,12 +66,12 @@ pub(super) async fn shown(
         back_label: "Go to their page",
     };
     let (address, code) = link.map(|link| (link.address, link.code)).unzip();
-    once::shown_with_code(frame, address, code, texts)
+    one_time_secret::shown_with_code(frame, address, code, texts)
 }
 
 /// Invalidates the password and sessions of an administrator who lost the password, and generates a link.
 pub(in super::super) async fn reset(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Reader,
     Path(id): Path<Uuid>,
     fields: Fields,
@@ -84,12 +84,16 @@ pub(in super::super) async fn reset(
         ));
     }
     let (link, digest) = make(&api)?;
-    let once = once::form(&reader.caller(), "renew administrator", fields.text("token"))?;
+    let once = one_time_secret::form(&reader.caller(), "renew administrator", fields.text("token"))?;
     let (db, reader_then, name) = (api.db.clone(), reader.clone(), known.name.clone());
     let is_made = api
         .to_the_end(async move {
             let mut transaction = access::begin(&db, &reader_then).await?;
-            if once.answered::<once::Made>(&mut transaction).await?.is_some() {
+            if once
+                .answered::<one_time_secret::Made>(&mut transaction)
+                .await?
+                .is_some()
+            {
                 return Ok(false);
             }
             if !administrators::give_link(&mut transaction, id, &digest).await? {
@@ -105,7 +109,7 @@ pub(in super::super) async fn reset(
                 details: serde_json::json!({ "name": name }),
             };
             audit::note(&mut transaction, &act).await?;
-            once.commit(&db, transaction, StatusCode::OK, &once::Made { id })
+            once.commit(&db, transaction, Success::Done, &one_time_secret::Made { id })
                 .await?;
             info!(administrator.id = %id, "Reset an administrator's password");
             Ok(true)

@@ -2,13 +2,13 @@
 
 use super::super::access;
 use super::super::frame::{Frame, Place};
-use super::super::once;
+use super::super::one_time_secret;
 use super::super::respond::{page, redirect_with_flash};
 use super::super::session::Administrator as Reader;
 use super::{PATH, Row, Standing, get};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -30,7 +30,7 @@ struct OnePage {
 
 /// Shows an administrator.
 pub(in super::super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Reader,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -39,7 +39,7 @@ pub(in super::super) async fn show(
     let name: String = byte_serialize(found.name.as_bytes()).collect();
     page(&OnePage {
         frame,
-        token: once::token(),
+        token: one_time_secret::token(),
         acts: format!("/console/audit?who={name}"),
         one: Row::of(found, &reader),
     })
@@ -47,7 +47,7 @@ pub(in super::super) async fn show(
 
 /// Enables a disabled administrator.
 pub(in super::super) async fn enable(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     reader: Reader,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {

@@ -1,6 +1,6 @@
 //! Labels for the actions in the audit log.
 
-use crate::console::words::{counted, some};
+use crate::console::format::{counted, some};
 use serde_json::Value;
 use shared::store::audit::Action;
 use shared::system_email::SystemEmailKind;
@@ -54,6 +54,14 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::ImportUndone, "Undid an import"),
             act(Action::FilterSaved, "Saved a filter"),
             act(Action::FilterDeleted, "Deleted a saved filter"),
+            act(Action::DoNotMailListAdded, "Added a do-not-mail list"),
+            act(Action::DoNotMailListChanged, "Changed a do-not-mail list"),
+            act(Action::DoNotMailListDeleted, "Deleted a do-not-mail list"),
+            act(Action::DoNotMailAddressesAdded, "Added addresses to a do-not-mail list"),
+            act(
+                Action::DoNotMailAddressRemoved,
+                "Removed an address from a do-not-mail list",
+            ),
             act(Action::UserAdded, "Added a user"),
             act(Action::UserChanged, "Changed a user"),
             act(Action::UserLocked, "Locked a user"),
@@ -170,6 +178,7 @@ impl About {
             "import" => ("Import", "/console/imports/"),
             "user" => ("User", "/console/users/"),
             "system_email" => ("System email", "/console/system-emails/"),
+            "do_not_mail_list" => ("Do-not-mail list", "/console/do-not-mail/"),
             "key" => ("API key", ""),
             other => (other, ""),
         };
@@ -208,6 +217,7 @@ pub(super) fn detail(details: &Value) -> String {
         ("restored", "user restored", "users restored"),
         ("kept", "user changed since", "users changed since"),
         ("users", "user", "users"),
+        ("addresses", "address", "addresses"),
         ("revoked", "password revoked", "passwords revoked"),
         ("already_used", "in use already", "in use already"),
         ("passwords_ended", "password ended", "passwords ended"),
@@ -231,6 +241,8 @@ pub(super) fn detail(details: &Value) -> String {
         ("asked_to_stop", "to decide whether to stop it"),
         ("never_expires", "never expires"),
         ("reads_audit_log", "may read the audit log"),
+        ("always", "left out of every batch"),
+        ("own_wording", "wording for this batch only"),
     ];
     let holds = |mark: &str| details.get(mark).and_then(Value::as_bool).unwrap_or_default();
     let marks = marks.into_iter().filter(|(mark, _)| holds(mark));

@@ -4,12 +4,12 @@
 //! the batch's current state.
 
 use super::address;
-use crate::batches::control::{BatchCommand, control};
+use crate::app::batches::control::{BatchCommand, control_batch};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::respond::redirect;
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Stops a batch during its hold.
 pub(in crate::console) async fn undo(
-    state: State<Api>,
+    state: State<AppState>,
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -30,7 +30,7 @@ pub(in crate::console) async fn undo(
 
 /// Ends the hold now.
 pub(in crate::console) async fn start(
-    state: State<Api>,
+    state: State<AppState>,
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -39,7 +39,7 @@ pub(in crate::console) async fn start(
 
 /// Pauses a batch.
 pub(in crate::console) async fn pause(
-    state: State<Api>,
+    state: State<AppState>,
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -48,7 +48,7 @@ pub(in crate::console) async fn pause(
 
 /// Resumes a batch.
 pub(in crate::console) async fn resume(
-    state: State<Api>,
+    state: State<AppState>,
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -56,7 +56,7 @@ pub(in crate::console) async fn resume(
 }
 
 async fn fulfil(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     command: BatchCommand,
@@ -67,12 +67,12 @@ async fn fulfil(
 
 /// Performs the action and waits up to [`PATIENCE`] for its effects.
 pub(super) async fn press(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     id: Uuid,
     command: BatchCommand,
 ) -> Result<(), Problem> {
-    if let Ok(result) = tokio::time::timeout(PATIENCE, control(api, id, &administrator.actor, command)).await {
+    if let Ok(result) = tokio::time::timeout(PATIENCE, control_batch(api, id, &administrator.actor, command)).await {
         result?;
     }
     Ok(())

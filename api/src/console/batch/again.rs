@@ -4,14 +4,14 @@
 //! selection's id is the idempotency key.
 
 use super::address;
-use super::part::Look;
-use crate::batches;
+use super::delivery_group::ListQuery;
+use crate::app::batches;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
 use crate::console::respond::{redirect, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
 use shared::delivery::DeliveryState;
@@ -20,16 +20,16 @@ use uuid::Uuid;
 
 /// Creates the selection and redirects to the check page.
 pub(in crate::console) async fn begin(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
     batches::get(&api, id).await?;
-    let look = Look {
+    let look = ListQuery {
         show: Some(fields.trimmed("show").to_owned()),
         why: Some(fields.trimmed("why").to_owned()),
-        ..Look::default()
+        ..ListQuery::default()
     };
     let states: Vec<DeliveryState> = look.part()?.map_or_else(Vec::new, |part| {
         let ended = part.states().iter().filter(|state| state.has_ended());

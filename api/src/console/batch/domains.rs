@@ -1,7 +1,7 @@
 //! The recipient domains whose emails are being retried.
 
-use crate::console::words::{Moment, clock, counted};
-use crate::status_words::status;
+use crate::app::status_labels::status;
+use crate::console::format::{Moment, clock, counted};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::slowdowns::Slowdowns;

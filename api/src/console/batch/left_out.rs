@@ -1,20 +1,20 @@
 //! People who were selected but left out, with the reasons.
 
 use super::{address, seen};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels;
+use crate::console::format::{Moment, counted, moment, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
-use crate::console::words::{Moment, counted, moment, some};
-use crate::problem::Problem;
-use crate::query::{Path, Query};
-use crate::state::Api;
-use crate::status_words;
+use crate::http::query::{Path, Query};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use shared::store::cursor::PageCursor;
 use shared::store::deliveries::{self, LeftOut};
-use shared::store::ledger::Turn;
 use uuid::Uuid;
 
 /// Rows per page.
@@ -23,7 +23,7 @@ const ROWS: usize = 50;
 /// Position in the list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::console) struct Leaf {
+pub(in crate::console) struct LeftOutQuery {
     after: Option<i64>,
     before: Option<i64>,
     page: Option<u32>,
@@ -64,27 +64,27 @@ impl Row {
                 name.to_owned()
             },
             email: if name.is_empty() { String::new() } else { email },
-            why: status_words::left_out(&left_out.reason),
+            why: status_labels::left_out(&left_out.reason),
             is_blocked: left_out.is_blocked,
         }
     }
 }
 
 pub(in crate::console) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
-    Query(leaf): Query<Leaf>,
+    Query(query): Query<LeftOutQuery>,
 ) -> Result<Response, Problem> {
     let (seen, _) = seen(&api, id).await?;
-    let turn = match (leaf.after, leaf.before) {
-        (Some(after), _) => Turn::After(after),
-        (None, Some(before)) => Turn::Before(before),
-        (None, None) => Turn::Start,
+    let cursor = match (query.after, query.before) {
+        (Some(after), _) => PageCursor::After(after),
+        (None, Some(before)) => PageCursor::Before(before),
+        (None, None) => PageCursor::Start,
     };
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
-    let mut found = deliveries::left_out(&api.db, id, turn, limit).await?;
-    let (has_more, is_backwards) = (found.len() > ROWS, matches!(turn, Turn::Before(_)));
+    let mut found = deliveries::left_out(&api.db, id, cursor, limit).await?;
+    let (has_more, is_backwards) = (found.len() > ROWS, matches!(cursor, PageCursor::Before(_)));
     found.truncate(ROWS);
     let dropped = seen.view.details_dropped_at.map(moment);
     if dropped.is_some() {
@@ -93,17 +93,21 @@ pub(in crate::console) async fn show(
     if is_backwards {
         found.reverse();
     }
-    let number = leaf.page.unwrap_or(1).max(1);
+    let number = query.page.unwrap_or(1).max(1);
     let step = |name: &str, row: Option<&LeftOut>, number: u32| {
         row.map_or_else(String::new, |row| {
             format!("{}/left-out?{name}={}&page={number}", address(id), row.id)
         })
     };
-    let has_previous = if is_backwards { has_more } else { turn != Turn::Start };
+    let has_previous = if is_backwards {
+        has_more
+    } else {
+        cursor != PageCursor::Start
+    };
     let left_out = &seen.view.left_out;
     let mut reasons: Vec<_> = left_out
         .iter()
-        .map(|(reason, count)| (status_words::left_out(reason), *count))
+        .map(|(reason, count)| (status_labels::left_out(reason), *count))
         .collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let mut title = some(seen.view.counts.left_out, "person left out", "people left out");

@@ -3,14 +3,14 @@
 //! It is rendered from one count that all viewers share (`watch.rs`): with the page, and again whenever the count
 //! changes.
 
+use super::counts::{Figure, Group, LedgerCounts, pace, troubles};
+use super::delivery_group::ListQuery;
 use super::domains::{Domain, domains};
-use super::part::Look;
-use super::sums::{Figure, Group, Sums, pace, troubles};
-use crate::console::words::{Moment, asker, clock, counted, lasting, moment, some};
-use crate::status_words::before_resuming;
-use crate::watch::Seen;
+use crate::app::status_labels::before_resuming;
+use crate::app::watch::Seen;
+use crate::console::format::{Moment, asker, clock, counted, lasting, moment, some};
 use askama::Template;
-use shared::batch::{BatchState, Brake};
+use shared::batch::{BatchState, PauseCause};
 use shared::system_email::SystemEmailKind;
 use std::borrow::Borrow;
 use time::OffsetDateTime;
@@ -32,7 +32,7 @@ pub(super) struct LivePart {
 /// The part of a page's frame that forms need.
 pub(super) struct Carried {
     /// The CSRF token.
-    pub(super) proof: String,
+    pub(super) csrf_token: String,
 }
 
 /// Data for the template.
@@ -44,7 +44,7 @@ pub(in crate::console) struct Live {
     /// Whether its details were deleted and only totals remain.
     pub(super) is_dropped: bool,
     pub(super) kind: SystemEmailKind,
-    pub(super) sums: Sums,
+    pub(super) sums: LedgerCounts,
     pub(super) figures: Vec<Figure>,
     /// Query value of the part that the list below shows.
     pub(super) shown: String,
@@ -85,9 +85,9 @@ pub(super) struct Stripe {
 
 impl Live {
     /// Builds the data from a count, for a reader with these list filters.
-    pub(in crate::console) fn of(seen: &Seen, look: &Look, selection: Option<Uuid>, now: OffsetDateTime) -> Self {
+    pub(in crate::console) fn of(seen: &Seen, look: &ListQuery, selection: Option<Uuid>, now: OffsetDateTime) -> Self {
         let view = &seen.view;
-        let sums = Sums::of(seen);
+        let sums = LedgerCounts::of(seen);
         // The figures of a stopped batch are final once nothing is left to send. The dispatcher sets the finish time
         // within a second.
         let is_stopped = view.state == BatchState::Stopped && sums.rest() + sums.sending == 0;
@@ -112,7 +112,11 @@ impl Live {
                 .expires_after_resume_seconds
                 .filter(|_| sums.waiting > 0)
                 .map(lasting),
-            before_resuming: view.brake.as_deref().and_then(Brake::from_name).map(before_resuming),
+            before_resuming: view
+                .brake
+                .as_deref()
+                .and_then(PauseCause::from_name)
+                .map(before_resuming),
             starts: Starts::at(view.start_at, now),
             finished: view.finished_at.map(|end| (moment(end), span(end))),
             selection,
@@ -170,7 +174,7 @@ impl Live {
 
     /// Progress in a short sentence, which screen readers announce.
     pub(super) fn announcement(&self) -> String {
-        let Sums { sent, owed, failed, .. } = &self.sums;
+        let LedgerCounts { sent, owed, failed, .. } = &self.sums;
         let failures = if *failed == 0 {
             String::new()
         } else {
@@ -216,7 +220,7 @@ impl Starts {
 }
 
 /// The segments of the progress bar. Every share above zero gets a visible width.
-fn stripes(sums: &Sums) -> Vec<Stripe> {
+fn stripes(sums: &LedgerCounts) -> Vec<Stripe> {
     let mut from = 0;
     let parts = [
         ("green", sums.sent),

@@ -1,13 +1,14 @@
 //! A batch's list of people, one page at a time.
 
-use super::part::{Look, Part, place_of};
-use crate::console::words::{Moment, moment};
-use crate::problem::Problem;
-use crate::state::Api;
-use crate::status_words::{NextStep, Status, status};
+use super::delivery_group::{DeliveryGroup, ListQuery, place_of};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels::{NextStep, Status, status};
+use crate::console::format::{Moment, moment};
+use shared::store::counts::StateCounts;
+use shared::store::cursor::PageCursor;
 use shared::store::deliveries::Delivery;
-use shared::store::ledger::{self, Turn};
-use shared::store::tally::Tally;
+use shared::store::ledger;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -99,26 +100,31 @@ pub(in crate::console) fn name_of(delivery: &Delivery) -> String {
 }
 
 /// Reads a page. If the totals show that the part is empty, Postgres is not queried.
-pub(in crate::console) async fn read(api: &Api, id: Uuid, look: &Look, tally: &Tally) -> Result<People, Problem> {
-    let of = |part: Part| -> i64 { part.states().iter().map(|state| tally.of(*state)).sum() };
+pub(in crate::console) async fn read(
+    api: &AppState,
+    id: Uuid,
+    look: &ListQuery,
+    tally: &StateCounts,
+) -> Result<People, Problem> {
+    let of = |part: DeliveryGroup| -> i64 { part.states().iter().map(|state| tally.of(*state)).sum() };
     let asked = look.part()?;
     let part = match asked {
         Some(part) => part,
-        None if of(Part::Trouble) > 0 && look.search().is_none() => Part::Trouble,
-        None => Part::Everyone,
+        None if of(DeliveryGroup::Trouble) > 0 && look.search().is_none() => DeliveryGroup::Trouble,
+        None => DeliveryGroup::Everyone,
     };
     let is_nobody = match part {
-        Part::Everyone => false,
-        Part::Twice => tally.unsure() == 0,
+        DeliveryGroup::Everyone => false,
+        DeliveryGroup::Twice => tally.unsure() == 0,
         _ => of(part) == 0,
     };
-    let turn = look.turn()?;
+    let cursor = look.cursor()?;
     let (mut found, has_more) = if is_nobody {
         (Vec::new(), false)
     } else {
-        page(api, id, look, part, turn).await?
+        page(api, id, look, part, cursor).await?
     };
-    let is_backwards = matches!(turn, Turn::Before(_));
+    let is_backwards = matches!(cursor, PageCursor::Before(_));
     if is_backwards {
         found.reverse();
     }
@@ -130,7 +136,11 @@ pub(in crate::console) async fn read(api: &Api, id: Uuid, look: &Look, tally: &T
         })
         .unwrap_or_default()
     };
-    let has_previous = if is_backwards { has_more } else { turn != Turn::Start };
+    let has_previous = if is_backwards {
+        has_more
+    } else {
+        cursor != PageCursor::Start
+    };
     let has_next = is_backwards || has_more;
     Ok(People {
         heading: heading(part, look),
@@ -151,20 +161,20 @@ pub(in crate::console) async fn read(api: &Api, id: Uuid, look: &Look, tally: &T
 
 /// The rows of a page in the order read, and whether more follow.
 async fn page(
-    api: &Api,
+    api: &AppState,
     id: Uuid,
-    look: &Look,
-    part: Part,
-    turn: Turn<(OffsetDateTime, Uuid)>,
+    look: &ListQuery,
+    part: DeliveryGroup,
+    cursor: PageCursor<(OffsetDateTime, Uuid)>,
 ) -> Result<(Vec<Delivery>, bool), Problem> {
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
     let (db, filter) = (api.db.clone(), look.filter(part));
     let mut found = api
         .to_the_end(async move {
             Ok(if part.is_of_trouble() {
-                ledger::trouble(&db, id, &filter, turn, limit).await?
+                ledger::trouble(&db, id, &filter, cursor, limit).await?
             } else {
-                ledger::list(&db, id, &filter, by_id(part, turn), limit).await?
+                ledger::list(&db, id, &filter, by_id(part, cursor), limit).await?
             })
         })
         .await?;
@@ -174,22 +184,22 @@ async fn page(
 }
 
 /// The cursor for a list ordered by id. It is reversed for a part that is listed from its end.
-fn by_id(part: Part, turn: Turn<(OffsetDateTime, Uuid)>) -> Turn<Uuid> {
-    match (turn, part.is_last_first()) {
-        (Turn::Start, false) => Turn::Start,
-        (Turn::Start, true) => Turn::Before(Uuid::max()),
-        (Turn::After((_, id)), false) | (Turn::Before((_, id)), true) => Turn::After(id),
-        (Turn::Before((_, id)), false) | (Turn::After((_, id)), true) => Turn::Before(id),
+fn by_id(part: DeliveryGroup, cursor: PageCursor<(OffsetDateTime, Uuid)>) -> PageCursor<Uuid> {
+    match (cursor, part.is_last_first()) {
+        (PageCursor::Start, false) => PageCursor::Start,
+        (PageCursor::Start, true) => PageCursor::Before(Uuid::max()),
+        (PageCursor::After((_, id)), false) | (PageCursor::Before((_, id)), true) => PageCursor::After(id),
+        (PageCursor::Before((_, id)), false) | (PageCursor::After((_, id)), true) => PageCursor::Before(id),
     }
 }
 
 /// The heading of the list: its reasons in words if it is filtered by reason.
-fn heading(part: Part, look: &Look) -> String {
+fn heading(part: DeliveryGroup, look: &ListQuery) -> String {
     let reasons = look.reasons();
     let words = part.states().iter().flat_map(|state| {
         let named = reasons
             .iter()
-            .filter(|reason| crate::status_words::has_words(*state, reason));
+            .filter(|reason| crate::app::status_labels::has_words(*state, reason));
         named.map(|reason| status(*state, Some(reason), shared::batch::BatchState::Running).word)
     });
     let mut words: Vec<&str> = words.collect();

@@ -2,17 +2,18 @@
 //! file can be imported again.
 
 use super::mails;
-use crate::batches;
-use crate::console::sheet::{GROUP, csv};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::status_words::{self, status};
+use crate::app::batches;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels::{self, status};
+use crate::console::csv_response::{GROUP, csv};
+use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
 use shared::batch::BatchState;
+use shared::store::cursor::PageCursor;
 use shared::store::deliveries::{self, LeftOut};
-use shared::store::ledger::{self, ReportLine, Turn};
+use shared::store::ledger::{self, ReportLine};
 use shared::store::users;
 use std::io;
 use time::format_description::well_known::Rfc3339;
@@ -25,7 +26,7 @@ enum Place {
 }
 
 /// Exports all selected people.
-pub(in crate::console) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+pub(in crate::console) async fn show(State(api): State<AppState>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     let batch = batches::get(&api, id).await?;
     let fields = users::field_names(&api.db).await?;
     let own = ["email", "first_name", "last_name"].map(str::to_owned);
@@ -51,13 +52,16 @@ pub(in crate::console) async fn show(State(api): State<Api>, Path(id): Path<Uuid
 }
 
 /// Exports the people who were left out.
-pub(in crate::console) async fn left_out(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+pub(in crate::console) async fn left_out(
+    State(api): State<AppState>,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
     batches::get(&api, id).await?;
     let header = ["email", "name", "Why left out"].map(str::to_owned).to_vec();
     let read = move |after| {
         let api = api.clone();
         async move {
-            let rows = deliveries::left_out(&api.db, id, Turn::After(after), GROUP).await;
+            let rows = deliveries::left_out(&api.db, id, PageCursor::After(after), GROUP).await;
             let rows = rows.map_err(io::Error::other)?;
             let next = rows.last().map(|last| last.id);
             let line = |row: LeftOut| {
@@ -65,7 +69,7 @@ pub(in crate::console) async fn left_out(State(api): State<Api>, Path(id): Path<
                 vec![
                     row.email.unwrap_or_default(),
                     name,
-                    status_words::left_out(&row.reason).to_owned(),
+                    status_labels::left_out(&row.reason).to_owned(),
                 ]
             };
             Ok((rows.into_iter().map(line).collect(), next))
@@ -75,7 +79,7 @@ pub(in crate::console) async fn left_out(State(api): State<Api>, Path(id): Path<
 }
 
 async fn group(
-    api: &Api,
+    api: &AppState,
     id: Uuid,
     batch: BatchState,
     fields: &[String],
@@ -96,7 +100,7 @@ async fn group(
             ))
         }
         Place::LeftOut(after) => {
-            let rows = deliveries::left_out(&api.db, id, Turn::After(after), GROUP).await;
+            let rows = deliveries::left_out(&api.db, id, PageCursor::After(after), GROUP).await;
             let rows = rows.map_err(io::Error::other)?;
             let next = rows.last().map(|last| Place::LeftOut(last.id));
             Ok((rows.into_iter().map(|row| left_out_line(row, fields)).collect(), next))
@@ -133,7 +137,7 @@ fn left_out_line(row: LeftOut, fields: &[String]) -> Vec<String> {
         row.name.unwrap_or_default().trim().to_owned(),
     ];
     line.resize(3 + fields.len(), String::new());
-    line.extend(["Left out".to_owned(), status_words::left_out(&row.reason).to_owned()]);
+    line.extend(["Left out".to_owned(), status_labels::left_out(&row.reason).to_owned()]);
     line.resize(3 + fields.len() + 6, String::new());
     line
 }

@@ -1,15 +1,15 @@
 //! Revoking the mailed passwords of a batch. An email cannot be recalled, but the password in it can be revoked.
 
 use super::{address, seen};
+use crate::app::credentials::revoke::{Revoked, Whose, revoke_passwords};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
+use crate::console::format::{counted, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::console::words::{counted, some};
-use crate::credentials::revoke::{Revoked, Whose, revoke_for};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -70,7 +70,7 @@ impl RevokePage {
 
 /// Asks for confirmation, with current figures.
 pub(in crate::console) async fn ask(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -88,13 +88,13 @@ pub(in crate::console) async fn ask(
 
 /// Revokes the passwords and reports the exact figures.
 pub(in crate::console) async fn revoke(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
     let include_used = fields.is_set("include_used");
-    let done = revoke_for(&api, &administrator.actor, Whose::Batch(id), include_used).await?;
+    let done = revoke_passwords(&api, &administrator.actor, Whose::Batch(id), include_used).await?;
     if done.revoked == 0 && done.mails_cancelled == 0 {
         return Ok(redirect_with_note(&address(id), &outcome(&done)));
     }

@@ -5,19 +5,19 @@
 //! that another administrator or an API client paused meanwhile, stays paused.
 
 use super::acts::press;
-use super::sums::Sums;
+use super::counts::LedgerCounts;
 use super::{address, mails};
-use crate::batches;
-use crate::batches::control::BatchCommand;
+use crate::app::batches;
+use crate::app::batches::control::BatchCommand;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::watch::Seen;
 use crate::console::batch::live::reason;
+use crate::console::format::counted;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::console::words::counted;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::watch::Seen;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -50,7 +50,7 @@ struct StopPage {
 
 /// First step: pauses the batch and asks for confirmation.
 pub(in crate::console) async fn ask(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -65,7 +65,7 @@ pub(in crate::console) async fn ask(
 
 /// Shows the confirmation page while the batch is paused. Otherwise the batch's page shows the outcome.
 pub(in crate::console) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -79,8 +79,8 @@ pub(in crate::console) async fn show(
     }
     let is_asked = batch.stop_asked_by.is_some() && batch.stop_asked_by == administrator.actor.kind.id();
     // Counted now: the shared count may be a second old and predate the pause.
-    let seen = Seen::of(&api, batch, shared::store::batches::LeftOutCounts::new()).await?;
-    let sums = Sums::of(&seen);
+    let seen = Seen::of(&api.db, batch, shared::store::batches::LeftOutCounts::new()).await?;
+    let sums = LedgerCounts::of(&seen);
     if sums.rest() == 0 {
         return Ok(nothing_left(id));
     }
@@ -103,7 +103,7 @@ pub(in crate::console) async fn show(
 /// Second step: stops the batch for good. If it was resumed meanwhile, it is paused and confirmed again, because the
 /// figures on the page are outdated.
 pub(in crate::console) async fn stop(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -119,7 +119,7 @@ pub(in crate::console) async fn stop(
 
 /// Does not stop. The batch resumes if this administrator's request paused it.
 pub(in crate::console) async fn carry_on(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {

@@ -1,13 +1,13 @@
 //! Live updates of a batch's page: its live part is rendered again whenever the shared count changes.
 
+use super::delivery_group::ListQuery;
 use super::live::{Carried, Live, LivePart};
-use super::part::Look;
-use crate::batches;
+use crate::app::batches;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::session::{self, Administrator};
-use crate::events::stream_of;
-use crate::problem::Problem;
-use crate::query::{Path, Query};
-use crate::state::Api;
+use crate::http::query::{Path, Query};
+use crate::http::stream_access::stream_of;
 use askama::Template as _;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -20,13 +20,13 @@ use uuid::Uuid;
 /// `turn` event, because the whole page must be loaded again. The stream ends with the session; the page then reloads
 /// and shows the sign-in form.
 pub(in crate::console) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
-    Query(look): Query<Look>,
+    Query(look): Query<ListQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     batches::get(&api, id).await?;
-    let listener = api.watches.listen(&api, id);
+    let listener = api.watches.listen(&api.db, &api.metrics, id);
     let (this, digest) = (api.clone(), administrator.digest().to_vec());
     let events = stream::unfold(
         (listener, administrator, look),
@@ -40,7 +40,7 @@ pub(in crate::console) async fn show(
                 let part = LivePart {
                     live: Live::of(&seen, &look, None, seen.at),
                     frame: Carried {
-                        proof: administrator.proof().to_owned(),
+                        csrf_token: administrator.csrf_token().to_owned(),
                     },
                 };
                 Event::default().event("live").data(part.render().unwrap_or_default())

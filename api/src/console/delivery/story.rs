@@ -3,7 +3,7 @@
 //! Replies of the relay are shown verbatim, as plain text because they are untrusted. A mail team asks for them.
 
 use crate::console::batch::live::reason;
-use crate::console::words::{Moment, asker, exact, lasting, moment};
+use crate::console::format::{Moment, asker, exact, lasting, moment};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::attempts::Attempt;

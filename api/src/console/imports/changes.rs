@@ -1,10 +1,10 @@
 //! What an import changes about existing users: old and new values.
 
 use super::faults::shortened;
-use super::words::{column_of, read_columns_of};
-use crate::imports::{ChangeView, changed_fields};
-use crate::problem::Problem;
-use crate::state::Api;
+use super::labels::{column_of, read_columns_of};
+use crate::app::imports::changes::{ChangeView, changed_fields};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use shared::store::imports::Import;
 use shared::store::imports::rows;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ pub(super) struct ChangedUser {
 }
 
 /// Reads the first changes of an import.
-pub(super) async fn of(api: &Api, import: &Import) -> Result<Changes, Problem> {
+pub(super) async fn of(api: &AppState, import: &Import) -> Result<Changes, Problem> {
     let found = rows::changes(&api.db, import.id, i64::try_from(SHOWN).unwrap_or(20)).await?;
     let read = read_columns_of(import);
     let value = |change: ChangeView| {

@@ -4,18 +4,18 @@ use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures};
 use super::how::How;
+use super::labels::{columns, is_spreadsheet, notes, read_columns_of, remedies};
 use super::upload::FileForm;
-use super::words::{columns, is_spreadsheet, notes, read_columns_of, remedies};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::console::format::{counted, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
-use crate::console::words::{counted, some};
-use crate::problem::Problem;
-use crate::state::Api;
 use askama::Template;
 use axum::response::Response;
 use shared::store::imports::rows::Rejects;
-use shared::store::imports::{Import, Totals};
+use shared::store::imports::{Import, ImportCounts};
 use uuid::Uuid;
 
 /// The page of a checked file.
@@ -24,7 +24,7 @@ use uuid::Uuid;
 struct CheckedPage {
     frame: Frame,
     id: Uuid,
-    totals: Totals,
+    totals: ImportCounts,
     figures: Vec<Figure>,
     remedies: Vec<String>,
     faulty: FaultyRows,
@@ -93,7 +93,7 @@ impl CheckedPage {
 }
 
 /// Shows the result of the check.
-pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+pub(super) async fn show(api: &AppState, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Check import: {}", import.file_name);
     let frame = administrator.frame(api, Place::Imports, title).await;
     let totals = import.totals.clone();

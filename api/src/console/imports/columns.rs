@@ -2,18 +2,18 @@
 
 mod line;
 
+use super::find::get;
 use super::how::How;
-use super::one::get;
 use super::template::FIELDS_MOST;
 use super::upload::PATIENCE;
+use crate::app::imports::staged::{Chosen, StagedImports};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, page_as, redirect, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::staged_import::{Chosen, StagedImports};
-use crate::state::Api;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -44,7 +44,7 @@ struct ColumnsPage {
 
 /// Shows the column mapping of a file that is not stored yet.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -57,7 +57,11 @@ pub(super) async fn show(
 }
 
 /// Shows the column mapping, filled in with suggestions.
-pub(super) async fn choose(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+pub(super) async fn choose(
+    api: &AppState,
+    administrator: &Administrator,
+    import: &Import,
+) -> Result<Response, Problem> {
     let preview = StagedImports::of(api).preview(import).await?;
     let mapping: Option<Mapping> = import
         .mapping
@@ -69,7 +73,7 @@ pub(super) async fn choose(api: &Api, administrator: &Administrator, import: &Im
 }
 
 async fn of(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     import: &Import,
     preview: &Preview,
@@ -97,7 +101,7 @@ async fn of(
 
 /// Checks the file again with the submitted column mapping.
 pub(super) async fn press(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     fields: Fields,

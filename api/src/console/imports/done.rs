@@ -4,18 +4,18 @@ use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures_of_done};
 use super::how::How;
+use super::labels::is_spreadsheet;
 use super::undo;
-use super::words::is_spreadsheet;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::console::format::{Moment, asker, moment, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
-use crate::console::words::{Moment, asker, moment, some};
-use crate::problem::Problem;
-use crate::state::Api;
 use askama::Template;
 use axum::response::Response;
 use shared::store::imports::rows::Rejects;
-use shared::store::imports::{Import, ImportState, Totals, UndoneTotals, undo as store};
+use shared::store::imports::{Import, ImportCounts, ImportState, UndoneCounts, undo as store};
 use uuid::Uuid;
 
 /// The summary page.
@@ -27,7 +27,7 @@ struct DonePage {
     by: String,
     at: Moment,
     figures: Vec<Figure>,
-    totals: Totals,
+    totals: ImportCounts,
     is_anybody_emailed: bool,
     faulty: FaultyRows,
     repeated: FaultyRows,
@@ -85,7 +85,7 @@ impl DonePage {
 }
 
 /// The effects of undoing an import, in sentences.
-fn effects(totals: &Totals, undone: UndoneTotals) -> Vec<String> {
+fn effects(totals: &ImportCounts, undone: UndoneCounts) -> Vec<String> {
     let mut effects = undo::done(undone);
     let rest = totals.updated - undone.restored - undone.kept;
     if rest > 0 {
@@ -101,7 +101,7 @@ fn effects(totals: &Totals, undone: UndoneTotals) -> Vec<String> {
 }
 
 /// Shows the summary of an import.
-pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+pub(super) async fn show(api: &AppState, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Import summary: {}", import.file_name);
     let ended = import.ended_at.filter(|_| import.state == ImportState::Undone);
     let undone = ended.map(|at| Undone {

@@ -1,7 +1,7 @@
 //! Rejected rows as they appear in the file, with their problems.
 
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use serde_json::Value;
 use shared::store::imports::Import;
 use shared::store::imports::rows::{self, Reject, Rejects};
@@ -39,7 +39,7 @@ pub(super) struct Cell {
 }
 
 /// Reads the first rejected rows: those to correct, or those that repeat an earlier row.
-pub(super) async fn of(api: &Api, import: &Import, which: Rejects) -> Result<FaultyRows, Problem> {
+pub(super) async fn of(api: &AppState, import: &Import, which: Rejects) -> Result<FaultyRows, Problem> {
     let all = match which {
         Rejects::All => import.totals.rejected,
         Rejects::Faulty => import.totals.rejected - import.totals.duplicates,

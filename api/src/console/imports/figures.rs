@@ -1,7 +1,7 @@
 //! The figures of an import. They add up to the number of rows in its file.
 
-use crate::console::words::counted;
-use shared::store::imports::{ImportEffect, Totals};
+use crate::console::format::counted;
+use shared::store::imports::{ImportCounts, ImportEffect};
 use uuid::Uuid;
 
 /// A figure, linked to the list of what it counts.
@@ -32,7 +32,7 @@ impl Figure {
 }
 
 /// The figures of a checked file: what importing it would do.
-pub(super) fn figures(totals: &Totals) -> Vec<Figure> {
+pub(super) fn figures(totals: &ImportCounts) -> Vec<Figure> {
     let mut all = vec![
         Figure::new("in the file", totals.rows),
         Figure::new("new", totals.created),
@@ -44,7 +44,7 @@ pub(super) fn figures(totals: &Totals) -> Vec<Figure> {
 }
 
 /// The figures of a finished import. Its users are linked until it is undone.
-pub(super) fn figures_of_done(import: Uuid, totals: &Totals, is_undone: bool) -> Vec<Figure> {
+pub(super) fn figures_of_done(import: Uuid, totals: &ImportCounts, is_undone: bool) -> Vec<Figure> {
     let by = |effect: ImportEffect| {
         if is_undone {
             return String::new();
@@ -62,7 +62,7 @@ pub(super) fn figures_of_done(import: Uuid, totals: &Totals, is_undone: bool) ->
 }
 
 /// Figures of rows that are not imported. Rows ignored by the mode and repeated rows are only shown if there are any.
-fn left_out(totals: &Totals) -> Vec<Figure> {
+fn left_out(totals: &ImportCounts) -> Vec<Figure> {
     let mut all = Vec::new();
     if totals.ignored > 0 {
         all.push(Figure::new("ignored", totals.ignored).at("#how".to_owned()));
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_figures_add_up_to_the_rows_of_the_file() {
-        let totals = Totals {
+        let totals = ImportCounts {
             rows: 4_812,
             created: 4_644,
             updated: 98,

@@ -1,29 +1,24 @@
 //! The page of one import, in any state.
 
+use super::find::get;
 use super::upload::unreadable;
 use super::{checked, columns, done};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::console::format::{Moment, counted, lasting, moment};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
-use crate::console::words::{Moment, counted, moment};
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::imports::{self, Import, ImportState};
+use shared::store::imports::{Import, ImportState};
 use uuid::Uuid;
-
-/// Finds an import, or returns 404.
-pub(super) async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
-    let found = imports::find(&api.db, id).await?;
-    found.ok_or_else(|| Problem::not_found("import"))
-}
 
 /// Shows an import.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -58,6 +53,7 @@ struct WorkPage {
     /// Rows processed, and the total once it is known.
     rows: i32,
     of_rows: Option<i32>,
+    rows_per_second: Option<i32>,
     /// Number of users to import.
     good: i32,
 }
@@ -71,6 +67,17 @@ impl WorkPage {
             None if self.is_storing => "Waiting for other imports to finish…".to_owned(),
             None => "Reading the file…".to_owned(),
         }
+    }
+
+    /// The rate and the time left, once they are known.
+    fn pace(&self) -> Option<String> {
+        let (of_rows, rate) = (self.of_rows?, self.rows_per_second?);
+        let left = i64::from(of_rows - self.rows).max(0);
+        let left = left / i64::from(rate.max(1));
+        Some(match left {
+            0 => format!("{} rows a second, almost done", counted(rate)),
+            left => format!("{} rows a second, about {} left", counted(rate), lasting(left)),
+        })
     }
 
     fn percent(&self) -> i64 {
@@ -91,7 +98,7 @@ impl WorkPage {
     }
 }
 
-async fn working(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+async fn working(api: &AppState, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let is_storing = import.state == ImportState::Storing;
     let sheets = import
         .trouble
@@ -114,6 +121,7 @@ async fn working(api: &Api, administrator: &Administrator, import: &Import) -> R
         trouble: import.trouble.as_ref().map(|trouble| trouble.message.clone()),
         rows: import.progress_rows,
         of_rows: (totals.rows > 0).then_some(totals.rows),
+        rows_per_second: import.rows_per_second,
         good: totals.rows - totals.rejected - totals.ignored,
     })
 }
@@ -127,7 +135,7 @@ struct DiscardedPage {
     at: Moment,
 }
 
-async fn discarded(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+async fn discarded(api: &AppState, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Discarded: {}", import.file_name);
     page(&DiscardedPage {
         frame: administrator.frame(api, Place::Imports, title).await,

@@ -5,14 +5,15 @@
 //! show no response while they are sending a form.
 
 use super::how::How;
-use crate::console::door::is_proof;
+use crate::app::concurrency_limits::Room;
+use crate::app::problem::{Problem, ProblemKind};
+use crate::app::upload_spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, disk, spool_stream};
+use crate::console::form_origin::foreign;
+use crate::console::require_session::is_csrf_token;
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, disk, spool_stream};
-use crate::storing::Room;
-use crate::wiped;
+use crate::http::zeroized;
 use axum::extract::Multipart;
-use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -25,8 +26,8 @@ const TEXT_MOST_BYTES: usize = 1_000;
 /// Pasted text up to this size may be a list of addresses. Longer text is read as a table.
 const PASTED_MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Error for a form without a file.
-const NOTHING: &str = "Select a file";
+/// Maximum size of pasted text that a page with an error shows again, in bytes.
+const SHOWN_AGAIN_MOST_BYTES: usize = 64 * 1024;
 
 /// Maximum length of a file name, in characters.
 const NAME_MOST: usize = 200;
@@ -36,45 +37,55 @@ const REST_MOST_BYTES: usize = 1024 * 1024 * 1024;
 const REST_WITHIN: Duration = Duration::from_mins(1);
 
 /// A received form with its file.
-pub(super) struct Form {
+pub(in crate::console) struct Form {
     /// Idempotency key of the form.
     pub(super) token: Uuid,
     /// The import that this file replaces.
     pub(super) instead_of: Option<Uuid>,
     pub(super) file_name: String,
-    pub(super) file: Spooled,
+    pub(in crate::console) file: Spooled,
     /// Import options.
     pub(super) how: How,
+    /// The short fields of the form.
+    pub(in crate::console) texts: Texts,
 }
 
 /// Why a form was rejected.
-pub(super) enum Refused {
-    /// It does not have this session's CSRF token.
-    NotOurs,
-    /// Error message for the file field, the import that the file was to replace, and the import options.
-    Fault(String, Option<Uuid>, How),
-    /// Too many uploads are in progress.
-    Busy(Problem),
+pub(in crate::console) enum Refused {
+    /// It does not have this session's CSRF token, or too many uploads are in progress.
+    Problem(Problem),
+    /// Error message for the file field, and the short fields of the form.
+    Fault(String, Texts),
 }
 
-/// Receives a form.
-pub(super) async fn receive(
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Receives a form. Without a file, its error message is `nothing`.
+pub(in crate::console) async fn receive(
     room: &Room,
     administrator: &Administrator,
-    mut multipart: Multipart,
+    multipart: Result<Multipart, MultipartRejection>,
+    nothing: &str,
 ) -> Result<Form, Refused> {
     let mut texts = Texts::default();
+    let mut multipart = multipart.map_err(|_| texts.fault(nothing.to_owned()))?;
     let taken = timeout(UPLOAD_WITHIN, take(room, administrator, &mut multipart, &mut texts)).await;
     let refused = match taken {
-        Ok(Ok((file_name, file))) => {
+        Ok(Ok(Some((file_name, file)))) => {
             return Ok(Form {
                 token: texts.token.unwrap_or_else(Uuid::new_v4),
                 instead_of: texts.instead_of,
                 file_name,
                 file,
                 how: texts.how(),
+                texts,
             });
         }
+        Ok(Ok(None)) => texts.fault(nothing.to_owned()),
         Ok(Err(refused)) => refused,
         Err(_) => texts.fault(broken_off()),
     };
@@ -83,60 +94,96 @@ pub(super) async fn receive(
 }
 
 /// The short fields of a form.
-#[derive(Default)]
-struct Texts {
+#[derive(Clone, Default)]
+pub(in crate::console) struct Texts {
     token: Option<Uuid>,
-    instead_of: Option<Uuid>,
+    /// The import of the file that this one corrects.
+    pub(super) instead_of: Option<Uuid>,
     mode: String,
     empty: String,
+    /// The name of the do-not-mail list that the file becomes.
+    pub(in crate::console) name: String,
+    /// Whether every batch leaves out the users on that list.
+    pub(in crate::console) always: bool,
+    /// The do-not-mail list that the file is added to.
+    pub(in crate::console) list: Option<Uuid>,
+    pub(in crate::console) pasted: Pasted,
+}
+
+/// Pasted text, to show it again.
+#[derive(Clone, Default)]
+pub(in crate::console) struct Pasted {
+    /// The text; empty if it is longer than [`SHOWN_AGAIN_MOST_BYTES`].
+    pub(in crate::console) text: String,
+    /// Whether it is a list without a header.
+    pub(in crate::console) is_list: bool,
+    is_long: bool,
+}
+
+impl Pasted {
+    /// Whether nothing was pasted.
+    pub(in crate::console) const fn is_empty(&self) -> bool {
+        self.text.is_empty() && !self.is_long
+    }
 }
 
 impl Texts {
-    fn how(&self) -> How {
+    /// The fields of a form that adds to this do-not-mail list, or makes a new one.
+    pub(in crate::console) fn of_list(list: Option<Uuid>) -> Self {
+        Self {
+            list,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn how(&self) -> How {
         How::read(&self.mode, &self.empty)
     }
 
     fn fault(&self, words: String) -> Refused {
-        Refused::Fault(words, self.instead_of, self.how())
+        Refused::Fault(words, self.clone())
     }
 
     fn refused(&self, problem: Problem) -> Refused {
-        if matches!(problem.status, 429 | 503) {
-            return Refused::Busy(problem);
-        }
-        self.fault(match problem.status {
-            413 => format!("The selected file must be smaller than {}", most()),
-            507 => "The server has no disk space for this file – contact the team that runs Beckon".to_owned(),
+        self.fault(match problem.kind {
+            ProblemKind::LimitReached | ProblemKind::Unavailable => return problem.into(),
+            ProblemKind::TooLarge => format!("The selected file must be smaller than {}", most()),
+            ProblemKind::StorageFull => {
+                "The server has no disk space for this file – contact the team that runs Beckon".to_owned()
+            }
             _ => broken_off(),
         })
     }
 }
 
-/// Reads a form to its end and returns the file with its name.
+/// Reads a form to its end and returns the file with its name, if there is one.
 async fn take(
     room: &Room,
     administrator: &Administrator,
     multipart: &mut Multipart,
     texts: &mut Texts,
-) -> Result<(String, Spooled), Refused> {
+) -> Result<Option<(String, Spooled)>, Refused> {
     let (mut is_ours, mut taken) = (false, None);
     loop {
         let next = timeout(SILENCE_MOST, multipart.next_field()).await;
         let field = match next {
             Ok(Ok(Some(field))) => field,
-            Ok(Ok(None)) => return taken.ok_or_else(|| texts.fault(NOTHING.to_owned())),
+            Ok(Ok(None)) => return Ok(taken),
             Ok(Err(_)) | Err(_) => return Err(texts.fault(broken_off())),
         };
         match field.name().unwrap_or_default() {
-            "proof" => is_ours = is_proof(administrator, &text(field).await),
-            _ if !is_ours => return Err(Refused::NotOurs),
+            "csrf_token" => is_ours = is_csrf_token(administrator, &text(field).await),
+            _ if !is_ours => return Err(foreign().into()),
             "form" => texts.token = text(field).await.parse().ok(),
             "instead_of" => texts.instead_of = text(field).await.parse().ok(),
             "mode" => texts.mode = text(field).await.to_string(),
             "empty" => texts.empty = text(field).await.to_string(),
+            "name" => texts.name = text(field).await.to_string(),
+            "always" => texts.always = !text(field).await.is_empty(),
+            "list" => texts.list = text(field).await.parse().ok(),
             "file" => {
                 let file_name = shown_name(field.file_name().unwrap_or_default());
-                let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
+                let _slot = room.for_upload(administrator.id).await?;
                 let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
                 let file = file.map_err(|problem| texts.refused(problem))?;
                 // Without a selected file, browsers send an empty part. Text may have been pasted instead.
@@ -145,11 +192,14 @@ async fn take(
                 }
             }
             "pasted" if taken.is_none() => {
-                let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
+                let _slot = room.for_upload(administrator.id).await?;
                 let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
                 let file = file.map_err(|problem| texts.refused(problem))?;
                 let table = table(file).await.map_err(|problem| texts.refused(problem))?;
-                taken = table.map(|table| ("Pasted rows".to_owned(), table));
+                if let Some((table, pasted)) = table {
+                    texts.pasted = pasted;
+                    taken = Some(("Pasted rows".to_owned(), table));
+                }
             }
             _ => {}
         }
@@ -157,7 +207,7 @@ async fn take(
 }
 
 /// Converts pasted text into a table; `None` if it is blank.
-async fn table(pasted: Spooled) -> Result<Option<Spooled>, Problem> {
+async fn table(pasted: Spooled) -> Result<Option<(Spooled, Pasted)>, Problem> {
     let made = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();
         (&pasted.file).take(PASTED_MOST_BYTES + 1).read_to_end(&mut bytes)?;
@@ -167,15 +217,21 @@ async fn table(pasted: Spooled) -> Result<Option<Spooled>, Problem> {
         }
         let is_whole = u64::try_from(bytes.len()).is_ok_and(|length| length <= PASTED_MOST_BYTES);
         let table = if is_whole { import::table_of(&text) } else { None };
+        let is_long = text.len() > SHOWN_AGAIN_MOST_BYTES;
+        let shown = Pasted {
+            is_list: table.is_some(),
+            is_long,
+            text: if is_long { String::new() } else { text.to_string() },
+        };
         let mut file = pasted.file;
         if let Some(table) = table {
             file = tempfile::tempfile()?;
             file.write_all(table.as_bytes())?;
         }
         file.rewind()?;
-        Ok(Some(Spooled { file, ..pasted }))
+        Ok(Some((Spooled { file, ..pasted }, shown)))
     });
-    let made: std::io::Result<Option<Spooled>> = made.await.map_err(|_| Problem::internal())?;
+    let made: std::io::Result<Option<(Spooled, Pasted)>> = made.await.map_err(|_| Problem::internal())?;
     made.map_err(|fault| disk(&fault))
 }
 
@@ -186,14 +242,14 @@ async fn text(mut field: Field<'_>) -> Zeroizing<String> {
     while let Ok(Ok(Some(piece))) = timeout(SILENCE_MOST, field.chunk()).await {
         let is_short = bytes.len() + piece.len() <= TEXT_MOST_BYTES;
         if is_short {
-            wiped::append(&mut bytes, &piece);
+            zeroized::append(&mut bytes, &piece);
         }
-        wiped::wipe(piece);
+        zeroized::wipe(piece);
         if !is_short {
             return Zeroizing::default();
         }
     }
-    wiped::into_text(bytes)
+    zeroized::into_text(bytes)
 }
 
 async fn pass_over(multipart: &mut Multipart) -> Result<(), MultipartError> {
@@ -219,7 +275,7 @@ fn shown_name(given: &str) -> String {
 }
 
 /// The size limit of a file, as text.
-pub(super) fn most() -> String {
+pub(in crate::console) fn most() -> String {
     format!("{} MB", UPLOAD_MOST_BYTES / 1024 / 1024)
 }
 

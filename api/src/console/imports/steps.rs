@@ -1,16 +1,16 @@
 //! The buttons of an import: check, store and discard. Each redirects to the import's page, which shows the current
 //! state. A second or late click changes nothing.
 
-use super::one::get;
+use super::find::get;
 use super::upload::PATIENCE;
+use crate::app::imports::staged::StagedImports;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
+use crate::console::format::some;
 use crate::console::respond::{redirect, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::console::words::some;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::staged_import::StagedImports;
-use crate::state::Api;
+use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
 use shared::store::imports::ImportState;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// Checks a file again after an interruption, or with the selected sheet.
 pub(super) async fn check(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     _administrator: Administrator,
     Path(id): Path<Uuid>,
     fields: Fields,
@@ -33,7 +33,7 @@ pub(super) async fn check(
 
 /// Stores the valid rows of a checked file, and those with doubtful values if the administrator accepts them.
 pub(super) async fn store(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     fields: Fields,
@@ -57,7 +57,7 @@ pub(super) async fn store(
 
 /// Discards a file that is not stored.
 pub(super) async fn discard(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {

@@ -1,9 +1,9 @@
 //! Templates for import files, with the columns that Beckon recognises and the selected merge fields.
 
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::upload_spool::disk;
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::spool::disk;
-use crate::state::Api;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header;
@@ -35,7 +35,7 @@ const KNOWN: [(&str, &str, &str); 4] = [
 
 /// The template as a spreadsheet.
 pub(super) async fn xlsx(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     _administrator: Administrator,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -61,7 +61,7 @@ pub(super) async fn xlsx(
 
 /// The template as CSV, without the explanations.
 pub(super) async fn csv(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     _administrator: Administrator,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -81,7 +81,7 @@ pub(super) async fn csv(
 }
 
 /// The standard columns and the selected merge fields that exist.
-async fn columns(api: &Api, query: Option<String>) -> Result<Vec<TemplateColumn>, Problem> {
+async fn columns(api: &AppState, query: Option<String>) -> Result<Vec<TemplateColumn>, Problem> {
     let query = query.unwrap_or_default();
     let ticked: Vec<String> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "field")

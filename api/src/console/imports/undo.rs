@@ -1,19 +1,19 @@
 //! Undoing an import, after confirmation.
 
-use super::one::get;
+use super::find::get;
+use crate::app::imports::staged::StagedImports;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::console::format::some;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::console::words::some;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::staged_import::StagedImports;
-use crate::state::Api;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use shared::store::imports::undo::{self, Outlook, Undone};
-use shared::store::imports::{ImportState, UndoneTotals};
+use shared::store::imports::{ImportState, UndoneCounts};
 use uuid::Uuid;
 
 /// The confirmation page.
@@ -102,7 +102,7 @@ impl UndoPage {
 
 /// Asks for confirmation.
 pub(super) async fn ask(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -122,7 +122,7 @@ pub(super) async fn ask(
 
 /// Undoes an import.
 pub(super) async fn undo(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -141,7 +141,7 @@ pub(super) async fn undo(
 }
 
 /// The effects of undoing an import, in sentences.
-pub(super) fn done(totals: UndoneTotals) -> Vec<String> {
+pub(super) fn done(totals: UndoneCounts) -> Vec<String> {
     let sentences = [
         (
             totals.removed,

@@ -2,15 +2,14 @@
 
 use super::how::How;
 use super::receive::{Refused, most, receive};
-use crate::console::door::foreign;
+use crate::app::imports::staged::{Received, StagedImports};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::upload_spool::UPLOAD_MOST_BYTES;
+use crate::console::format::counted;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, page_as, redirect};
 use crate::console::session::Administrator;
-use crate::console::words::counted;
-use crate::problem::Problem;
-use crate::spool::UPLOAD_MOST_BYTES;
-use crate::staged_import::{Received, StagedImports};
-use crate::state::Api;
 use askama::Template;
 use axum::extract::State;
 use axum::extract::multipart::{Multipart, MultipartRejection};
@@ -87,7 +86,11 @@ struct UploadPage {
 }
 
 /// Renders the upload page, with the error of the last file if there is one.
-pub(super) async fn upload_page(api: &Api, administrator: &Administrator, form: FileForm) -> Result<Response, Problem> {
+pub(super) async fn upload_page(
+    api: &AppState,
+    administrator: &Administrator,
+    form: FileForm,
+) -> Result<Response, Problem> {
     let frame = administrator.frame(api, Place::Imports, "Import users").await;
     let is_fault = form.fault.is_some();
     let shown = UploadPage {
@@ -107,20 +110,20 @@ pub(super) async fn upload_page(api: &Api, administrator: &Administrator, form: 
 }
 
 /// The first hundred merge fields.
-async fn custom_fields(api: &Api) -> Result<Vec<String>, Problem> {
+async fn custom_fields(api: &AppState) -> Result<Vec<String>, Problem> {
     let mut fields = users::field_names(&api.db).await?;
     fields.truncate(super::template::FIELDS_MOST);
     Ok(fields)
 }
 
 /// Shows the upload page.
-pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn show(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     upload_page(&api, &administrator, FileForm::instead_of(None)).await
 }
 
 /// Shows the upload page with the error of an unreadable file.
 pub(super) async fn unreadable(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     import: Uuid,
     fault: String,
@@ -140,23 +143,18 @@ pub(super) async fn unreadable(
 
 /// Receives a file, starts checking it, and redirects to its page.
 pub(super) async fn upload(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
-    let received = match multipart {
-        Ok(multipart) => receive(&api.room, &administrator, multipart).await,
-        Err(_) => Err(Refused::Fault("Select a file".to_owned(), None, How::default())),
-    };
-    let form = match received {
+    let form = match receive(&api.room, &administrator, multipart, "Select a file").await {
         Ok(form) => form,
-        Err(Refused::NotOurs) => return Err(foreign()),
-        Err(Refused::Busy(problem)) => return Err(problem),
-        Err(Refused::Fault(fault, instead_of, how)) => {
+        Err(Refused::Problem(problem)) => return Err(problem),
+        Err(Refused::Fault(fault, texts)) => {
             let form = FileForm {
                 fault: Some(fault),
-                how,
-                ..FileForm::instead_of(instead_of)
+                how: texts.how(),
+                ..FileForm::instead_of(texts.instead_of)
             };
             return upload_page(&api, &administrator, form).await;
         }

@@ -1,9 +1,10 @@
 //! Filters of a list beside its selects: an import, field values, and saved filters.
 
+use super::typed::TypedConditions;
 use super::view::View;
-use crate::problem::Problem;
-use crate::state::Api;
-use crate::user_filter::words;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::user_filter::words;
 use shared::store::imports::{self, Import, ImportState};
 use shared::store::saved_filters;
 use shared::store::users;
@@ -30,6 +31,8 @@ pub(in crate::console) struct Conditions {
     pub(in crate::console) lines: Vec<ConditionLine>,
     /// The conditions in use, as text.
     pub(in crate::console) words: Vec<String>,
+    /// Fields that can be shown as columns, and whether they are shown.
+    pub(in crate::console) columns: Vec<(String, bool)>,
     /// Saved filters: name and query string.
     pub(in crate::console) saved: Vec<(String, String)>,
 }
@@ -42,6 +45,8 @@ pub(in crate::console) struct ConditionLine {
     pub(in crate::console) comparisons: Vec<(&'static str, &'static str, bool)>,
     /// The value to compare with.
     pub(in crate::console) value: String,
+    /// Its error.
+    pub(in crate::console) fault: Option<String>,
 }
 
 impl Conditions {
@@ -54,16 +59,25 @@ impl Conditions {
 }
 
 /// Loads what the form offers. `import` is the selected one.
-pub(super) async fn of(api: &Api, view: &View, import: Option<&Import>) -> Result<Conditions, Problem> {
+pub(super) async fn of(api: &AppState, view: &View, import: Option<&Import>) -> Result<Conditions, Problem> {
+    let custom = users::field_names(&api.db).await?;
+    let columns = custom.iter().take(FIELDS_MOST);
+    let columns = columns
+        .map(|name| (name.clone(), view.columns.contains(name)))
+        .collect();
     let mut fields: Vec<String> = OWN_FIELDS.map(str::to_owned).to_vec();
-    fields.extend(users::field_names(&api.db).await?);
+    fields.extend(custom);
     fields.truncate(FIELDS_MOST);
     let filter = &view.filter;
     let mut lines: Vec<ConditionLine> = filter.fields.iter().map(|one| line(&fields, Some(one))).collect();
     lines.extend((0..EMPTY_LINES).map(|_| line(&fields, None)));
     let saved = saved_filters::list(&api.db).await?;
     let saved = saved.into_iter().filter_map(|saved| {
-        let view = View::of(saved.filter?, view.selection);
+        let view = View {
+            sort: view.sort,
+            columns: view.columns.clone(),
+            ..View::of(saved.filter?, view.selection)
+        };
         Some((saved.name, view.query()))
     });
     let who = view.who().unwrap_or_default();
@@ -71,12 +85,37 @@ pub(super) async fn of(api: &Api, view: &View, import: Option<&Import>) -> Resul
         imports: latest_imports(api, import).await?,
         is_import_negated: filter.not.contains(&Negatable::Import),
         lines,
+        columns,
         words: words(&who, import.map(|import| import.file_name.as_str())),
         saved: saved.collect(),
     })
 }
 
-async fn latest_imports(api: &Api, import: Option<&Import>) -> Result<Vec<(Uuid, String, bool)>, Problem> {
+impl Conditions {
+    /// Shows the conditions on fields as typed, with the error of one of them.
+    pub(super) fn as_typed(&mut self, typed: &TypedConditions) {
+        let names: Vec<String> = self.lines.first().map_or_else(Vec::new, |line| {
+            line.fields.iter().map(|(name, _)| name.clone()).collect()
+        });
+        let shown = typed.lines.iter().enumerate().map(|(at, one)| {
+            let mut line = line(&names, None);
+            for (name, is_chosen) in &mut line.fields {
+                *is_chosen = *name == one.field;
+            }
+            for (value, _, is_chosen) in &mut line.comparisons {
+                *is_chosen = *value == one.op;
+            }
+            line.value.clone_from(&one.value);
+            line.fault = (at == typed.faulty).then(|| typed.fault.clone());
+            line
+        });
+        let shown: Vec<ConditionLine> = shown.collect();
+        let empty = self.lines.len().saturating_sub(EMPTY_LINES);
+        drop(self.lines.splice(..empty, shown));
+    }
+}
+
+async fn latest_imports(api: &AppState, import: Option<&Import>) -> Result<Vec<(Uuid, String, bool)>, Problem> {
     let latest = imports::list(&api.db, None, None, IMPORTS).await?;
     let mut shown: Vec<Import> = latest
         .into_iter()
@@ -109,6 +148,7 @@ fn line(fields: &[String], condition: Option<&FieldCondition>) -> ConditionLine 
         value: condition
             .and_then(|condition| condition.value.clone())
             .unwrap_or_default(),
+        fault: None,
     }
 }
 

@@ -2,17 +2,18 @@
 
 use super::conditions::{self, Conditions};
 use super::preset::{FilterSelect, presets, selects};
+use super::typed::TypedConditions;
 use super::view::View;
-use crate::console::words::{Moment, counted, moment};
-use crate::problem::Problem;
-use crate::state::Api;
-use crate::status_words::status;
-use crate::user_filter::require_known_fields;
-use axum::http::StatusCode;
+use crate::app::problem::{Problem, ProblemKind};
+use crate::app::state::AppState;
+use crate::app::status_labels::status;
+use crate::app::user_filter::require_known_fields;
+use crate::console::format::{Moment, counted, moment};
 use shared::delivery::DeliveryState;
+use shared::store::StoreResult;
 use shared::store::imports;
 use shared::store::selections::Selection;
-use shared::store::users::{self, User};
+use shared::store::users::{self, PageEdge, User, UserOrder};
 use shared::store::users_in_bulk;
 use shared::user_filter::{Access, UserFilter};
 use std::collections::HashSet;
@@ -34,6 +35,8 @@ pub(in crate::console) struct PeopleList {
     pub(in crate::console) action: String,
     /// The users.
     pub(in crate::console) rows: Vec<PersonRow>,
+    /// The fields shown as columns.
+    pub(in crate::console) columns: Vec<String>,
     /// Number of matching users, if it was counted in time.
     pub(in crate::console) matching: Option<String>,
     /// What the form offers beside its selects.
@@ -42,6 +45,8 @@ pub(in crate::console) struct PeopleList {
     pub(in crate::console) chosen: i64,
     /// Whether the filters contradict each other.
     pub(in crate::console) is_contradiction: bool,
+    /// The faulty condition and its error. No users are shown then.
+    pub(in crate::console) fault: Option<(usize, String)>,
     /// Whether all matching users are selected.
     pub(in crate::console) is_all: bool,
     /// Whether there is a previous page.
@@ -61,6 +66,8 @@ pub(in crate::console) struct PersonRow {
     pub(in crate::console) is_ticked: bool,
     /// Whether to show that their address is blocked.
     pub(in crate::console) is_blocked: bool,
+    /// Their values of the fields shown as columns: field and value.
+    pub(in crate::console) values: Vec<(String, String)>,
 }
 
 /// The status of a user's invite.
@@ -76,7 +83,7 @@ pub(in crate::console) struct Invite {
 impl PeopleList {
     /// The presets, with the selected one.
     pub(in crate::console) fn presets(&self) -> Vec<(&'static str, &'static str, bool)> {
-        presets(&self.view)
+        presets(self.view.preset)
     }
 
     /// The individual filters.
@@ -102,7 +109,22 @@ impl PeopleList {
 
     /// Address of the list without search and filters.
     pub(in crate::console) fn without_filters(&self) -> String {
-        View::of(UserFilter::default(), self.view.selection).address(&self.action)
+        let view = View {
+            sort: self.view.sort,
+            columns: self.view.columns.clone(),
+            ..View::of(UserFilter::default(), self.view.selection)
+        };
+        view.address(&self.action)
+    }
+
+    /// The orders: value, label, and whether it is the current one.
+    pub(in crate::console) fn orders(&self) -> [(&'static str, &'static str, bool); 3] {
+        let is_now = |order| self.view.sort == order;
+        [
+            ("", "Newest first", is_now(None)),
+            ("last_name", "Last name", is_now(Some(UserOrder::LastName))),
+            ("invited", "Latest invite first", is_now(Some(UserOrder::Invited))),
+        ]
     }
 
     /// Cursors of the first and last user on the page.
@@ -114,7 +136,7 @@ impl PeopleList {
 
 /// Reads a page.
 pub(in crate::console) async fn list(
-    api: &Api,
+    api: &AppState,
     view: View,
     selection: Option<&Selection>,
     action: &str,
@@ -123,10 +145,10 @@ pub(in crate::console) async fn list(
         let conditions = conditions::of(api, &view, None).await?;
         return Ok(contradiction(view, conditions, selection, action));
     };
-    require_known_fields(api, &filter, StatusCode::BAD_REQUEST).await?;
+    require_known_fields(api, &filter, ProblemKind::Malformed).await?;
     let limit = i64::try_from(ROWS + 1).unwrap_or(51);
     let is_backwards = view.after.is_some();
-    let page = Box::pin(users::page(&api.db, &filter, view.before, view.after, limit));
+    let page = Box::pin(found(api, &view, &filter, limit));
     let import = async {
         match view.filter.import {
             Some(id) => imports::find(&api.db, id).await,
@@ -135,6 +157,8 @@ pub(in crate::console) async fn list(
     };
     let count = Box::pin(users_in_bulk::count_within(&api.db, &filter, COUNT));
     let (mut found, import, counted_rows) = tokio::try_join!(page, import, count)?;
+    let conditions = conditions::of(api, &view, import.as_ref()).await?;
+    let columns: Vec<String> = shown_columns(&view, &conditions);
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);
     if is_backwards {
@@ -145,11 +169,16 @@ pub(in crate::console) async fn list(
     let is_all =
         selection.is_some_and(|selection| selection.filter.as_ref() == Some(&filter) && selection.dropped.is_empty());
     Ok(PeopleList {
-        rows: found.iter().map(|user| row(user, ticked.contains(&user.id))).collect(),
-        conditions: conditions::of(api, &view, import.as_ref()).await?,
+        rows: found
+            .iter()
+            .map(|user| row(user, ticked.contains(&user.id), &columns))
+            .collect(),
+        columns,
+        conditions,
         matching: counted_rows.map(counted),
         chosen: selection.map_or(0, Selection::count),
         is_contradiction: false,
+        fault: None,
         is_all,
         has_previous: if is_backwards { has_more } else { view.before.is_some() },
         has_next: if is_backwards { true } else { has_more },
@@ -158,14 +187,52 @@ pub(in crate::console) async fn list(
     })
 }
 
+/// The list for a filter that cannot be applied. Shows no users, and the form as typed.
+pub(in crate::console) async fn list_as_typed(
+    api: &AppState,
+    view: View,
+    selection: Option<&Selection>,
+    action: &str,
+    typed: TypedConditions,
+) -> Result<PeopleList, Problem> {
+    let mut conditions = conditions::of(api, &view, None).await?;
+    conditions.as_typed(&typed);
+    Ok(PeopleList {
+        is_contradiction: false,
+        fault: Some((typed.faulty + 1, typed.fault)),
+        ..contradiction(view, conditions, selection, action)
+    })
+}
+
+/// The users of a page.
+async fn found(api: &AppState, view: &View, filter: &UserFilter, limit: i64) -> StoreResult<Vec<User>> {
+    let Some(order) = view.sort else {
+        return users::page(&api.db, filter, view.before, view.after, limit).await;
+    };
+    let edge = match (view.after, view.before) {
+        (Some(user), _) => Some(PageEdge::Before(user)),
+        (None, Some(user)) => Some(PageEdge::After(user)),
+        (None, None) => None,
+    };
+    users::sorted_page(&api.db, filter, order, edge, limit).await
+}
+
+/// The fields shown as columns. Fields that no longer exist are skipped.
+fn shown_columns(view: &View, conditions: &Conditions) -> Vec<String> {
+    let exists = |name: &&String| conditions.columns.iter().any(|(known, _)| known == *name);
+    view.columns.iter().filter(exists).cloned().collect()
+}
+
 /// An empty page, for filters that no user can match.
 fn contradiction(view: View, conditions: Conditions, selection: Option<&Selection>, action: &str) -> PeopleList {
     PeopleList {
         conditions,
+        columns: Vec::new(),
         rows: Vec::new(),
         matching: None,
         chosen: selection.map_or(0, Selection::count),
         is_contradiction: true,
+        fault: None,
         is_all: false,
         has_previous: false,
         has_next: false,
@@ -175,7 +242,7 @@ fn contradiction(view: View, conditions: Conditions, selection: Option<&Selectio
 }
 
 /// Which of these users are selected.
-async fn ticked(api: &Api, selection: Option<&Selection>, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
+async fn ticked(api: &AppState, selection: Option<&Selection>, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
     let Some(selection) = selection else {
         return Ok(HashSet::new());
     };
@@ -187,8 +254,13 @@ async fn ticked(api: &Api, selection: Option<&Selection>, shown: &[Uuid]) -> Res
     Ok(ticked)
 }
 
-fn row(user: &User, is_ticked: bool) -> PersonRow {
+fn row(user: &User, is_ticked: bool, columns: &[String]) -> PersonRow {
+    let value = |name: &String| user.fields.get(name).and_then(serde_json::Value::as_str);
     PersonRow {
+        values: columns
+            .iter()
+            .map(|name| (name.clone(), value(name).unwrap_or_default().to_owned()))
+            .collect(),
         id: user.id,
         name: user.called(),
         email: user.email.clone(),
@@ -218,7 +290,7 @@ fn invite(user: &User) -> Invite {
 
 /// Whether a user has signed in: tone and label.
 pub(in crate::console) fn access(user: &User) -> (&'static str, &'static str) {
-    match crate::users::access_state(user) {
+    match crate::app::users::access_state(user) {
         _ if user.locked_at.is_some() => ("red", "Locked"),
         Access::OwnPassword => ("green", "Signed in"),
         Access::SignedIn => ("green", "Signed in with a mailed password"),

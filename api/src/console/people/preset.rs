@@ -1,8 +1,7 @@
 //! Presets, which are common filters under one name, and the individual filters.
 
-use super::view::View;
-use crate::status_words::failure_reasons;
-use crate::user_filter::reason_words;
+use crate::app::status_labels::failure_reasons;
+use crate::app::user_filter::reason_words;
 use serde::Deserialize;
 use shared::store::imports::ImportEffect;
 use shared::user_filter::{Access, Negatable, UserFilter};
@@ -145,11 +144,11 @@ impl FilterSelect {
 }
 
 /// Options for the presets: value, label, and whether the option is selected.
-pub(super) fn presets(view: &View) -> Vec<(&'static str, &'static str, bool)> {
-    let all = ("", "All", view.preset.is_none());
+pub(super) fn presets(chosen: Option<Preset>) -> Vec<(&'static str, &'static str, bool)> {
+    let all = ("", "All", chosen.is_none());
     let named = Preset::ALL
         .into_iter()
-        .map(|preset| (preset.as_str(), preset.shown(), view.preset == Some(preset)));
+        .map(|preset| (preset.as_str(), preset.shown(), chosen == Some(preset)));
     std::iter::once(all).chain(named).collect()
 }
 
@@ -223,7 +222,7 @@ fn failure_select(filter: &UserFilter) -> FilterSelect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user_filter::FilterRequest;
+    use crate::app::user_filter::FilterRequest;
 
     #[test]
     fn every_condition_is_on_the_page_and_every_preset_is_one() {

@@ -1,12 +1,15 @@
 //! The search, filters and position of a list, as the address contains them.
 
 use super::preset::Preset;
+use super::typed::{self, TypedCondition, TypedConditions};
+use crate::app::problem::Problem;
+use crate::app::user_filter::FilterRequest;
 use crate::console::fields::Fields;
-use crate::problem::Problem;
-use crate::user_filter::{FilterRequest, read};
+use crate::http::filter_query::read;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
+use shared::store::users::UserOrder;
 use shared::user_filter::UserFilter;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
@@ -26,7 +29,14 @@ pub(in crate::console) struct View {
     pub(in crate::console) page: Option<u32>,
     /// The current selection.
     pub(in crate::console) selection: Option<Uuid>,
+    /// The order; none for the newest first.
+    pub(in crate::console) sort: Option<UserOrder>,
+    /// Fields shown as columns.
+    pub(in crate::console) columns: Vec<String>,
 }
+
+/// Maximum number of fields shown as columns.
+pub(super) const COLUMNS_MOST: usize = 6;
 
 /// Query parameters other than the filters.
 #[derive(Default, Deserialize)]
@@ -37,10 +47,13 @@ struct Place {
     after: Option<Uuid>,
     page: Option<u32>,
     selection: Option<Uuid>,
+    sort: Option<UserOrder>,
+    /// Separated by commas.
+    columns: Option<String>,
 }
 
 impl Place {
-    const NAMES: [&str; 5] = ["status", "before", "after", "page", "selection"];
+    const NAMES: [&str; 7] = ["status", "before", "after", "page", "selection", "sort", "columns"];
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for View {
@@ -52,7 +65,7 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
 }
 
 impl View {
-    fn parse(query: &str) -> Result<Self, Problem> {
+    pub(super) fn parse(query: &str) -> Result<Self, Problem> {
         let (filter, place) = read::<Place>(query, &Place::NAMES)?;
         let view = Self {
             preset: place.status,
@@ -61,6 +74,8 @@ impl View {
             after: place.after,
             page: place.page,
             selection: place.selection,
+            sort: place.sort,
+            columns: columns(place.columns.as_deref().unwrap_or_default()),
         };
         Ok(view.with_preset())
     }
@@ -74,6 +89,7 @@ impl View {
         let names = FilterRequest::NAMES.into_iter().chain(Place::NAMES);
         let value = |name: &'static str| match name {
             "where" => conditions(fields),
+            "columns" => fields.all("column").collect::<Vec<_>>().join(","),
             "not" => fields
                 .all("not")
                 .filter(|word| !word.is_empty())
@@ -94,6 +110,43 @@ impl View {
         filled.retain(|(_, value)| !value.is_empty());
         let query = Serializer::new(String::new()).extend_pairs(filled).finish();
         Self::parse(&query)
+    }
+
+    /// Like [`View::read`]. If a condition on a field is invalid, returns the view without these conditions, and the
+    /// conditions as typed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`View::read`], for any other error.
+    pub(in crate::console) fn read_or_typed(fields: &Fields) -> Result<(Self, Option<TypedConditions>), Problem> {
+        let problem = match Self::read(fields) {
+            Ok(view) => return Ok((view, None)),
+            Err(problem) => problem,
+        };
+        let is_about_conditions = problem
+            .errors
+            .iter()
+            .any(|error| error.field.as_deref() == Some("where"));
+        let lines = typed::lines(fields);
+        if !is_about_conditions || lines.is_empty() {
+            return Err(problem);
+        }
+        let faulty = lines.iter().position(|line| !is_valid(line)).unwrap_or_default();
+        let message = problem.detail.strip_prefix("where: ").unwrap_or(&problem.detail);
+        let typed = TypedConditions {
+            faulty,
+            fault: message.trim_end_matches('.').to_owned(),
+            lines,
+        };
+        let rest: Vec<(String, String)> = fields
+            .pairs()
+            .iter()
+            .filter(|(name, _)| !["field", "op", "value", "where"].contains(&name.as_str()))
+            .cloned()
+            .collect();
+        let rest = Serializer::new(String::new()).extend_pairs(rest).finish();
+        let view = Self::read(&Fields::read(rest.as_bytes())?)?;
+        Ok((view, Some(typed)))
     }
 
     /// The first page of a selection's users.
@@ -156,6 +209,12 @@ impl View {
         if let Some(preset) = self.preset {
             query.append_pair("status", preset.as_str());
         }
+        if let Some(sort) = self.sort {
+            query.append_pair("sort", sort.as_str());
+        }
+        if !self.columns.is_empty() {
+            query.append_pair("columns", &self.columns.join(","));
+        }
         let ids = [
             ("before", self.before),
             ("after", self.after),
@@ -196,16 +255,26 @@ impl View {
     }
 }
 
+/// The names in a list, each once.
+fn columns(list: &str) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        if columns.len() < COLUMNS_MOST && !columns.iter().any(|known| known == name) {
+            columns.push(name.to_owned());
+        }
+    }
+    columns
+}
+
+fn is_valid(line: &TypedCondition) -> bool {
+    let list = serde_json::Value::from(vec![line.condition()]).to_string();
+    let query = Serializer::new(String::new()).append_pair("where", &list).finish();
+    View::parse(&query).is_ok()
+}
+
 /// The form's conditions on field values, in the format of the address: from its lines, or already as a list.
 fn conditions(fields: &Fields) -> String {
-    let names = fields.all("field").zip(fields.all("op")).zip(fields.all("value"));
-    let lines: Vec<serde_json::Value> = names
-        .filter(|((field, _), _)| !field.is_empty())
-        .map(|((field, op), value)| match value.trim() {
-            "" => serde_json::json!({ "field": field, "op": op }),
-            value => serde_json::json!({ "field": field, "op": op, "value": value }),
-        })
-        .collect();
+    let lines: Vec<serde_json::Value> = typed::lines(fields).iter().map(TypedCondition::condition).collect();
     if lines.is_empty() {
         return fields.trimmed("where").to_owned();
     }
@@ -215,6 +284,7 @@ fn conditions(fields: &Fields) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::problem::ProblemKind;
     use shared::user_filter::Access;
 
     #[test]
@@ -231,7 +301,7 @@ mod tests {
         );
         assert_eq!(View::parse(&view.query()).unwrap(), view);
         let unfinished = Fields::read(b"field=department&op=is&value=").unwrap();
-        assert_eq!(View::read(&unfinished).unwrap_err().status, 400);
+        assert_eq!(View::read(&unfinished).unwrap_err().kind, ProblemKind::Malformed);
     }
 
     #[test]
@@ -296,11 +366,11 @@ mod tests {
             "blocked=yes",
             "imports=7",
         ] {
-            assert_eq!(View::parse(query).unwrap_err().status, 400, "{query}");
+            assert_eq!(View::parse(query).unwrap_err().kind, ProblemKind::Malformed, "{query}");
         }
         for form in ["import=undefined", "status=everybody", "selection=0"] {
             let fields = Fields::read(form.as_bytes()).unwrap();
-            assert_eq!(View::read(&fields).unwrap_err().status, 400, "{form}");
+            assert_eq!(View::read(&fields).unwrap_err().kind, ProblemKind::Malformed, "{form}");
         }
     }
 }

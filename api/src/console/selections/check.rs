@@ -1,34 +1,34 @@
 //! Step 3: check the totals before sending.
 
+use super::choice::Choice;
+use super::counts::SelectionCounts;
 use super::estimate;
+use super::exclude::{self, Choices};
+use super::languages;
+use super::load_selection::{self, OpenSelection};
 use super::missing::MissingLine;
-use super::own::{self, Own};
 use super::schedule::Schedule;
-use super::sums::Sums;
+use crate::app::intake::missing;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::status_labels;
+use crate::app::system_emails::current;
 use crate::console::batch::live::mails;
 use crate::console::blocked::BlockedRow;
-use crate::console::fields::Fields;
+use crate::console::format::{counted, lasting, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page_as, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::console::words::{counted, lasting, some};
-use crate::intake::missing;
-use crate::problem::Problem;
-use crate::query::{Path, Query};
-use crate::state::Api;
-use crate::status_words;
-use crate::system_emails::current;
+use crate::http::query::Query;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use shared::store::blocked::{self, BlockedFilter};
-use shared::store::left_out::{self, Including, LeftOutReason};
+use shared::store::left_out::{self, LeftOutReason};
 use shared::store::missing::ChosenUsers;
 use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
-use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
 /// The check page.
@@ -39,15 +39,21 @@ pub(super) struct CheckPage {
     id: Uuid,
     name: &'static str,
     subject: String,
+    /// Whether the batch has its own wording.
+    own_wording: bool,
     from: String,
     hold: String,
     has_hold: bool,
     estimate: String,
     is_password_mail: bool,
     choice: Choice,
-    sums: Sums,
+    /// Filters and lists that the batch can leave out.
+    exclude: Choices,
+    sums: SelectionCounts,
     /// Fields that have no value for some recipients.
     missing: Vec<MissingLine>,
+    /// The languages of the emails and their number.
+    languages: Vec<String>,
     /// The blocked address of the only selected person, if nothing else prevents the email.
     blocked: Option<BlockedRow>,
     /// Number of emails that the button sends. The form submits it, so that no other number is sent.
@@ -57,59 +63,6 @@ pub(super) struct CheckPage {
     button_later: String,
     pub(super) faults: Vec<(&'static str, String)>,
     schedule: Schedule,
-}
-
-/// Query of the page: whether people who are usually left out are included, and when the batch starts.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub(in crate::console) struct Choice {
-    /// Include people who have signed in.
-    #[serde(default)]
-    pub(super) signed_in: Option<bool>,
-    /// Include people who got this email in the last 24 hours.
-    #[serde(default)]
-    pub(super) recent: Option<bool>,
-    /// Scheduled start in UTC, as the field submits it; empty for now.
-    #[serde(default)]
-    pub(super) start_at: String,
-}
-
-impl Choice {
-    /// Reads the submitted form.
-    pub(super) fn read(fields: &Fields) -> Self {
-        let is_true = |name: &str| Some(fields.text(name) == "true");
-        Self {
-            signed_in: is_true("signed_in"),
-            recent: is_true("recent"),
-            start_at: fields.trimmed("start_at").to_owned(),
-        }
-    }
-
-    /// Who is included, as a query string. The form repeats it to identify its numbers.
-    pub(super) fn included(&self) -> String {
-        let is = |choice: Option<bool>| choice.unwrap_or_default();
-        format!("signed_in={}&recent={}", is(self.signed_in), is(self.recent))
-    }
-
-    /// The query string.
-    pub(super) fn query(&self) -> String {
-        let mut query = self.included();
-        if !self.start_at.is_empty() {
-            let start_at: String = byte_serialize(self.start_at.as_bytes()).collect();
-            query.push_str("&start_at=");
-            query.push_str(&start_at);
-        }
-        query
-    }
-
-    /// The options, with defaults: a single selected person gets the email; from a larger selection, people who do not
-    /// need it are left out.
-    pub(super) fn resolved(&self, is_one: bool) -> Including {
-        Including {
-            signed_in: self.signed_in.unwrap_or(is_one),
-            recent: self.recent.unwrap_or(is_one),
-        }
-    }
 }
 
 impl CheckPage {
@@ -130,7 +83,7 @@ impl CheckPage {
     fn left_out(&self) -> Vec<(&'static str, String)> {
         let reasons = self.sums.left_out.iter();
         reasons
-            .map(|(reason, count)| (status_words::left_out(reason.as_str()), counted(*count)))
+            .map(|(reason, count)| (status_labels::left_out(reason.as_str()), counted(*count)))
             .collect()
     }
 
@@ -188,16 +141,13 @@ impl CheckPage {
 
 /// Shows the check page.
 pub(in crate::console) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
-    Path(id): Path<Uuid>,
+    OpenSelection(selection, kind): OpenSelection,
     Query(choice): Query<Choice>,
 ) -> Result<Response, Problem> {
-    let (selection, kind) = match own::find(&api, &administrator, id).await? {
-        Own::Open(selection, kind) => (selection, kind),
-        Own::Sent(response) => return Ok(response),
-    };
-    if own::write_down(&api, &selection).await? == 0 {
+    let id = selection.id;
+    if load_selection::write_down(&api, &selection).await? == 0 {
         return Ok(redirect_with_note(
             &format!("/console/selections/{id}"),
             "No users are selected. Select at least one user.",
@@ -215,17 +165,19 @@ pub(in crate::console) async fn show(
 
 /// Builds the page for these options and this start.
 pub(super) async fn of(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     selection: &Selection,
     kind: SystemEmailKind,
     choice: Choice,
     schedule: Schedule,
 ) -> Result<CheckPage, Problem> {
-    let alike = left_out::of_selection(&api.db, selection.id, kind).await?;
-    let chosen: i64 = alike.iter().map(|those| those.count).sum();
-    let including = choice.resolved(chosen == 1);
-    let sums = Sums::of(&alike, kind, including);
+    let exclude = exclude::choices(api, selection).await?;
+    let excluded = exclude.exclusion.users(&api.db).await?;
+    let alike = left_out::of_selection(&api.db, selection.id, kind, &excluded).await?;
+    let people: i64 = alike.iter().map(|those| those.count).sum();
+    let including = choice.resolved(people == 1);
+    let sums = SelectionCounts::of(&alike, kind, including);
     let blocked = if sums.chosen == 1 && sums.sent < sums.sent_if_unblocked {
         blocked::find(&api.db, &addresses_of(selection.id)).await?
     } else {
@@ -236,16 +188,14 @@ pub(super) async fn of(
     } else {
         sums.sent
     };
-    let missing = missing::of_choice(
-        api,
-        ChosenUsers {
-            selection: selection.id,
-            kind,
-            including,
-        },
-    )
-    .await?;
-    let letter = current(api, kind).await?;
+    let chosen = ChosenUsers {
+        selection: selection.id,
+        kind,
+        including,
+        excluded: &excluded,
+    };
+    let missing = missing::of_choice(api, chosen, selection.wording.as_ref()).await?;
+    let languages = languages::lines(api, chosen, selection.wording.as_ref()).await?;
     let hold = i64::try_from(api.hold.as_secs()).unwrap_or(i64::MAX);
     let frame = administrator.frame(api, Place::Users, "Check before you send").await;
     let faults: Vec<_> = schedule.fault.iter().map(|fault| ("start_at", fault.clone())).collect();
@@ -254,7 +204,8 @@ pub(super) async fn of(
         frame: if faults.is_empty() { frame } else { frame.with_faults() },
         id: selection.id,
         name: kind.name(),
-        subject: letter.subject,
+        subject: subject_of(api, selection, kind).await?,
+        own_wording: selection.wording.is_some(),
         from: format!("{} <{}>", api.letters.from.name, api.letters.from.address.as_typed()),
         hold: lasting(hold),
         has_hold: hold > 0,
@@ -265,15 +216,25 @@ pub(super) async fn of(
         to_send,
         blocked: blocked.map(BlockedRow::of),
         missing: missing.iter().map(|value| MissingLine::of(value, sums.sent)).collect(),
+        languages,
         choice: Choice {
             signed_in: Some(including.signed_in),
             recent: Some(including.recent),
             start_at: choice.start_at,
         },
+        exclude,
         sums,
         faults,
         schedule,
     })
+}
+
+/// The subject of a selection's email, with its fields.
+async fn subject_of(api: &AppState, selection: &Selection, kind: SystemEmailKind) -> Result<String, Problem> {
+    match &selection.wording {
+        Some(wording) => Ok(wording.subject.clone()),
+        None => Ok(current(api, kind).await?.subject),
+    }
 }
 
 /// Labels of the button: for sending now, and for a scheduled start up to its time.
@@ -293,16 +254,5 @@ pub(super) fn addresses_of(selection: Uuid) -> BlockedFilter {
     BlockedFilter {
         selection: Some(selection),
         ..BlockedFilter::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_person_chosen_by_name_is_not_left_out() {
-        assert_eq!(Choice::default().resolved(true), Including::ALL);
-        assert_eq!(Choice::default().resolved(false), Including::default());
     }
 }

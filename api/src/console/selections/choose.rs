@@ -1,21 +1,19 @@
 //! Step 1: select users.
 
-use super::own::{self, Own};
+use super::load_selection::{self, OpenSelection};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::people::{PeopleList, Pressed, View, list, take};
+use crate::console::people::{PeopleList, Pressed, View, list, list_as_typed, take};
 use crate::console::respond::{page, page_as, redirect};
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
-use uuid::Uuid;
 
 /// The selection page.
 #[derive(Template)]
@@ -38,16 +36,12 @@ pub(super) const fn verb(kind: SystemEmailKind) -> &'static str {
 
 /// Shows the selection, initially filtered to the users it began with.
 pub(in crate::console) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
-    Path(id): Path<Uuid>,
+    OpenSelection(selection, kind): OpenSelection,
     RawQuery(query): RawQuery,
     view: View,
 ) -> Result<Response, Problem> {
-    let (selection, kind) = match own::find(&api, &administrator, id).await? {
-        Own::Open(selection, kind) => (selection, kind),
-        Own::Sent(response) => return Ok(response),
-    };
     let view = match query {
         Some(_) => view,
         None => View::of(selection.filter.clone().unwrap_or_default(), None),
@@ -56,7 +50,7 @@ pub(in crate::console) async fn show(
 }
 
 async fn of(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     selection: &Selection,
     kind: SystemEmailKind,
@@ -83,41 +77,47 @@ async fn of(
 
 /// Saves the ticks and redirects to where the button leads.
 pub(in crate::console) async fn press(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
-    Path(id): Path<Uuid>,
+    OpenSelection(selection, kind): OpenSelection,
     fields: Fields,
 ) -> Result<Response, Problem> {
     let this = api.clone();
     api.to_the_end(async move {
-        let (selection, kind) = match own::find(&this, &administrator, id).await? {
-            Own::Open(selection, kind) => (selection, kind),
-            Own::Sent(response) => return Ok(response),
-        };
-        let view = View::read(&fields)?;
-        let (selection, pressed) = take(&this, administrator.id, Some(selection), &view, &fields).await?;
+        let id = selection.id;
+        let (view, typed) = View::read_or_typed(&fields)?;
+        if let Some(typed) = typed {
+            let mut page = Box::pin(of(&this, &administrator, &selection, kind, View::default())).await?;
+            let action = page.list.action.clone();
+            let typed = list_as_typed(&this, view.first_page(), Some(&selection), &action, typed);
+            page.list = Box::pin(typed).await?;
+            page.frame = page.frame.with_faults();
+            return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        }
+        let taken = take(&this, administrator.id, Some(selection), &view, &fields);
+        let (selection, pressed) = Box::pin(taken).await?;
         let selection = selection.ok_or_else(Problem::internal)?;
         let step = match pressed {
             Pressed::Preview(_) => "preview",
             Pressed::Check => "check",
             Pressed::Save => {
                 let path = format!("/console/selections/{id}");
-                return own::save_filter(&this, &administrator, view, &fields, &path).await;
+                return Box::pin(load_selection::save_filter(&this, &administrator, view, &fields, &path)).await;
             }
             _ => {
                 // Always with a query string, even an empty one: it shows all users instead of those the selection
                 // began with.
-                let next = own::next_view(view, pressed, &fields);
+                let next = load_selection::next_view(view, pressed, &fields);
                 return Ok(redirect(&format!("/console/selections/{id}?{}", next.query())));
             }
         };
         if selection.count() == 0 {
-            let mut refused = of(&this, &administrator, &selection, kind, view).await?;
+            let mut refused = Box::pin(of(&this, &administrator, &selection, kind, view)).await?;
             refused.frame = refused.frame.with_faults();
             refused.fault = Some("Select at least one user");
             return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
         }
-        own::go_on(&this, selection, None, step).await
+        Box::pin(load_selection::go_on(&this, selection, None, step)).await
     })
     .await
 }

@@ -1,13 +1,13 @@
 //! Estimates how long a batch will take.
 
-use crate::console::words::lasting;
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::console::format::lasting;
 use shared::store::batches;
 use shared::system_email::SystemEmailKind;
 
 /// The estimate as text, or a sentence if there is no basis for one.
-pub(super) async fn of(api: &Api, kind: SystemEmailKind, mails: i64) -> Result<String, Problem> {
+pub(super) async fn of(api: &AppState, kind: SystemEmailKind, mails: i64) -> Result<String, Problem> {
     let measured = batches::usual_rate(&api.db, kind).await?;
     let rate = match (api.mail_rate, measured) {
         (Some(set), Some(measured)) => Some(set.min(measured)),

@@ -1,21 +1,23 @@
 //! Recipients without a value for one of the email's fields.
 
-use super::check::Choice;
-use super::own::{self, Own};
+use super::choice::Choice;
+use super::exclude;
+use super::load_selection::{self, OpenSelection};
+use crate::app::intake::MissingValue;
+use crate::app::intake::missing::fallbacks;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
+use crate::console::format::{counted, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_with_flash};
 use crate::console::session::Administrator;
-use crate::console::words::{counted, some};
-use crate::intake::MissingValue;
-use crate::intake::missing::fallbacks;
-use crate::problem::Problem;
-use crate::query::{Path, Query};
-use crate::state::Api;
+use crate::http::query::Query;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use shared::store::exclusion::ExcludedUsers;
 use shared::store::missing::{self, ChosenUsers, LackingUser};
 use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
@@ -105,37 +107,38 @@ impl Asked {
 }
 
 /// Stores the selection and returns its users.
-async fn chosen(
-    api: &Api,
+async fn chosen<'a>(
+    api: &AppState,
     selection: &Selection,
     kind: SystemEmailKind,
     choice: &Choice,
-) -> Result<ChosenUsers, Problem> {
-    let people = own::write_down(api, selection).await?;
+    excluded: &'a ExcludedUsers,
+) -> Result<ChosenUsers<'a>, Problem> {
+    let people = load_selection::write_down(api, selection).await?;
     Ok(ChosenUsers {
         selection: selection.id,
         kind,
         including: choice.resolved(people == 1),
+        excluded,
     })
 }
 
 /// Lists the people.
 pub(in crate::console) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
-    Path(id): Path<Uuid>,
+    OpenSelection(selection, kind): OpenSelection,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let (selection, kind) = match own::find(&api, &administrator, id).await? {
-        Own::Open(selection, kind) => (selection, kind),
-        Own::Sent(response) => return Ok(response),
-    };
-    let mut defaults = fallbacks(&api, kind).await?;
-    let default = defaults
-        .remove(&asked.field)
-        .ok_or_else(|| Problem::not_found("field of the email"))?;
+    let id = selection.id;
+    let texts = fallbacks(&api, kind, selection.wording.as_ref()).await?;
+    // If the texts in several languages have several, the first; the check page has counted each.
+    let mut defaults = texts.iter().filter_map(|(_, fields)| fields.get(&asked.field));
+    let default = defaults.next().cloned();
+    let default = default.ok_or_else(|| Problem::not_found("field of the email"))?;
     let choice = asked.choice();
-    let chosen = chosen(&api, &selection, kind, &choice).await?;
+    let excluded = exclude::users(&api, &selection).await?;
+    let chosen = chosen(&api, &selection, kind, &choice, &excluded).await?;
     let mut people = missing::users(&api.db, chosen, &asked.field, SHOWN + 1).await?;
     let has_more = i64::try_from(people.len()).is_ok_and(|found| found > SHOWN);
     people.truncate(usize::try_from(SHOWN).unwrap_or(100));
@@ -153,17 +156,14 @@ pub(in crate::console) async fn show(
 
 /// Leaves them out of the selection.
 pub(in crate::console) async fn leave_out(
-    State(api): State<Api>,
-    administrator: Administrator,
-    Path(id): Path<Uuid>,
+    State(api): State<AppState>,
+    OpenSelection(selection, kind): OpenSelection,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let (selection, kind) = match own::find(&api, &administrator, id).await? {
-        Own::Open(selection, kind) => (selection, kind),
-        Own::Sent(response) => return Ok(response),
-    };
+    let id = selection.id;
     let choice = Choice::read(&fields);
-    let chosen = chosen(&api, &selection, kind, &choice).await?;
+    let excluded = exclude::users(&api, &selection).await?;
+    let chosen = chosen(&api, &selection, kind, &choice, &excluded).await?;
     let left_out = missing::leave_out(&api.db, chosen, fields.text("field")).await?;
     let message = format!(
         "{} left out of this selection.",

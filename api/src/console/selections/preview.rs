@@ -1,27 +1,32 @@
 //! Step 2: preview the exact email for each selected person.
 
-use super::check::Choice;
-use super::own::{self, Own};
+use super::choice::Choice;
+use super::exclude;
+use super::load_selection::{self, Loaded, OpenSelection};
+use crate::app::idempotent::{IdempotencyKey, IdempotentRequest};
+use crate::app::intake::missing;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::system_emails::preview::{PreviewView, preview_of};
+use crate::app::system_emails::texts::read_language;
+use crate::app::system_emails::trial::{Trial, send_test};
+use crate::app::wording::compiled;
 use crate::console::fields::Fields;
+use crate::console::format::{counted, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::letter;
 use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::console::words::{counted, some};
-use crate::idempotent::{IdempotencyKey, Once};
-use crate::intake::missing;
-use crate::problem::Problem;
-use crate::query::{Path, Query, SearchForm, SearchQuery};
-use crate::state::Api;
-use crate::system_emails::{PreviewView, in_use, preview_of, send_test};
+use crate::http::query::{Path, Query, SearchForm, SearchQuery};
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::address::EmailAddress;
+use shared::language::{ByLanguage, name_of};
 use shared::store::missing::ChosenUsers;
-use shared::store::selections;
+use shared::store::selections::{self, Selection};
 use shared::system_email::{Compiled, SystemEmailKind};
 use shared::trace::TraceContext;
 use uuid::Uuid;
@@ -29,6 +34,7 @@ use uuid::Uuid;
 /// The preview page.
 #[derive(Template)]
 #[template(path = "console/preview.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct PreviewPage {
     frame: Frame,
     id: Uuid,
@@ -48,6 +54,11 @@ struct PreviewPage {
     /// Fields without a value, and how many people lack one.
     gaps: Vec<(String, String)>,
     own_address: String,
+    /// Whether the email has translations, and the name of the language shown.
+    has_languages: bool,
+    language: String,
+    /// Whether the batch has its own wording.
+    own_wording: bool,
     token: Uuid,
 }
 
@@ -69,16 +80,13 @@ impl SearchForm for Whose {
 
 /// Shows the email for one person.
 pub(in crate::console) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
-    Path(id): Path<Uuid>,
+    OpenSelection(selection, kind): OpenSelection,
     SearchQuery(whose): SearchQuery<Whose>,
 ) -> Result<Response, Problem> {
-    let (selection, kind) = match own::find(&api, &administrator, id).await? {
-        Own::Open(selection, kind) => (selection, kind),
-        Own::Sent(response) => return Ok(response),
-    };
-    let total = own::write_down(&api, &selection).await?;
+    let id = selection.id;
+    let total = load_selection::write_down(&api, &selection).await?;
     if total == 0 {
         return Ok(redirect_with_note(
             &format!("/console/selections/{id}"),
@@ -87,8 +95,9 @@ pub(in crate::console) async fn show(
     }
     let found = found(&api, id, &whose).await?;
     let place = found.or(whose.n).unwrap_or(1).clamp(1, total);
-    let compiled = in_use(&api, kind).await?;
+    let compiled = compiled(&api, kind, selection.wording.as_ref()).await?;
     let (mail, person) = mail_of(&api, &compiled, id, place).await?;
+    let has_languages = !compiled.others.is_empty();
     let title = format!("Preview: {}", kind.name());
     page(&PreviewPage {
         frame: administrator.frame(&api, Place::Users, title).await,
@@ -103,39 +112,54 @@ pub(in crate::console) async fn show(
         is_found: whose.find.is_none() || found.is_some(),
         find: whose.find.unwrap_or_default(),
         is_text: whose.part.as_deref() == Some("text"),
+        has_languages,
+        language: if mail.language.is_empty() {
+            "Default text".to_owned()
+        } else {
+            name_of(&mail.language)
+        },
         mail,
         is_password_mail: kind == SystemEmailKind::PasswordReset,
-        gaps: gaps(&api, id, kind, total == 1).await?,
+        gaps: gaps(&api, &selection, kind, total == 1).await?,
+        own_wording: selection.wording.is_some(),
         own_address: administrator.email.clone(),
         token: Uuid::new_v4(),
     })
 }
 
-async fn found(api: &Api, id: Uuid, whose: &Whose) -> Result<Option<i32>, Problem> {
+async fn found(api: &AppState, id: Uuid, whose: &Whose) -> Result<Option<i32>, Problem> {
     let Some(find) = &whose.find else { return Ok(None) };
     Ok(selections::place_of(&api.db, id, find).await?)
 }
 
-async fn mail_of(api: &Api, compiled: &Compiled, id: Uuid, place: i32) -> Result<(PreviewView, String), Problem> {
+async fn mail_of(
+    api: &AppState,
+    compiled: &ByLanguage<Compiled>,
+    id: Uuid,
+    place: i32,
+) -> Result<(PreviewView, String), Problem> {
     let gone = || Problem::not_found("user any more. Go to the next one");
     let user = selections::at(&api.db, id, place).await?.ok_or_else(gone)?;
-    let user = crate::users::get(api, user).await?;
+    let user = crate::app::users::get(api, user).await?;
+    let (_, compiled) = compiled.pick(&user.language);
     Ok((preview_of(api, compiled, Some(&user)).await?, user.called()))
 }
 
 /// Fields of the email without a value, and how many people lack one.
 async fn gaps(
-    api: &Api,
-    selection: Uuid,
+    api: &AppState,
+    selection: &Selection,
     kind: SystemEmailKind,
     is_one: bool,
 ) -> Result<Vec<(String, String)>, Problem> {
+    let excluded = exclude::users(api, selection).await?;
     let chosen = ChosenUsers {
-        selection,
+        selection: selection.id,
         kind,
         including: Choice::default().resolved(is_one),
+        excluded: &excluded,
     };
-    let missing = missing::of_choice(api, chosen).await?;
+    let missing = missing::of_choice(api, chosen, selection.wording.as_ref()).await?;
     let bare = missing.into_iter().filter(|value| value.default.is_none());
     Ok(bare
         .map(|value| (value.field, some(value.people, "person has", "people have")))
@@ -144,16 +168,16 @@ async fn gaps(
 
 /// The HTML part alone, for the frame on the page.
 pub(in crate::console) async fn html(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     Query(whose): Query<Whose>,
 ) -> Result<Response, Problem> {
-    let Own::Open(selection, kind) = own::find(&api, &administrator, id).await? else {
+    let Loaded::Open(selection, kind) = load_selection::load_selection(&api, &administrator, id).await? else {
         return Err(Problem::not_found("email to preview: it was already sent"));
     };
-    let total = own::write_down(&api, &selection).await?;
-    let compiled = in_use(&api, kind).await?;
+    let total = load_selection::write_down(&api, &selection).await?;
+    let compiled = compiled(&api, kind, selection.wording.as_ref()).await?;
     let place = whose.n.unwrap_or(1).clamp(1, total.max(1));
     let (mail, _) = mail_of(&api, &compiled, id, place).await?;
     Ok(letter::document(mail.html))
@@ -161,25 +185,28 @@ pub(in crate::console) async fn html(
 
 /// Sends a test to the administrator.
 pub(in crate::console) async fn test(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Extension(trace): Extension<TraceContext>,
-    Path(id): Path<Uuid>,
+    OpenSelection(selection, kind): OpenSelection,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let kind = match own::find(&api, &administrator, id).await? {
-        Own::Open(_, kind) => kind,
-        Own::Sent(response) => return Ok(response),
-    };
+    let id = selection.id;
     let address = EmailAddress::parse(&administrator.email).map_err(|_| Problem::internal())?;
     let caller = administrator.caller();
-    let once = Once::new(
+    let once = IdempotentRequest::new(
         &caller,
         &format!("test {}", kind.as_str()),
         IdempotencyKey::of(fields.text("token")),
         Vec::new(),
     );
-    send_test(&api, once, kind, address, &caller, trace).await?;
+    let trial = Trial {
+        kind,
+        wording: selection.wording,
+        address,
+        language: read_language("language", fields.trimmed("language"))?,
+    };
+    send_test(&api, once, trial, &caller, trace).await?;
     let place: i32 = fields.trimmed("n").parse().unwrap_or(1);
     Ok(redirect_with_flash(
         &format!("/console/selections/{id}/preview?n={place}"),

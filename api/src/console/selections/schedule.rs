@@ -3,10 +3,10 @@
 //! The form submits it in UTC. Without JavaScript, the administrator enters UTC; the script shows the field in the
 //! browser's time zone and converts it (`console.js`).
 
-use crate::console::words::{lasting, short};
-use crate::intake::start_time::{self, StartFault};
-use crate::problem::Problem;
-use crate::state::Api;
+use crate::app::intake::start_time::{self, StartFault};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::console::format::{lasting, short};
 use shared::store::system_emails;
 use std::time::Duration;
 use time::macros::format_description;
@@ -30,7 +30,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// Reads the field and checks it against Postgres's clock.
-    pub(super) async fn read(api: &Api, typed: &str) -> Result<Self, Problem> {
+    pub(super) async fn read(api: &AppState, typed: &str) -> Result<Self, Problem> {
         if typed.is_empty() {
             return Ok(Self::default());
         }

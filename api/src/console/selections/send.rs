@@ -1,45 +1,49 @@
 //! Sends a selection.
 
-use super::check::{self, CheckPage, Choice};
-use super::own::{self, Own};
+use super::check::{self, CheckPage};
+use super::choice::Choice;
+use super::exclude;
+use super::load_selection::{self, OpenSelection};
 use super::schedule::Schedule;
-use crate::blocked::unblock_those;
+use crate::app::blocked::unblock_addresses;
+use crate::app::exclusion::known;
+use crate::app::idempotent::{IdempotencyKey, IdempotentRequest};
+use crate::app::intake::accept_confirmed;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
+use crate::console::format::counted;
 use crate::console::respond::{page_as, redirect, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::console::words::counted;
-use crate::idempotent::{IdempotencyKey, Once};
-use crate::intake::accept_confirmed;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use shared::store::audit::Actor;
 use shared::store::intake::{NewBatch, Selection};
+use shared::store::left_out::Including;
+use shared::store::selections;
 use shared::system_email::SystemEmailKind;
 use shared::trace::TraceContext;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Sends the selection once, however often the form is submitted.
 pub(in crate::console) async fn send(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Extension(trace): Extension<TraceContext>,
-    Path(id): Path<Uuid>,
+    OpenSelection(mut selection, kind): OpenSelection,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let (selection, kind) = match own::find(&api, &administrator, id).await? {
-        Own::Open(selection, kind) => (selection, kind),
-        Own::Sent(response) => return Ok(response),
-    };
+    let id = selection.id;
     let choice = Choice::read(&fields);
+    let excludes_others = exclude::store(&api, &mut selection, &fields).await?;
     let schedule = Schedule::read(&api, &choice.start_at).await?;
-    if schedule.fault.is_none() && (fields.text("do") == "update" || !is_shown(&fields, &choice)) {
+    let is_shown = is_shown(&fields, &choice) && !excludes_others;
+    if schedule.fault.is_none() && (fields.text("do") == "update" || !is_shown) {
         return Ok(shown_again(id, &choice, &fields));
     }
-    let start_at = schedule.start_at;
     let is_understood = !fields.is_set("must_understand") || fields.is_set("understood");
     if schedule.fault.is_some() || !is_understood {
         let page = check::of(&api, &administrator, &selection, kind, choice, schedule).await?;
@@ -47,32 +51,26 @@ pub(in crate::console) async fn send(
         let fault = (!is_understood).then(|| ("understood", fault.to_owned()));
         return refused(StatusCode::UNPROCESSABLE_ENTITY, page, fault);
     }
-    own::write_down(&api, &selection).await?;
+    load_selection::write_down(&api, &selection).await?;
     if fields.is_set("unblock") {
-        unblock_those(&api, &administrator.actor, check::addresses_of(id)).await?;
+        unblock_addresses(&api, &administrator.actor, check::addresses_of(id)).await?;
     }
     let caller = administrator.caller();
     // The selection alone is the idempotency key, so a second click leads to the first batch even if an option was
     // changed in between.
-    let once = Once::new(
+    let once = IdempotentRequest::new(
         &caller,
         "console send",
         IdempotencyKey::of(&format!("selection {id}")),
         Vec::new(),
     );
-    let new = NewBatch {
-        kind,
-        selection: Selection {
-            chosen: Some(id),
-            ..Selection::default()
-        },
-        hold: api.hold,
-        start_at,
+    let sending = Sending {
         including: choice.resolved(false),
-        stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
+        start_at: schedule.start_at,
         created_by: caller.actor.clone(),
         trace,
     };
+    let new = batch_of(&api, &selection, kind, sending).await?;
     let shown: i32 = fields.trimmed("to_send").parse().unwrap_or_default();
     if let Some(accepted) = accept_confirmed(&api, once, new, Some(shown)).await? {
         return Ok(redirect(&format!("/console/batches/{}", accepted.batch)));
@@ -84,6 +82,38 @@ pub(in crate::console) async fn send(
         page.sent_shown()
     );
     refused(StatusCode::CONFLICT, page, Some(("numbers", fault)))
+}
+
+/// Options of a batch that the form sets.
+struct Sending {
+    including: Including,
+    start_at: Option<OffsetDateTime>,
+    created_by: Actor,
+    trace: TraceContext,
+}
+
+/// The batch of a selection.
+async fn batch_of(
+    api: &AppState,
+    selection: &selections::Selection,
+    kind: SystemEmailKind,
+    sending: Sending,
+) -> Result<NewBatch, Problem> {
+    Ok(NewBatch {
+        kind,
+        selection: Selection {
+            chosen: Some(selection.id),
+            ..Selection::default()
+        },
+        hold: api.hold,
+        start_at: sending.start_at,
+        including: sending.including,
+        exclusion: known(api, &selection.excluded_filters, &selection.excluded_lists).await?,
+        wording: selection.wording.clone(),
+        stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
+        created_by: sending.created_by,
+        trace: sending.trace,
+    })
 }
 
 /// Shows the page again with the reason why nothing was sent.

@@ -3,15 +3,14 @@
 //! These are plain links: they send nothing and change nothing visible. They only create a selection, which is deleted
 //! after a week if it is not sent.
 
-use super::own;
+use super::load_selection;
+use crate::app::problem::{Problem, ProblemKind};
+use crate::app::state::AppState;
 use crate::console::people::Preset;
 use crate::console::respond::redirect;
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Query;
-use crate::state::Api;
+use crate::http::query::Query;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::{selections, users_in_bulk};
@@ -37,7 +36,7 @@ pub(in crate::console) struct Beginning {
 
 /// Creates the selection and redirects to the next step.
 pub(in crate::console) async fn begin(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Query(beginning): Query<Beginning>,
 ) -> Result<Response, Problem> {
@@ -46,7 +45,7 @@ pub(in crate::console) async fn begin(
     let given = ids.iter().flatten().count() + usize::from(beginning.everyone == Some(true));
     if given != 1 {
         return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
+            ProblemKind::Malformed,
             "selector_missing",
             "This link does not select any users. Select them on the page “Users”.",
         ));
@@ -62,10 +61,10 @@ pub(in crate::console) async fn begin(
         let found = selections::find(&this.db, administrator.id, id).await?;
         let mut selection = found.ok_or_else(Problem::internal)?;
         if let Some(user) = beginning.user {
-            crate::users::get(&this, user).await?;
+            crate::app::users::get(&this, user).await?;
             selection.picked = vec![user];
             selections::change(&this.db, &selection).await?;
-            return own::go_on(&this, selection, None, "check").await;
+            return load_selection::go_on(&this, selection, None, "check").await;
         }
         let preset = match kind {
             SystemEmailKind::Invite => Preset::NotInvited,

@@ -1,60 +1,134 @@
 //! Differences between two texts: by line, and by word within changed lines.
 //!
 //! A paragraph is one long line, so comparing lines alone would mark a whole paragraph for one corrected typing error.
+//!
+//! Words are compared within a row. `TextDiff::iter_inline_changes` of `similar` compares all lines of a change at
+//! once: a word that moved to another row would not be marked, and lines with little in common would be split if the
+//! other lines have enough.
 
-use shared::system_email::Template;
+use super::languages;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use shared::language::name_of;
+use shared::store::system_emails::{self, Wording};
+use shared::system_email::{SystemEmailKind, Template, Texts};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::ops::Range;
 
 /// Two versions of a text side by side.
 #[derive(Debug)]
-pub(super) struct Comparison {
+pub(in crate::console) struct Comparison {
+    /// One for each language that differs; the default text is always among them.
+    pub(in crate::console) texts: Vec<ComparedText>,
+}
+
+/// Two versions of the text in one language.
+#[derive(Debug)]
+pub(in crate::console) struct ComparedText {
+    /// The language, if there are several.
+    pub(in crate::console) name: String,
     /// Rows of the subject; there is one.
-    pub(super) subject: Vec<Row>,
+    pub(in crate::console) subject: Vec<Row>,
     /// Rows of the body.
-    pub(super) body: Vec<Row>,
+    pub(in crate::console) body: Vec<Row>,
+}
+
+impl ComparedText {
+    fn between(name: String, left: &Template, right: &Template) -> Self {
+        Self {
+            name,
+            subject: rows(&left.subject, &right.subject),
+            body: rows(&left.body, &right.body),
+        }
+    }
+
+    fn is_same(&self) -> bool {
+        self.subject.iter().chain(&self.body).all(|row| row.is_same)
+    }
 }
 
 impl Comparison {
     /// Compares an old text (left) with a new one (right).
     pub(super) fn between(left: &Template, right: &Template) -> Self {
         Self {
-            subject: rows(&left.subject, &right.subject),
-            body: rows(&left.body, &right.body),
+            texts: vec![ComparedText::between(String::new(), left, right)],
         }
+    }
+
+    /// Compares two versions in all their languages.
+    pub(super) fn of_versions(left: &Texts, right: &Texts) -> Self {
+        let mut tags: Vec<&str> = [left, right]
+            .into_iter()
+            .flat_map(|texts| texts.translations.iter().map(|known| known.language.as_str()))
+            .collect();
+        tags.sort_unstable();
+        tags.dedup();
+        let none = Template {
+            subject: String::new(),
+            body: String::new(),
+        };
+        let others = tags.into_iter().map(|tag| {
+            let text = |texts: &Texts| {
+                texts
+                    .translation(tag)
+                    .map_or_else(|| none.clone(), |known| known.text.clone())
+            };
+            ComparedText::between(name_of(tag), &text(left), &text(right))
+        });
+        let others: Vec<ComparedText> = others.filter(|other| !other.is_same()).collect();
+        let name = if others.is_empty() {
+            String::new()
+        } else {
+            languages::default_name(right)
+        };
+        let default = ComparedText::between(name, &left.default, &right.default);
+        Self {
+            texts: std::iter::once(default).chain(others).collect(),
+        }
+    }
+
+    /// Compares the wording of a batch (right) with the version that it was written from (left).
+    pub(in crate::console) async fn with_base(
+        api: &AppState,
+        kind: SystemEmailKind,
+        wording: &Wording,
+    ) -> Result<Self, Problem> {
+        let base = system_emails::find(&api.db, kind, wording.based_on).await?;
+        let base = base.ok_or_else(Problem::internal)?;
+        Ok(Self::between(&base.texts().default, &wording.texts().default))
     }
 
     /// Whether nothing differs.
     pub(super) fn is_same(&self) -> bool {
-        self.subject.iter().chain(&self.body).all(|row| row.is_same)
+        self.texts.iter().all(ComparedText::is_same)
     }
 }
 
 /// A row: a line on the left, on the right, or on both sides.
 #[derive(Debug, Default)]
-pub(super) struct Row {
+pub(in crate::console) struct Row {
     /// The old line.
-    pub(super) left: Option<Side>,
+    pub(in crate::console) left: Option<Side>,
     /// The new line.
-    pub(super) right: Option<Side>,
-    pub(super) is_same: bool,
+    pub(in crate::console) right: Option<Side>,
+    pub(in crate::console) is_same: bool,
 }
 
 /// A line of one text.
 #[derive(Debug)]
-pub(super) struct Side {
+pub(in crate::console) struct Side {
     /// Line number, counted from 1.
-    pub(super) number: usize,
+    pub(in crate::console) number: usize,
     /// The line in pieces.
-    pub(super) pieces: Vec<Piece>,
+    pub(in crate::console) pieces: Vec<Piece>,
 }
 
 /// A piece of a line.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Piece {
-    pub(super) text: String,
+pub(in crate::console) struct Piece {
+    pub(in crate::console) text: String,
     /// Whether it differs from the other side.
-    pub(super) is_other: bool,
+    pub(in crate::console) is_other: bool,
 }
 
 fn rows(left: &str, right: &str) -> Vec<Row> {

@@ -5,15 +5,16 @@ use super::super::frame::{Frame, Place};
 use super::super::respond::{Flash, page_as};
 use super::super::session::Administrator;
 use super::super::sign_in::is_inside;
-use super::{FieldLine, Letter, Saved, rule, text_of};
-use crate::problem::Problem;
-use crate::state::Api;
-use crate::system_emails::{current, custom_fields, tidied};
+use super::languages::{self, LanguageLine};
+use super::{FieldLine, Letter, Saved, rule};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::system_emails::{current, custom_fields, tidied};
 use askama::Template as Page;
 use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::system_emails::Version;
-use shared::system_email::{CustomFields, Field, Part, SystemEmailKind, Template, TemplateFault};
+use shared::system_email::{CustomFields, Field, Part, SystemEmailKind, Template, TemplateFault, Texts};
 use uuid::Uuid;
 
 /// Errors that concern the whole subject or body, not a position in it.
@@ -33,6 +34,15 @@ struct EditorPage {
     letter: Letter,
     saved: Saved,
     typed: Typed,
+    languages: Vec<LanguageLine>,
+    /// Name of the language in the editor.
+    language: String,
+    /// The default text beside a translation.
+    default: Option<Template>,
+    /// For a translation that is older than the default text: the version that it translates.
+    older: Option<i32>,
+    /// Whether the translation is saved, so that it can be removed.
+    is_removable: bool,
     fields: Vec<FieldLine>,
     rule: &'static str,
     faults: Faults,
@@ -49,6 +59,10 @@ struct EditorPage {
 pub(super) struct Typed {
     pub(super) subject: String,
     pub(super) body: String,
+    /// The language of the translation in the editor; empty for the default text.
+    pub(super) translation: String,
+    /// The language of the default text, as typed; may be empty.
+    pub(super) language: String,
     /// The version the editing started from.
     pub(super) based_on: i32,
     /// Address to return to, if any.
@@ -66,6 +80,8 @@ impl Typed {
         Self {
             subject,
             body,
+            translation: fields.trimmed("translation").to_owned(),
+            language: fields.trimmed("language").to_owned(),
             based_on: fields.text("based_on").parse().unwrap_or_default(),
             way_back: inside(fields.text("return")),
             to: fields.trimmed("to").to_owned(),
@@ -81,28 +97,66 @@ impl Typed {
         }
     }
 
-    /// Whether the text equals this version.
-    pub(super) fn is(&self, version: &Version) -> bool {
-        self.subject == version.subject && self.body == version.body
+    /// The language of the text.
+    pub(super) fn text_language(&self) -> &str {
+        if self.translation.is_empty() {
+            &self.language
+        } else {
+            &self.translation
+        }
+    }
+
+    /// The text in this version that the editor changes. For a new translation, that is the default text.
+    pub(super) fn saved(&self, version: &Version) -> Template {
+        let texts = version.texts();
+        let translation = texts.translation(&self.translation);
+        translation.map_or(&texts.default, |known| &known.text).clone()
+    }
+
+    /// Whether the text is saved in this version.
+    pub(super) fn is_saved(&self, version: &Version) -> bool {
+        let is_known = self.translation.is_empty() || version.texts().translation(&self.translation).is_some();
+        let is_same_language = !self.translation.is_empty() || self.language == version.language;
+        is_known && is_same_language && self.saved(version) == self.draft()
+    }
+
+    /// The texts of the version after this one.
+    pub(super) fn applied(&self, version: &Version) -> Texts {
+        let mut texts = version.texts();
+        if self.translation.is_empty() {
+            texts.set_default(&self.language, self.draft(), version.version);
+        } else {
+            texts.translate(&self.translation, self.draft());
+        }
+        texts
     }
 }
 
 /// Validation errors by field.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
-    subject: Vec<FaultLine>,
-    body: Vec<FaultLine>,
+pub(in crate::console) struct Faults {
+    pub(in crate::console) subject: Vec<FaultLine>,
+    pub(in crate::console) body: Vec<FaultLine>,
+    language: Option<String>,
     to: Option<String>,
 }
 
 impl Faults {
     /// Errors in the subject and the body.
-    pub(super) fn of_text(faults: Vec<TemplateFault>) -> Self {
+    pub(in crate::console) fn of_text(faults: Vec<TemplateFault>) -> Self {
         let (subject, body): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| fault.part == Part::Subject);
         Self {
             subject: subject.into_iter().map(FaultLine::from).collect(),
             body: body.into_iter().map(FaultLine::from).collect(),
-            to: None,
+            ..Self::default()
+        }
+    }
+
+    /// An error in the language of the default text.
+    pub(super) fn of_language(fault: String) -> Self {
+        Self {
+            language: Some(fault),
+            ..Self::default()
         }
     }
 
@@ -119,19 +173,19 @@ impl Faults {
         self.subject.into_iter().chain(self.body).collect()
     }
 
-    fn is_empty(&self) -> bool {
-        self.subject.is_empty() && self.body.is_empty() && self.to.is_none()
+    pub(in crate::console) fn is_empty(&self) -> bool {
+        self.subject.is_empty() && self.body.is_empty() && self.language.is_none() && self.to.is_none()
     }
 }
 
 /// An error in the text.
 #[derive(Debug)]
-pub(super) struct FaultLine {
+pub(in crate::console) struct FaultLine {
     /// Position, to which the script moves the cursor.
-    pub(super) line: usize,
-    pub(super) column: usize,
+    pub(in crate::console) line: usize,
+    pub(in crate::console) column: usize,
     /// What to do, and where.
-    pub(super) message: String,
+    pub(in crate::console) message: String,
 }
 
 impl From<TemplateFault> for FaultLine {
@@ -192,12 +246,15 @@ impl Answer {
     /// Renders the page.
     pub(super) async fn page(
         self,
-        api: &Api,
+        api: &AppState,
         administrator: &Administrator,
         kind: SystemEmailKind,
     ) -> Result<Response, Problem> {
         let (now, custom) = (current(api, kind).await?, custom_fields(api).await?);
-        let title = format!("Edit {}", kind.name());
+        let mut title = format!("Edit {}", kind.name());
+        if !self.typed.translation.is_empty() {
+            title = format!("{title} ({})", self.typed.translation);
+        }
         let mut frame = administrator.frame(api, Place::Manage, title).await;
         frame.flash = self.flash.or(frame.flash);
         let status = if self.faults.is_empty() {
@@ -211,6 +268,10 @@ impl Answer {
             typed.to.clone_from(&administrator.email);
         }
         let offered = Field::offered(kind, CustomFields::Known(&custom));
+        let texts = now.texts();
+        let saved = texts.translation(&typed.translation);
+        let languages = languages::lines(&texts, &typed.translation);
+        let shown = languages.iter().find(|line| line.is_shown);
         page_as(
             status,
             &EditorPage {
@@ -219,8 +280,13 @@ impl Answer {
                 fields: offered.iter().map(FieldLine::from).collect(),
                 rule: rule(kind),
                 faults: self.faults,
-                is_unsaved: !typed.is(&now),
-                is_changed: text_of(&now) != Template::shipped(kind),
+                is_unsaved: !typed.is_saved(&now),
+                language: shown.map(|line| line.name.clone()).unwrap_or_default(),
+                languages,
+                default: (!typed.translation.is_empty()).then(|| texts.default.clone()),
+                older: saved.and_then(|saved| saved.older_than_default),
+                is_removable: saved.is_some(),
+                is_changed: texts.default != Template::shipped(kind),
                 saved: Saved::from(&now),
                 typed,
                 token: Uuid::new_v4(),
@@ -260,8 +326,10 @@ mod tests {
 
     #[test]
     fn a_form_brings_the_text_as_it_is_saved() {
-        let fields =
-            Fields::read(b"subject=+Hi+&body=a%0D%0Ab%0D%0A&based_on=3&return=%2Fconsole%2Fselections%2F1").unwrap();
+        let fields = Fields::read(
+            b"subject=+Hi+&body=a%0D%0Ab%0D%0A&translation=de&based_on=3&return=%2Fconsole%2Fselections%2F1",
+        )
+        .unwrap();
         let typed = Typed::read(&fields);
 
         assert_eq!((typed.subject.as_str(), typed.body.as_str()), ("Hi", "a\nb\n"));
@@ -269,6 +337,7 @@ mod tests {
             (typed.based_on, typed.way_back.as_deref()),
             (3, Some("/console/selections/1"))
         );
+        assert_eq!(typed.translation, "de");
         let strange = Fields::read(b"based_on=x&return=https%3A%2F%2Fevil.example").unwrap();
         assert_eq!(
             (Typed::read(&strange).based_on, Typed::read(&strange).way_back),

@@ -1,22 +1,22 @@
 //! Versions of a system email: listing, viewing and comparing them.
 
+use super::super::format::{Moment, asker, counted, moment, some};
 use super::super::frame::{Frame, Place};
 use super::super::respond::page;
 use super::super::session::Administrator;
-use super::super::words::{Moment, asker, counted, moment, some};
 use super::difference::Comparison;
-use super::{Letter, Saved, text_of};
-use crate::problem::Problem;
-use crate::query::{Path, Query, SearchForm, SearchQuery};
-use crate::state::Api;
-use crate::system_emails::{KindPath, current};
+use super::{Letter, Saved, languages};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::system_emails::current;
+use crate::http::query::{KindPath, Path, Query, SearchForm, SearchQuery};
 use askama::Template as Page;
 use axum::extract::{FromRequestParts, RawPathParams, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::system_emails::{self, BATCHES_COUNTED, Entry, Version};
-use shared::system_email::SystemEmailKind;
+use shared::system_email::{SystemEmailKind, Template};
 
 /// Versions per page.
 const PAGE: i64 = 50;
@@ -69,7 +69,7 @@ pub(super) struct Before {
 
 /// Lists the versions, newest first.
 pub(super) async fn list(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(kind): KindPath,
     Query(Before { before }): Query<Before>,
@@ -139,10 +139,11 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
 }
 
 /// The version with this number, or 404.
-pub(super) async fn get(api: &Api, kind: SystemEmailKind, version: i32) -> Result<Version, Problem> {
-    system_emails::find(&api.db, kind, version)
-        .await?
-        .ok_or_else(|| Problem::not_found("version"))
+pub(super) async fn get(api: &AppState, kind: SystemEmailKind, version: i32) -> Result<Version, Problem> {
+    // Wording for one batch is shown on the page of the batch.
+    let found = system_emails::find(&api.db, kind, version).await?;
+    let shared = found.filter(|version| version.based_on.is_none());
+    shared.ok_or_else(|| Problem::not_found("version"))
 }
 
 #[derive(Page)]
@@ -151,14 +152,14 @@ struct VersionPage {
     frame: Frame,
     letter: Letter,
     saved: Saved,
-    subject: String,
-    body: String,
+    /// The texts by the name of their language.
+    texts: Vec<(String, Template)>,
     in_use: i32,
 }
 
 /// Shows a version.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     VersionPath { kind, version }: VersionPath,
 ) -> Result<Response, Problem> {
@@ -169,8 +170,7 @@ pub(super) async fn show(
         letter: kind.into(),
         saved: Saved::from(&version),
         in_use: current(&api, kind).await?.version,
-        subject: version.subject,
-        body: version.body,
+        texts: languages::named(&version.texts()),
     })
 }
 
@@ -200,7 +200,7 @@ impl SearchForm for Pair {
 
 /// Compares two versions.
 pub(super) async fn compare(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(kind): KindPath,
     SearchQuery(Pair { from, to }): SearchQuery<Pair>,
@@ -212,7 +212,7 @@ pub(super) async fn compare(
     page(&ComparePage {
         frame: administrator.frame(&api, Place::Manage, title).await,
         letter: kind.into(),
-        comparison: Comparison::between(&text_of(&left), &text_of(&right)),
+        comparison: Comparison::of_versions(&left.texts(), &right.texts()),
         left: Saved::from(&left),
         right: Saved::from(&right),
         in_use,

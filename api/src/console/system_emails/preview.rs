@@ -9,14 +9,16 @@ use super::super::assets;
 use super::super::fields::Fields;
 use super::super::letter::framed;
 use super::form::{FaultLine, Faults, Typed};
-use super::text_of;
-use crate::problem::Problem;
-use crate::query::{Path, Query, shown};
-use crate::state::Api;
-use crate::system_emails::{KindPath, PreviewView, current, custom_fields, preview_of};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::system_emails::preview::{PreviewView, preview_of};
+use crate::app::system_emails::{current, custom_fields};
+use crate::app::validation::shown;
+use crate::http::query::{KindPath, Path, Query};
 use askama::Template as Page;
 use axum::extract::State;
 use axum::response::Response;
+use import::single;
 use serde::Deserialize;
 use shared::address::EmailAddress;
 use shared::letter::EXAMPLE;
@@ -49,46 +51,65 @@ enum Content {
 /// The saved text to show.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct PreviewQuery {
     /// A version other than the current one.
     version: Option<i32>,
+    /// The language of a translation.
+    #[serde(default)]
+    language: String,
     /// Whether the editor contains unsaved text, which only its form can submit.
     typed: Option<bool>,
 }
 
 /// Shows a saved text.
 pub(super) async fn saved(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     Path(kind): KindPath,
-    Query(wish): Query<Wish>,
+    Query(query): Query<PreviewQuery>,
 ) -> Result<Response, Problem> {
-    if wish.typed == Some(true) {
+    if query.typed == Some(true) {
         return document(Content::Later);
     }
-    let version = match wish.version {
+    let version = match query.version {
         Some(version) => system_emails::find(&api.db, kind, version)
             .await?
             .ok_or_else(|| Problem::not_found("version"))?,
         None => current(&api, kind).await?,
     };
     // As in the worker, a merge field that no longer exists is empty.
-    match text_of(&version).compile(kind, CustomFields::Any) {
-        Ok(compiled) => mail(&api, &compiled, "", false).await,
+    let texts = version.texts().by_language();
+    let language = if query.language.is_empty() {
+        &texts.language
+    } else {
+        &query.language
+    };
+    let (language, text) = texts.find(language).ok_or_else(|| Problem::not_found("language"))?;
+    match text.compile(kind, CustomFields::Any) {
+        Ok(compiled) => mail(&api, &compiled.in_language(language), "", false).await,
         Err(faults) => document(Content::Faults(Faults::of_text(faults).lines())),
     }
 }
 
 /// Shows the text in the editor.
-pub(super) async fn typed(State(api): State<Api>, Path(kind): KindPath, fields: Fields) -> Result<Response, Problem> {
+pub(super) async fn typed(
+    State(api): State<AppState>,
+    Path(kind): KindPath,
+    fields: Fields,
+) -> Result<Response, Problem> {
     let typed = Typed::read(&fields);
     let custom = custom_fields(&api).await?;
     match typed.draft().compile(kind, CustomFields::Known(&custom)) {
-        Ok(compiled) => mail(&api, &compiled, &typed.person, fields.text("part") == "text").await,
+        Ok(compiled) => {
+            // An invalid language is reported when the text is submitted.
+            let language = single::language(typed.text_language()).unwrap_or_default();
+            let is_text = fields.text("part") == "text";
+            mail(&api, &compiled.in_language(&language), &typed.person, is_text).await
+        }
         Err(faults) => document(Content::Faults(Faults::of_text(faults).lines())),
     }
 }
 
-async fn mail(api: &Api, compiled: &Compiled, person: &str, is_text: bool) -> Result<Response, Problem> {
+async fn mail(api: &AppState, compiled: &Compiled, person: &str, is_text: bool) -> Result<Response, Problem> {
     let found = whose(api, person).await?;
     let mail = preview_of(api, compiled, found.as_ref()).await?;
     let mut notes = Vec::new();
@@ -118,7 +139,7 @@ async fn mail(api: &Api, compiled: &Compiled, person: &str, is_text: bool) -> Re
 }
 
 /// The user with this address, otherwise the first match of a search. Without a search text, the first of all users.
-async fn whose(api: &Api, person: &str) -> Result<Option<User>, Problem> {
+async fn whose(api: &AppState, person: &str) -> Result<Option<User>, Problem> {
     if let Ok(address) = EmailAddress::parse(person)
         && let Some(user) = users::find_by_key(&api.db, &address.key()).await?
     {

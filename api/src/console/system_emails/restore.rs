@@ -11,16 +11,16 @@ use super::editor::save;
 use super::form::{Answer, Faults, Typed};
 use super::history::{ORIGINAL, VersionPath, get};
 use super::review::Changes;
-use super::{Letter, Saved, editor_address, text_of};
-use crate::problem::Problem;
-use crate::state::Api;
-use crate::system_emails::{current, custom_fields};
+use super::{Letter, Saved, editor_address};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::system_emails::{current, custom_fields};
 use askama::Template as Page;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::system_emails::Version;
-use shared::system_email::{CustomFields, Template};
+use shared::system_email::{CustomFields, Template, TemplateFault, Texts};
 
 /// The confirmation page.
 #[derive(Page)]
@@ -39,19 +39,30 @@ struct RestorePage {
     is_late: bool,
 }
 
-/// The text to restore.
+/// What is restored.
+#[derive(Clone)]
 struct Old {
     path: VersionPath,
-    text: Template,
+    /// The texts of the version; `None` for the original text, which leaves the translations as they are.
+    texts: Option<Texts>,
 }
 
 impl Old {
-    async fn find(api: &Api, path: VersionPath) -> Result<Self, Problem> {
-        let text = match path.version {
-            Some(version) => text_of(&get(api, path.kind, version).await?),
-            None => Template::shipped(path.kind),
+    async fn find(api: &AppState, path: VersionPath) -> Result<Self, Problem> {
+        let texts = match path.version {
+            Some(version) => Some(get(api, path.kind, version).await?.texts()),
+            None => None,
         };
-        Ok(Self { path, text })
+        Ok(Self { path, texts })
+    }
+
+    /// The texts after restoring.
+    fn applied(&self, now: &Version) -> Texts {
+        self.texts.clone().unwrap_or_else(|| {
+            let mut texts = now.texts();
+            texts.set_default("en", Template::shipped(self.path.kind), now.version);
+            texts
+        })
     }
 
     fn name(&self) -> String {
@@ -73,7 +84,7 @@ impl Old {
 
 /// Asks for confirmation.
 pub(super) async fn ask(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     path: VersionPath,
 ) -> Result<Response, Problem> {
@@ -84,15 +95,17 @@ pub(super) async fn ask(
 
 /// Restores the text.
 pub(super) async fn restore(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     path: VersionPath,
     fields: Fields,
 ) -> Result<Response, Problem> {
     let old = Old::find(&api, path).await?;
     let based_on = fields.text("based_on").parse().unwrap_or_default();
-    let saved = if compiles(&api, &old).await? {
-        save(&api, &administrator, path.kind, old.text.clone(), based_on).await?
+    let now = current(&api, path.kind).await?;
+    let saved = if compiles(&api, &old, &now).await? {
+        let next = old.clone();
+        save(&api, &administrator, path.kind, based_on, move |now| next.applied(now)).await?
     } else {
         None
     };
@@ -101,34 +114,53 @@ pub(super) async fn restore(
         return question(&api, &administrator, &old, &now, true).await;
     };
     let message = format!("Restored {}, saved as version {}.", old.name(), saved.version);
-    Ok(redirect_with_flash(&editor_address(path.kind, None), &message))
+    Ok(redirect_with_flash(&editor_address(path.kind, "", None), &message))
 }
 
-async fn compiles(api: &Api, old: &Old) -> Result<bool, Problem> {
+async fn compiles(api: &AppState, old: &Old, now: &Version) -> Result<bool, Problem> {
     let custom = custom_fields(api).await?;
-    Ok(old.text.compile(old.path.kind, CustomFields::Known(&custom)).is_ok())
+    let texts = old.applied(now);
+    Ok(texts.compile(old.path.kind, CustomFields::Known(&custom)).is_ok())
+}
+
+/// The first text with errors, for the editor.
+fn faulty(texts: &Texts, based_on: i32, faults: Vec<(Option<String>, TemplateFault)>) -> Answer {
+    let translation = faults
+        .first()
+        .and_then(|(language, _)| language.clone())
+        .unwrap_or_default();
+    let text = texts
+        .translation(&translation)
+        .map_or(&texts.default, |known| &known.text);
+    let of_text = faults
+        .into_iter()
+        .filter(|(language, _)| language.as_deref().unwrap_or_default() == translation);
+    let typed = Typed {
+        subject: text.subject.clone(),
+        body: text.body.clone(),
+        language: texts.language.clone(),
+        based_on,
+        ..Typed::default()
+    };
+    let faults = Faults::of_text(of_text.map(|(_, fault)| fault).collect());
+    Answer::plain(Typed { translation, ..typed }).with(faults)
 }
 
 /// Shows what would change and asks for confirmation. A text that can no longer be sent opens in the editor, with its
 /// errors.
 async fn question(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     old: &Old,
     now: &Version,
     is_late: bool,
 ) -> Result<Response, Problem> {
     let custom = custom_fields(api).await?;
-    let compiled = match old.text.compile(old.path.kind, CustomFields::Known(&custom)) {
-        Ok(compiled) => compiled,
+    let (before, texts) = (now.texts(), old.applied(now));
+    let compiled = match texts.compile(old.path.kind, CustomFields::Known(&custom)) {
+        Ok(compiled) => compiled.default,
         Err(faults) => {
-            let typed = Typed {
-                subject: old.text.subject.clone(),
-                body: old.text.body.clone(),
-                based_on: now.version,
-                ..Typed::default()
-            };
-            let answer = Answer::plain(typed).with(Faults::of_text(faults));
+            let answer = faulty(&texts, now.version, faults);
             return answer.page(api, administrator, old.path.kind).await;
         }
     };
@@ -146,8 +178,8 @@ async fn question(
             what: old.name(),
             to: old.address(),
             now: Saved::from(now),
-            comparison: Comparison::between(&text_of(now), &old.text),
-            changes: Changes::between(&text_of(now), &compiled, &custom),
+            comparison: Comparison::of_versions(&before, &texts),
+            changes: Changes::between(&before.default, &compiled, &custom),
             is_late,
         },
     )

@@ -6,9 +6,9 @@ use super::super::respond::page_as;
 use super::super::session::Administrator;
 use super::difference::Comparison;
 use super::form::Typed;
-use super::{FieldLine, Letter, Saved, text_of};
-use crate::problem::Problem;
-use crate::state::Api;
+use super::{FieldLine, Letter, Saved};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use askama::Template as Page;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -63,7 +63,7 @@ struct ConfirmPage<'p> {
 
 /// Asks whether fields are added or removed on purpose.
 pub(super) async fn confirm(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     kind: SystemEmailKind,
     typed: &Typed,
@@ -95,7 +95,7 @@ struct ConflictPage<'p> {
 
 /// Shows the version that another administrator saved beside the typed text.
 pub(super) async fn conflict(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     now: &Version,
     typed: &Typed,
@@ -111,7 +111,7 @@ pub(super) async fn conflict(
             letter: now.kind.into(),
             theirs,
             typed,
-            comparison: Comparison::between(&text_of(now), &typed.draft()),
+            comparison: Comparison::between(&typed.saved(now), &typed.draft()),
             changes,
         },
     )

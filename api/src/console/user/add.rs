@@ -1,12 +1,12 @@
 //! Adding one user by hand.
 
 use super::form::{self, UserForm};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, page_as, redirect_with_flash};
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::state::Api;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -44,11 +44,15 @@ impl FormPage {
 }
 
 /// Shows the form.
-pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn show(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     of(&api, &administrator, &BTreeMap::new()).await?.answer()
 }
 
-async fn of(api: &Api, administrator: &Administrator, values: &BTreeMap<String, String>) -> Result<FormPage, Problem> {
+async fn of(
+    api: &AppState,
+    administrator: &Administrator,
+    values: &BTreeMap<String, String>,
+) -> Result<FormPage, Problem> {
     Ok(FormPage {
         frame: administrator.frame(api, Place::Users, "Add a user").await,
         form: UserForm::with(api, values).await?,
@@ -62,7 +66,7 @@ async fn of(api: &Api, administrator: &Administrator, values: &BTreeMap<String, 
 
 /// Adds a user.
 pub(super) async fn add(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     fields: Fields,
 ) -> Result<Response, Problem> {

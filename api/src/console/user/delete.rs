@@ -1,16 +1,16 @@
 //! Deleting a user, after confirmation.
 
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::users;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_with_flash};
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::users;
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::users::{self as store, mails};
+use shared::store::users::mails;
 use uuid::Uuid;
 
 /// The confirmation page.
@@ -27,7 +27,7 @@ struct DeletePage {
 
 /// Asks for confirmation.
 pub(super) async fn ask(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -46,18 +46,11 @@ pub(super) async fn ask(
 
 /// Deletes a user.
 pub(super) async fn delete(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let name = users::get(&api, id).await?.called();
-    let this = api.clone();
-    let is_gone = api
-        .to_the_end(async move { Ok(store::delete(&this.db, id, &administrator.actor).await?) })
-        .await?;
-    if is_gone {
-        Ok(redirect_with_flash("/console/users", &format!("{name} is deleted.")))
-    } else {
-        Err(Problem::not_found("user"))
-    }
+    users::delete(&api, id, &administrator.actor).await?;
+    Ok(redirect_with_flash("/console/users", &format!("{name} is deleted.")))
 }

@@ -6,14 +6,14 @@
 use super::add::FormPage;
 use super::ended::consequences;
 use super::form::{self, UserForm};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::users;
 use crate::console::fields::Fields;
 use crate::console::frame::Place;
 use crate::console::respond::{redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::users;
+use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
 use base64::Engine as _;
@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 /// Shows the form.
 pub(super) async fn show(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -35,7 +35,7 @@ pub(super) async fn show(
 }
 
 async fn of(
-    api: &Api,
+    api: &AppState,
     administrator: &Administrator,
     user: &User,
     values: &BTreeMap<String, String>,
@@ -60,7 +60,7 @@ async fn of(
 const ENDS: &str = "If you change it, passwords mailed to the current address stop working, and password emails that have not been sent yet are cancelled";
 
 /// Whether a mailed password of the user is valid or will still be sent.
-async fn has_mailed_password(api: &Api, id: Uuid) -> Result<bool, Problem> {
+async fn has_mailed_password(api: &AppState, id: Uuid) -> Result<bool, Problem> {
     if credentials::of_user(&api.db, id).await? > 0 {
         return Ok(true);
     }
@@ -70,7 +70,7 @@ async fn has_mailed_password(api: &Api, id: Uuid) -> Result<bool, Problem> {
 
 /// Saves the changes.
 pub(super) async fn save(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     fields: Fields,
@@ -96,15 +96,7 @@ pub(super) async fn save(
         return Ok(redirect_with_note(&to, "Nothing was changed."));
     }
     let key = change.email.clone().map(|(_, key)| key);
-    let (this, by) = (api.clone(), administrator.actor.clone());
-    let changed = api
-        .to_the_end(async move {
-            // Registered before the values are saved: system emails cannot use a value whose field name is unknown.
-            store::note_fields(&this.db, &names).await?;
-            Ok(store::change(&this.db, id, &change, &by).await?)
-        })
-        .await?;
-    match changed {
+    match users::apply(&api, id, change, names, &administrator.actor).await? {
         Changed::Done(ended) => {
             let words = format!("The details are saved.{}", consequences(&ended));
             Ok(redirect_with_flash(&to, &words))

@@ -1,6 +1,6 @@
 //! Sentences about what a change or a lock ended.
 
-use crate::console::words::some;
+use crate::console::format::some;
 use shared::store::users::Ended;
 use std::fmt::Write as _;
 

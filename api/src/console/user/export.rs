@@ -1,10 +1,10 @@
 //! Export of all data stored about a user, to hand to that person.
 
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::users;
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::users;
+use crate::http::query::Path;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// Downloads the export.
 pub(super) async fn download(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {

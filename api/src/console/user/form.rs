@@ -1,9 +1,9 @@
 //! The form for a user's details: fields, input and validation errors.
 
+use crate::app::problem::{FieldError, Problem};
+use crate::app::state::AppState;
+use crate::app::users::change::{ChangeRequest, FieldChanges, read_change};
 use crate::console::fields::Fields;
-use crate::problem::{FieldError, Problem};
-use crate::state::Api;
-use crate::users::{ChangeRequest, FieldChanges, read_change};
 use serde_json::Value;
 use shared::store::users::{self, Change, User};
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub(super) struct UserForm {
 
 impl UserForm {
     /// The form with these values and a field for every merge field that exists.
-    pub(super) async fn with(api: &Api, values: &BTreeMap<String, String>) -> Result<Self, Problem> {
+    pub(super) async fn with(api: &AppState, values: &BTreeMap<String, String>) -> Result<Self, Problem> {
         let mut merge = users::field_names(&api.db).await?;
         let others = values.keys().filter_map(|name| name.strip_prefix(MERGE));
         merge.extend(others.map(str::to_owned));

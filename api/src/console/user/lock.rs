@@ -2,14 +2,14 @@
 
 use super::LISTED;
 use super::ended::consequences;
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use crate::app::users;
+use crate::app::users::lock::{lock_user, unlock_user};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
-use crate::problem::Problem;
-use crate::query::Path;
-use crate::state::Api;
-use crate::users;
-use crate::users::lock::{lock_for, unlock_for};
+use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -33,7 +33,7 @@ struct LockPage {
 
 /// Asks for confirmation to lock a user.
 pub(super) async fn ask(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
@@ -42,14 +42,14 @@ pub(super) async fn ask(
 
 /// Asks for confirmation to unlock a user.
 pub(super) async fn ask_unlock(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     ask_for(&api, &administrator, id, true).await
 }
 
-async fn ask_for(api: &Api, administrator: &Administrator, id: Uuid, unlocks: bool) -> Result<Response, Problem> {
+async fn ask_for(api: &AppState, administrator: &Administrator, id: Uuid, unlocks: bool) -> Result<Response, Problem> {
     let user = users::get(api, id).await?;
     if user.locked_at.is_some() != unlocks {
         let now = if unlocks { "not locked" } else { "already locked" };
@@ -89,12 +89,12 @@ async fn ask_for(api: &Api, administrator: &Administrator, id: Uuid, unlocks: bo
 
 /// Locks a user.
 pub(super) async fn lock(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let name = users::get(&api, id).await?.called();
-    let locked = lock_for(&api, &administrator.actor, id).await?;
+    let locked = lock_user(&api, &administrator.actor, id).await?;
     if locked.was_locked {
         return Ok(redirect_with_note(&address(id), &format!("{name} is already locked.")));
     }
@@ -104,12 +104,12 @@ pub(super) async fn lock(
 
 /// Unlocks a user.
 pub(super) async fn unlock(
-    State(api): State<Api>,
+    State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let name = users::get(&api, id).await?.called();
-    if !unlock_for(&api, &administrator.actor, id).await? {
+    if !unlock_user(&api, &administrator.actor, id).await? {
         return Ok(redirect_with_note(&address(id), &format!("{name} is not locked.")));
     }
     let words = format!("{name} is unlocked. They have no password; send them a password email.");

@@ -62,6 +62,16 @@ actions! {
     FilterSaved "filter_saved",
     /// A saved filter was deleted.
     FilterDeleted "filter_deleted",
+    /// A do-not-mail list was added.
+    DoNotMailListAdded "do_not_mail_list_added",
+    /// It was changed whether every batch leaves out the users on a do-not-mail list.
+    DoNotMailListChanged "do_not_mail_list_changed",
+    /// A do-not-mail list was deleted.
+    DoNotMailListDeleted "do_not_mail_list_deleted",
+    /// Addresses were put on a do-not-mail list.
+    DoNotMailAddressesAdded "do_not_mail_addresses_added",
+    /// An address was taken off a do-not-mail list.
+    DoNotMailAddressRemoved "do_not_mail_address_removed",
     /// A user was added by hand.
     UserAdded "user_added",
     /// A user was changed.

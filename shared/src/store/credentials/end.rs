@@ -62,7 +62,7 @@ pub async fn cancel_owed(
                    select from batches where id = d.batch_id and kind = 'password_reset' offset 0
                ) b
                where d.user_id = any($1) and d.state::text in ('waiting', 'queued', 'sending', 'retrying')
-               -- In one order for all, so that nobody waits in a circle.
+               -- The same order everywhere, so that statements cannot deadlock.
                order by d.id
                for no key update of d
            ), moved as (
@@ -122,7 +122,7 @@ pub struct Revoked {
 
 /// Ends mailed passwords and whatever would bring further ones: an unfinished batch is stopped, with
 /// `stop_reason` shown on pages, and password mails owed to these users are cancelled. Mailed passwords that
-/// were used remain unless `include_used`.
+/// were used remain unless `include_used`, which also forgets the clients of the users who had used one.
 pub async fn revoke(
     transaction: &mut Transaction,
     scope: Scope<'_>,
@@ -137,13 +137,16 @@ pub async fn revoke(
     let mails = cancel_owed(transaction, users, CancelReason::Revoked).await?;
     let row = sqlx::query!(
         r#"with meant as materialized (
-               select id, used_at from credentials
+               select id, user_id, used_at from credentials
                where kind = 'generated' and (batch_id = $1 or user_id = any($2)) and expires_at > now()
                order by id
                for update
            ), removed as (
                delete from credentials c using meant
                where c.id = meant.id and (meant.used_at is null or $3)
+           ), forgotten as (
+               delete from known_clients k using meant
+               where $3 and meant.used_at is not null and k.user_id = meant.user_id
            )
            select count(*) filter (where used_at is null or $3) as "revoked!",
                   count(*) filter (where used_at is not null and not $3) as "already_used!"

@@ -1,6 +1,6 @@
 //! The rows of a file, stored group by group, and the rejected ones with their problems.
 
-use super::{ImportMode, Totals};
+use super::{ImportCounts, ImportMode};
 use crate::store::{Db, StoreResult, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
@@ -299,7 +299,7 @@ pub async fn finish(
     import: Uuid,
     run: i32,
     file: &File,
-    totals: &Totals,
+    totals: &ImportCounts,
     done_by: &str,
 ) -> StoreResult<bool> {
     let done = sqlx::query!(

@@ -6,7 +6,7 @@
 //! another one has taken over.
 
 use super::rows::File;
-use super::{ImportMode, ProblemCount, Totals, Trouble};
+use super::{ImportCounts, ImportMode, ProblemCount, Trouble};
 use crate::store::{Db, StoreResult, Transaction, seconds, within};
 use serde_json::Value;
 use std::time::Duration;
@@ -105,8 +105,8 @@ pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResu
 /// `sheet` is the sheet to read, for a spreadsheet with several.
 pub async fn begin_check(db: &Db, import: Uuid, sheet: Option<&str>) -> StoreResult<Option<Work>> {
     let begun = sqlx::query!(
-        "update imports set run = run + 1, progress_at = now(), progress_rows = 0, trouble = null,
-             sheet = coalesce($3, sheet)
+        "update imports set run = run + 1, progress_at = now(), progress_rows = 0, rows_per_second = null,
+             trouble = null, sheet = coalesce($3, sheet)
          where id = $1 and state = 'checking' and progress_at < now() - make_interval(secs => $2::float8)
          returning run",
         import,
@@ -124,8 +124,8 @@ pub async fn begin_check(db: &Db, import: Uuid, sheet: Option<&str>) -> StoreRes
 pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> StoreResult<Option<Work>> {
     let begun = sqlx::query!(
         "update imports
-         set state = 'storing', run = run + 1, progress_at = now(), progress_rows = 0, trouble = null,
-             accepts_doubtful = case when state = 'checked' then $3 else accepts_doubtful end
+         set state = 'storing', run = run + 1, progress_at = now(), progress_rows = 0, rows_per_second = null,
+             trouble = null, accepts_doubtful = case when state = 'checked' then $3 else accepts_doubtful end
          where id = $1
            and (state = 'checked' and rejected_count - case when $3 then doubtful_count else 0 end < row_count
                 or state = 'storing' and progress_at < now() - make_interval(secs => $2::float8))
@@ -138,15 +138,27 @@ pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> Store
     Ok(begun.map(|row| Work { import, run: row.run }))
 }
 
+/// The progress of work on an import.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached {
+    /// Number of rows processed.
+    pub rows: i32,
+    /// Number of rows in the file.
+    pub of_rows: i32,
+    /// Rows processed per second, once that is known.
+    pub rows_per_second: Option<i32>,
+}
+
 /// Reports progress. Returns `false` if another process has taken over.
-pub async fn progress(db: &Db, work: Work, rows: i32, of_rows: i32) -> StoreResult<bool> {
+pub async fn progress(db: &Db, work: Work, reached: Reached) -> StoreResult<bool> {
     let reporting = sqlx::query!(
-        "update imports set progress_at = now(), progress_rows = $3, row_count = $4
+        "update imports set progress_at = now(), progress_rows = $3, row_count = $4, rows_per_second = $5
          where id = $1 and run = $2 and state in ('checking', 'storing')",
         work.import,
         work.run,
-        rows,
-        of_rows,
+        reached.rows,
+        reached.of_rows,
+        reached.rows_per_second,
     );
     Ok(within(reporting.execute(db)).await?.rows_affected() > 0)
 }
@@ -157,7 +169,7 @@ pub async fn checked(
     transaction: &mut Transaction,
     work: Work,
     file: &File,
-    totals: &Totals,
+    totals: &ImportCounts,
     problem_counts: &[ProblemCount],
 ) -> StoreResult<bool> {
     let checked = sqlx::query!(

@@ -4,7 +4,8 @@
 //! signed in. The users that it updated get their former values back, unless one of these values was changed since.
 //! The former values are kept as long as the rejected rows of the import.
 
-use super::{ImportState, UndoneTotals};
+use super::{ImportState, UndoneCounts};
+use crate::store::intake_lock::lock_intake;
 use crate::store::{Db, StoreResult, Transaction, begin};
 use crate::system_email::SystemEmailKind;
 use uuid::Uuid;
@@ -37,7 +38,7 @@ impl Outlook {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Undone {
     /// The import is undone.
-    Done(UndoneTotals),
+    Done(UndoneCounts),
     /// The import does not exist, is not stored, or is already undone; with its state.
     NotNow(Option<ImportState>),
     /// Nothing can be undone: created users were emailed or have signed in, and no updated user can be restored.
@@ -141,7 +142,7 @@ async fn outlook_of(transaction: &mut Transaction, import: Uuid) -> StoreResult<
 pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<Undone> {
     super::rows::take_turn(transaction).await?;
     for kind in SystemEmailKind::ALL {
-        crate::store::intake::take_turn(transaction, kind).await?;
+        lock_intake(transaction, kind).await?;
     }
     let state = sqlx::query_scalar!(
         r#"select state as "state: ImportState" from imports where id = $1 for update"#,
@@ -184,7 +185,7 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
     )
     .fetch_one(&mut **transaction)
     .await?;
-    Ok(Undone::Done(UndoneTotals {
+    Ok(Undone::Done(UndoneCounts {
         removed: row.removed_count,
         restored,
         kept,
@@ -204,7 +205,7 @@ async fn restore(transaction: &mut Transaction, import: Uuid) -> StoreResult<(i3
                        'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language) as person
                ) now
                where c.import_id = $1
-               -- In one order for all, so that nobody waits in a circle.
+               -- The same order everywhere, so that statements cannot deadlock.
                order by u.email_key
                for no key update of u
            ), restored as (

@@ -1,42 +1,42 @@
 //! The statement that writes a batch: its row, a delivery for each user who gets the email, and a row for
 //! each user who is left out.
 
-/// Writes a batch in one statement. Takes the batch, the users selected by id or filter, the reason for each
-/// combination of facts and the promised rate.
+/// Writes a batch in one statement. Takes the batch, the users selected by id or filter, the users left out
+/// on request, the reason for each combination of facts, the promised rate, and the version of its own wording.
 macro_rules! write_batch {
-    ($new:expr, $users:expr, $reasons:expr, $rate:expr) => {{
+    ($new:expr, $users:expr, $excluded:expr, $reasons:expr, $rate:expr, $version:expr) => {{
         let chosen = &$new.selection;
         $crate::store::left_out::with_facts!(
             query,
             "with given as materialized (
     select chosen.id as user_id, chosen.id::text as given, chosen.n
-    from unnest($4::uuid[]) with ordinality as chosen (id, n)
+    from unnest($6::uuid[]) with ordinality as chosen (id, n)
     union all
     select u.id, chosen.given, chosen.n
-    from unnest($5::text[], $6::text[]) with ordinality as chosen (key, given, n)
+    from unnest($7::text[], $8::text[]) with ordinality as chosen (key, given, n)
     left join users u on u.email_key = chosen.key
     union all
-    select user_id, null, row_number from import_users where import_id = $7
+    select user_id, null, row_number from import_users where import_id = $9
     union all
     select chosen.id, null, chosen.n
     from selections s cross join lateral unnest(s.chosen) with ordinality as chosen (id, n)
-    where s.id = $8
+    where s.id = $10
 )",
             r#",
 classed as materialized (
-    select user_id, given, n, nullif(($9::text[])[facts + 1], '') as reason from facts
+    select user_id, given, n, nullif(($11::text[])[facts + 1], '') as reason from facts
 ),
 totals as (
     select count(*)::integer as selected, count(*) filter (where reason is null)::integer as accepted
     from classed
 ),
 starting as (
-    select greatest(now() + make_interval(secs => $11::float8), coalesce($10::timestamptz, now())) as start_at
+    select greatest(now() + make_interval(secs => $13::float8), coalesce($12::timestamptz, now())) as start_at
 ),
--- What is promised in work: everything accepted takes its time at the promised rate, and whoever
--- shares the line with it waits for that much longer.
+-- The time that this batch takes at the promised rate. Batches that share the lane with it get that much later
+-- deadlines.
 work as (
-    select $18::float8 * totals.accepted / $19::float8 as seconds, totals.accepted > $15::integer as is_bulk from totals
+    select $20::float8 * totals.accepted / $21::float8 as seconds, totals.accepted > $17::integer as is_bulk from totals
 ),
 postponed as (
     update batches set deadline_at = deadline_at + make_interval(secs => (select seconds from work))
@@ -50,24 +50,24 @@ postponed as (
 ),
 new_batch as (
     insert into batches (kind, version, lane, state, created_by, start_at, stale_at, deadline_at, finished_at,
-                         final_counts, selected_count, accepted_count, trace_id)
+                         final_counts, selected_count, accepted_count, trace_id, excluded)
     select $1,
-           (select max(version) from system_email_versions where kind = $1),
+           coalesce($23::integer, (select max(version) from system_email_versions where kind = $1)),
            case when work.is_bulk then 'bulk' else 'interactive' end::lane,
            case when totals.accepted = 0 then 'finished'
                 when starting.start_at > now() then 'held'
                 else 'running' end::batch_state,
-           $13, starting.start_at,
-           starting.start_at + make_interval(secs => $12::float8),
+           $15, starting.start_at,
+           starting.start_at + make_interval(secs => $14::float8),
            starting.start_at + make_interval(secs => case
-               when not work.is_bulk then $16::float8
-               else $17::float8 + work.seconds + $18 * (
+               when not work.is_bulk then $18::float8
+               else $19::float8 + work.seconds + $20 * (
                    select coalesce(sum(accepted_count), 0) from batches where finished_at is null and lane = 'bulk'
-               ) / $19
+               ) / $21
            end),
            case when totals.accepted = 0 then now() end,
            case when totals.accepted = 0 then '[]'::jsonb end,
-           totals.selected, totals.accepted, $14
+           totals.selected, totals.accepted, $16, $22
     from totals, starting, work
     returning id, state, start_at, selected_count, accepted_count
 ),
@@ -94,6 +94,7 @@ select id as "id!", state as "state!: BatchState", selected_count as "selected_c
                 '{}') as "left_out!"
 from new_batch"#,
             $new.kind,
+            $excluded,
             $users,
             &chosen.email_keys,
             &chosen.emails_given,
@@ -110,6 +111,8 @@ from new_batch"#,
             seconds(PROMISED_BULK),
             PROMISED_SHARE,
             $rate,
+            $excluded.recorded() as _,
+            $version,
         )
     }};
 }

@@ -2,6 +2,7 @@
 
 use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::credentials::{CancelReason, Cancelled, cancel_owed, end_generated};
+use crate::store::known_clients::forget_clients;
 use crate::store::{Db, StoreResult, Transaction, begin, commit, despite_deadlocks};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -101,11 +102,11 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
     let moves = before
         .as_ref()
         .is_some_and(|before| key.as_ref() != Some(&before.email_key));
-    let mut ended = Ended::default();
-    if moves {
-        ended.mails = cancel_owed(&mut transaction, &[id], CancelReason::AddressChanged).await?;
-        ended.passwords = end_generated(&mut transaction, id).await?;
-    }
+    let ended = if moves {
+        end_access(&mut transaction, id).await?
+    } else {
+        Ended::default()
+    };
     if let Some(before) = before.filter(|before| email.as_ref() != Some(&before.email)) {
         remember_address(&mut transaction, id, &before).await?;
     }
@@ -126,6 +127,14 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
     audit::note(&mut transaction, &act).await?;
     commit(transaction).await?;
     Ok(Changed::Done(ended))
+}
+
+/// Ends what was mailed to the former address and whatever it was used for.
+async fn end_access(transaction: &mut Transaction, id: Uuid) -> StoreResult<Ended> {
+    let mails = cancel_owed(transaction, &[id], CancelReason::AddressChanged).await?;
+    let passwords = end_generated(transaction, id).await?;
+    forget_clients(transaction, &[id]).await?;
+    Ok(Ended { passwords, mails })
 }
 
 /// An address as typed and normalised.

@@ -36,9 +36,32 @@ unrejected as (
     delete from import_rejects r using known k
     where names_address(array_to_string(r.cells, ' '), k.addresses) or names_address(r.problems::text, k.addresses)
 ),
--- The answers of imports quote rows. One who asks again imports the same file again, which doubles nobody.
+-- Stored responses of imports quote rows. Without its stored response, a repeated request imports the same file again,
+-- which creates no duplicates.
 unanswered as (
     delete from idempotency_keys i using known k where names_address(i.answer::text, k.addresses)
+),
+-- What administrators searched for.
+unsaved as (
+    delete from saved_filters f using known k
+    where names_address(f.name, k.addresses) or names_address(f.user_filter::text, k.addresses)
+),
+unselected as (
+    delete from selections s using known k 
+    where names_address(s.filter::text, k.addresses) or names_address(s.user_filter::text, k.addresses)
+),
+renamed as (
+    update do_not_mail_lists l set name = 'List ' || l.id, name_key = 'list ' || l.id
+    from known k where names_address(l.name, k.addresses)
+),
+-- What a batch left out, as an administrator called it.
+unrecorded as (
+    update batches b
+    set excluded = (
+        select jsonb_agg(case when names_address(source ->> 'name', k.addresses)
+                              then source || '{"name": "(erased)"}' else source end order by n)
+        from jsonb_array_elements(b.excluded) with ordinality as sources (source, n))
+    from known k where names_address(b.excluded::text, k.addresses)
 ),
 unnamed as (
     update left_out l set user_id = null, given = null
@@ -47,6 +70,12 @@ unnamed as (
 ),
 forgotten as (
     delete from last_sent where user_id = $1
+),
+unlisted as (
+    -- The digest stays, so that a person who is imported again is still not mailed.
+    update do_not_mail_addresses d set email = null
+    from known k
+    where d.digest in (select address_digest(a.key) from unnest(k.addresses) as a (key))
 ),
 unblocked as (
     delete from blocked_addresses b using known k where b.user_id = $1 or b.email_key = any (k.addresses)

@@ -88,6 +88,14 @@ select json_build_object(
             'batch', l.batch_id, 'given', l.given, 'reason', l.reason) order by l.id), '[]')
         from left_out l
         where l.user_id = u.id or names_address(l.given, k.addresses)),
+    'saved_filters', (
+        select coalesce(json_agg(json_build_object('name', f.name, 'filter', f.user_filter) order by f.id), '[]')
+        from saved_filters f
+        where names_address(f.name, k.addresses) or names_address(f.user_filter::text, k.addresses)),
+    'do_not_mail_lists', (
+        select coalesce(json_agg(json_build_object('list', l.name, 'email', d.email) order by l.name), '[]')
+        from do_not_mail_addresses d join do_not_mail_lists l on l.id = d.list_id
+        where d.digest in (select address_digest(a.key) from unnest(k.addresses) as a (key))),
     'blocked_addresses', (
         select coalesce(json_agg(json_build_object(
             'email', b.email, 'blocked_at', b.blocked_at, 'reason', b.reason, 'code', b.code,

@@ -3,6 +3,7 @@
 use super::Ended;
 use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::credentials::{CancelReason, cancel_owed, end_all};
+use crate::store::known_clients::forget_clients;
 use crate::store::{Db, StoreResult, begin, commit, despite_deadlocks};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -47,6 +48,7 @@ async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locke
     .await?;
     let mails = cancel_owed(&mut transaction, &[id], CancelReason::UserLocked).await?;
     let passwords = end_all(&mut transaction, id).await?;
+    forget_clients(&mut transaction, &[id]).await?;
     let act = Act {
         actor,
         action: Action::UserLocked,

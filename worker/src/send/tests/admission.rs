@@ -3,7 +3,7 @@
 use super::*;
 
 /// Waits until some mails are admitted, as a lane does.
-async fn admitted(mailer: &Mailer, lane: Lane, most: usize) -> Vec<super::super::Permit<TestMail>> {
+async fn admitted(mailer: &Mailer, lane: Lane, most: usize) -> Vec<super::super::Permit> {
     let room = mailer.room_notice(lane);
     let waiting = async {
         loop {

@@ -82,6 +82,7 @@ async fn one_probe_at_a_time_with_growing_pauses() {
         connections: 10,
         first_probe: Duration::from_millis(20),
         longest_probe: Duration::from_millis(200),
+        longest_refused_probe: Duration::from_millis(200),
         ..quick()
     };
     let mailer = mailer_with(&url, settings);
@@ -290,6 +291,29 @@ async fn a_recovery_of_the_relay_is_detected_without_mail() {
     let before = relay.connections();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(relay.connections(), before, "no probe follows a good one");
+}
+
+#[tokio::test]
+async fn a_used_up_quota_is_probed_at_once_on_request() {
+    let (relay, is_well) = switched("DOT", reply_line("550 5.4.5 Daily user sending quota exceeded")).await;
+    let settings = Settings {
+        first_probe: Duration::from_hours(1),
+        longest_quota_probe: Duration::from_hours(1),
+        ..quick()
+    };
+    let mailer = mailer_with(&relay.plain_url(), settings);
+    let refused = send(&mailer, "ada@example.com").await;
+    assert_eq!(at(&refused), (trouble(TroubleClass::Quota), Phase::Dot));
+    is_well.store(true, Ordering::SeqCst);
+    let waited = tokio::time::timeout(Duration::from_millis(300), mailer.ready()).await;
+    assert!(waited.is_err(), "the pause is an hour");
+
+    mailer.probe_now();
+    until("the relay is probed", || mailer.is_ready()).await;
+    let answer = send(&mailer, "ada@example.com").await;
+
+    assert_eq!(answer.verdict, Verdict::Accepted);
+    assert!(is_up(&mailer));
 }
 
 #[tokio::test]

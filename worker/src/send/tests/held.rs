@@ -54,6 +54,39 @@ async fn the_same_reply_to_all_recipients_fails_no_mail_and_sets_the_batch_aside
 }
 
 #[tokio::test]
+async fn interactive_mails_are_set_aside_together_when_the_relay_refuses_our_account() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "DOT" => reply_line("554 5.2.0 submission quota exceeded"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = with_hold(&relay);
+    let waiting = (0..30)
+        .map(|n| {
+            begin(
+                &mailer,
+                to(&format!("person{n}@example.com")),
+                MESSAGE,
+                Lane::Interactive,
+                true,
+            )
+        })
+        .collect();
+
+    let answers = answers(waiting).await;
+    let probes = relay.count("DOT");
+    let later = send(&mailer, "ada@example.com").await;
+
+    for answer in &answers {
+        let is_spared = matches!(answer.verdict, Verdict::RelayTrouble { .. } | Verdict::NotBegun);
+        assert!(is_spared && answer.retry_after.is_some(), "{answer:?}");
+    }
+    assert!(probes <= 13, "{probes}");
+    assert_eq!((later.verdict, relay.count("DOT")), (Verdict::NotBegun, probes));
+    assert!(later.retry_after.is_some(), "{later:?}");
+}
+
+#[tokio::test]
 async fn a_single_refusal_is_attributed_to_its_recipient_after_a_moment() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" if moment.line.contains("eve") => reply_line("550 no"),
@@ -147,4 +180,63 @@ async fn a_rate_limit_at_the_dot_costs_few_transactions_and_no_attempt() {
         "{:?}",
         mailer.rate_limit()
     );
+}
+
+#[tokio::test]
+async fn greylisting_is_no_rate_limit_even_if_it_accepts_second_attempts() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("new") => reply_line("450 4.2.0 greylisted"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+
+    for n in 0..5 {
+        let second = begin_again(&mailer, &format!("known{n}@example.com"));
+        assert_eq!(second.await.unwrap().verdict, Verdict::Accepted);
+    }
+    let waiting = (0..20).map(|n| bulk(&mailer, &format!("new{n}@example.com"))).collect();
+
+    for answer in answers(waiting).await {
+        assert_eq!(answer.verdict, later(TroubleClass::Throttled), "{answer:?}");
+    }
+    assert_eq!(mailer.rate_limit(), None);
+}
+
+/// Submission services refuse every recipient of a client that has not logged in, in words about anything else.
+#[tokio::test]
+async fn a_refusal_of_all_recipients_without_the_offered_login_demands_it() {
+    for (words, is_offered, class) in [
+        ("554 5.7.1 Client host rejected", true, TroubleClass::Auth),
+        ("554 5.7.1 Client host rejected", false, TroubleClass::Policy),
+        ("454 4.7.1 Relay access denied", true, TroubleClass::Auth),
+        ("454 4.7.1 Relay access denied", false, TroubleClass::RelayingDenied),
+    ] {
+        let relay = Relay::following(move |moment| match moment.verb {
+            "EHLO" if is_offered => Act::Line("250-relay\r\n250 AUTH PLAIN LOGIN\r\n".to_owned()),
+            "EHLO" => Act::Line("250 relay\r\n".to_owned()),
+            "RCPT" => reply_line(words),
+            _ => usual(moment),
+        })
+        .await;
+        let mailer = with_hold(&relay);
+
+        let waiting = (0..12)
+            .map(|n| bulk(&mailer, &format!("person{n}@example.com")))
+            .collect();
+        let answers = answers(waiting).await;
+        let reports = mailer.take_account_refusals();
+
+        assert_eq!(
+            reports.first().map(|report| report.class),
+            Some(class),
+            "{words}: {reports:?}"
+        );
+        assert!(
+            answers
+                .iter()
+                .all(|answer| !matches!(answer.verdict, Verdict::Refused { .. })),
+            "{words}: {answers:?}"
+        );
+    }
 }

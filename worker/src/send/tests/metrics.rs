@@ -46,6 +46,7 @@ async fn after_one_mail(plot: impl Fn(&Moment<'_>) -> Act + Send + Sync + 'stati
         // Keeps probes from being counted as well.
         first_probe: Duration::from_mins(5),
         longest_probe: Duration::from_mins(5),
+        longest_refused_probe: Duration::from_mins(5),
         ..quick()
     };
     let mailer = shown_in(&registry, &url, settings).unwrap();

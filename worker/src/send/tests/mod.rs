@@ -34,6 +34,7 @@ struct TestMail {
     wire: Vec<u8>,
     lane: Lane,
     batch: uuid::Uuid,
+    is_first_attempt: bool,
     may_start_body: bool,
     answer: oneshot::Sender<Answer>,
 }
@@ -59,7 +60,11 @@ impl Shipment for TestMail {
         self.batch
     }
 
-    fn take_place(&mut self) -> Option<super::Permit<Self>> {
+    fn is_first_attempt(&self) -> bool {
+        self.is_first_attempt
+    }
+
+    fn take_permit(&mut self) -> Option<super::Permit> {
         None
     }
 
@@ -96,6 +101,7 @@ fn quick() -> Settings {
         hold_alone: Duration::from_millis(20),
         first_probe: Duration::from_millis(20),
         longest_probe: Duration::from_millis(80),
+        longest_refused_probe: Duration::from_millis(80),
         ..Settings::for_connections(1, "beckon.example.org")
     }
 }
@@ -179,7 +185,23 @@ fn begin(
         wire: [message, b".\r\n"].concat(),
         lane,
         batch: uuid::Uuid::nil(),
+        is_first_attempt: true,
         may_start_body,
+        answer,
+    }]);
+    answered
+}
+
+/// Hands a mail to the mailer whose previous attempts were spent.
+fn begin_again(mailer: &Mailer, recipient: &str) -> oneshot::Receiver<Answer> {
+    let (answer, answered) = oneshot::channel();
+    mailer.send(vec![TestMail {
+        envelope: to(recipient),
+        wire: [MESSAGE, b".\r\n"].concat(),
+        lane: Lane::Bulk,
+        batch: uuid::Uuid::nil(),
+        is_first_attempt: false,
+        may_start_body: true,
         answer,
     }]);
     answered

@@ -182,3 +182,59 @@ async fn a_refused_mail_resets_what_it_began() {
     assert_eq!(sent, [true, false, true, false]);
     assert_eq!((relay.connections(), relay.mails().len()), (1, 2));
 }
+
+/// A server that crashes with the reply to a body if the next envelope has already arrived.
+#[tokio::test]
+async fn a_relay_that_breaks_on_an_envelope_behind_a_body_loses_few_replies() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tokio::spawn(crashes_on_envelopes_ahead(tcp));
+        }
+    });
+    let settings = Settings {
+        connections: 5,
+        ..quick()
+    };
+    let mailer = mailer_with(&url, settings);
+    send(&mailer, "ada@example.com").await;
+
+    let answers = join_all((0..100).map(|n| bulk(&mailer, &format!("person{n}@example.com")))).await;
+
+    let verdicts: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().verdict).collect();
+    let unsure = verdicts.iter().filter(|verdict| **verdict == Verdict::Unsure).count();
+    let accepted = verdicts.iter().filter(|verdict| **verdict == Verdict::Accepted).count();
+    assert_eq!((unsure, accepted), (2, 98), "{verdicts:?}");
+}
+
+async fn crashes_on_envelopes_ahead(mut tcp: TcpStream) {
+    let mut seen = Vec::new();
+    let mut next = "220 relay\r\n".to_owned();
+    loop {
+        if tcp.write_all(next.as_bytes()).await.is_err() {
+            return;
+        }
+        seen.clear();
+        next.clear();
+        while next.is_empty() {
+            if tcp.read_buf(&mut seen).await.unwrap_or(0) == 0 {
+                return;
+            }
+            let text = String::from_utf8_lossy(&seen);
+            if text.starts_with("EHLO") {
+                "250-relay\r\n250 PIPELINING\r\n".clone_into(&mut next);
+            } else if text.starts_with("QUIT") {
+                return;
+            } else if let Some((_, behind)) = text.split_once("\r\n.\r\n") {
+                if !behind.is_empty() {
+                    return;
+                }
+                "250 taken\r\n".clone_into(&mut next);
+            } else if text.ends_with("DATA\r\n") {
+                "250 sender\r\n250 recipient\r\n354 go\r\n".clone_into(&mut next);
+            }
+        }
+    }
+}

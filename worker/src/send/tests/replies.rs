@@ -3,7 +3,7 @@
 //! Codes are as documented or observed; the texts are shortened or our own. `S` is our sender address, `R`
 //! the recipient's.
 
-use super::super::scope::Scope::{self, Account, Content, Recipient, Relay, Unclear};
+use super::super::reply_table::Scope::{self, Account, Content, Recipient, Relay, Unclear};
 use super::super::{Reply, TroubleClass as T};
 use super::*;
 use Phase::{Auth, Connect, Data, Dot, Ehlo, Greeting, Mail, Rcpt, StartTls};

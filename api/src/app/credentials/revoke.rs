@@ -1,0 +1,123 @@
+//! Revoking mailed passwords: an email cannot be recalled, but the password in it can be revoked.
+
+use crate::app::problem::{FieldError, Problem};
+use crate::app::state::AppState;
+use serde::Serialize;
+use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::credentials::{self, Scope};
+use shared::store::{Db, batches, begin, commit, sweeps, users};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Maximum number of unknown ids that the error lists.
+const UNKNOWN_MOST: i64 = 100;
+
+/// The result of a revocation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Revoked {
+    /// Number of passwords that were revoked.
+    pub revoked: i64,
+    /// Number of passwords that still work: mailed passwords that were used (0 with `include_used`), and passwords that
+    /// the users chose; for a batch, those chosen after its email.
+    pub already_used: i64,
+    /// Number of waiting password emails that were cancelled: the rest of the batch, or those to the users.
+    pub mails_cancelled: i64,
+    /// Number of password emails that a worker was sending. They are cancelled when their attempt ends. One that the
+    /// mail server accepts before is sent, but its password does not work.
+    pub mails_in_hand: i64,
+}
+
+/// Whose mailed passwords to revoke.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// Those mailed by this batch.
+    Batch(Uuid),
+    /// Those of these users.
+    Users(Vec<Uuid>),
+}
+
+impl Whose {
+    fn scope(&self) -> Scope<'_> {
+        match self {
+            Self::Batch(batch) => Scope::Batch(*batch),
+            Self::Users(users) => Scope::Users(users),
+        }
+    }
+}
+
+/// Revokes mailed passwords and records the action of `actor` in the audit log.
+///
+/// # Errors
+///
+/// If the batch or one of the users is unknown. After any error, no password was revoked.
+pub async fn revoke_passwords(
+    api: &AppState,
+    actor: &Actor,
+    whose: Whose,
+    include_used: bool,
+) -> Result<Revoked, Problem> {
+    let (db, actor) = (api.db.clone(), actor.clone());
+    api.to_the_end(async move {
+        require_known(&db, &whose).await?;
+        let mut transaction = begin(&db).await?;
+        let done = credentials::revoke(
+            &mut transaction,
+            whose.scope(),
+            include_used,
+            &format!("Stopped by {}", actor.name),
+        )
+        .await?;
+        let (batch, users) = match &whose {
+            Whose::Batch(batch) => (Some(*batch), 0),
+            Whose::Users(users) => (None, users.len()),
+        };
+        let subject = batch.map(|batch| format!("batch {batch}"));
+        if done.has_stopped_batch {
+            let act = Act {
+                actor: &actor,
+                action: Action::BatchStopped,
+                subject: subject.clone(),
+                details: serde_json::json!({}),
+            };
+            audit::note(&mut transaction, &act).await?;
+        }
+        let act = Act {
+            actor: &actor,
+            action: Action::PasswordsRevoked,
+            subject,
+            details: serde_json::json!({
+                "users": users, "revoked": done.revoked, "already_used": done.already_used,
+                "include_used": include_used, "mails_cancelled": done.mails.cancelled,
+                "mails_in_hand": done.mails.in_hand
+            }),
+        };
+        audit::note(&mut transaction, &act).await?;
+        commit(transaction).await?;
+        let mut answer = Revoked {
+            revoked: done.revoked,
+            already_used: done.already_used,
+            mails_cancelled: done.mails.cancelled,
+            mails_in_hand: done.mails.in_hand,
+        };
+        if let Some(batch) = batch.filter(|_| done.has_stopped_batch) {
+            answer.mails_cancelled += sweeps::cancel_rest(&db, batch).await?;
+        }
+        Ok(answer)
+    })
+    .await
+}
+
+async fn require_known(db: &Db, whose: &Whose) -> Result<(), Problem> {
+    let unknown = match whose {
+        Whose::Batch(batch) => {
+            let found = batches::find(db, *batch).await?;
+            return found.map(|_| ()).ok_or_else(|| Problem::not_found("batch"));
+        }
+        Whose::Users(users) => users::unknown(db, users, UNKNOWN_MOST).await?,
+    };
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let unknown_user = |id: Uuid| FieldError::in_field("users", "unknown_user", format!("No user has the id {id}."));
+    Err(Problem::not_found("user").with_errors(unknown.into_iter().map(unknown_user).collect()))
+}

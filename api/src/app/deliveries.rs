@@ -1,0 +1,94 @@
+//! Deliveries: one email to one user.
+
+use crate::app::batches;
+use crate::app::caller::Caller;
+use crate::app::idempotent::IdempotentRequest;
+use crate::app::intake::{AcceptedBatch, accept_batch};
+use crate::app::problem::Problem;
+use crate::app::state::AppState;
+use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::left_out::Including;
+use shared::store::{begin, commit, deliveries};
+use shared::trace::TraceContext;
+use uuid::Uuid;
+
+/// The delivery with this id.
+///
+/// # Errors
+///
+/// If there is no such delivery.
+pub async fn get(api: &AppState, id: Uuid) -> Result<deliveries::Delivery, Problem> {
+    deliveries::find(&api.db, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("delivery"))
+}
+
+/// An action on an email that has not ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DeliveryCommand {
+    /// Makes it due now.
+    Hurry,
+    /// Cancels it before it is sent.
+    Withdraw,
+}
+
+/// Performs an action and returns whether it changed the delivery. If it comes too late, nothing changes.
+///
+/// # Errors
+///
+/// If there is no such delivery.
+pub async fn control_delivery(
+    api: &AppState,
+    id: Uuid,
+    actor: &Actor,
+    command: DeliveryCommand,
+) -> Result<bool, Problem> {
+    get(api, id).await?;
+    let (db, actor) = (api.db.clone(), actor.clone());
+    api.to_the_end(async move {
+        let mut transaction = begin(&db).await?;
+        let (is_moved, action) = match command {
+            DeliveryCommand::Hurry => (deliveries::hurry(&mut transaction, id).await?, Action::DeliveryHurried),
+            DeliveryCommand::Withdraw => (
+                deliveries::withdraw(&mut transaction, id).await?,
+                Action::DeliveryStopped,
+            ),
+        };
+        if is_moved {
+            let act = Act {
+                actor: &actor,
+                action,
+                subject: Some(format!("delivery {id}")),
+                details: serde_json::json!({}),
+            };
+            audit::note(&mut transaction, &act).await?;
+            commit(transaction).await?;
+        }
+        Ok(is_moved)
+    })
+    .await
+}
+
+/// Sends the same system email to the same user again, as a batch of one.
+///
+/// # Errors
+///
+/// If there is no such delivery, or it has no user any more.
+pub async fn send_again(
+    api: &AppState,
+    id: Uuid,
+    once: IdempotentRequest,
+    caller: &Caller,
+    trace: TraceContext,
+) -> Result<AcceptedBatch, Problem> {
+    let delivery = get(api, id).await?;
+    let user = delivery.user.ok_or_else(|| {
+        Problem::conflict(
+            "user_gone",
+            "The user was deleted, or this was a test email, so it cannot be sent again.",
+        )
+    })?;
+    let batch = batches::get(api, delivery.batch).await?;
+    let new = batches::again(api, &batch, vec![user], Including::ALL, caller, trace).await?;
+    accept_batch(api, once, new).await
+}

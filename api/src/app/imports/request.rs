@@ -1,0 +1,193 @@
+//! The parameters of an import request, apart from the file.
+
+use crate::app::problem::{FieldError, Problem};
+use crate::app::validation::without_controls;
+use import::single::ValueFault;
+use import::{Directions, Mapping, RowRules};
+use serde::{Deserialize, Serialize};
+use shared::store::imports::ImportMode;
+use shared::store::imports::rows::Manner;
+use std::collections::BTreeMap;
+use utoipa::IntoParams;
+
+/// Options of an import.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ImportRequest {
+    /// The name of the file, shown in lists.
+    #[serde(default)]
+    pub file_name: String,
+    /// Return the expected result without storing anything.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// The sheet to read, for a spreadsheet with several sheets that are not empty.
+    pub sheet: Option<String>,
+    /// Import values that look damaged (`problems` with `acceptable`) as they are.
+    #[serde(default)]
+    pub accept_doubtful: bool,
+    /// The mapping of columns to fields, as a JSON object such as
+    /// `{"Dept.": "department", "Name": "full_name", "Notes": null}`. The key is the name of the column, or its
+    /// letter if the name is blank or occurs twice. Null means that the column is not imported. All other columns are
+    /// mapped by their names.
+    pub mapping: Option<String>,
+    /// Which users to create or update: `create_and_update` (default), `create_only` or `update_only`. All other rows
+    /// are counted as `ignored`.
+    #[serde(default)]
+    #[param(value_type = String, required = false)]
+    pub mode: ImportMode,
+    /// Effect of an empty cell: `keep` (default) keeps the existing value, `clear` removes it.
+    #[serde(default)]
+    #[param(value_type = String, required = false)]
+    pub empty: EmptyCells,
+}
+
+/// Effect of an empty cell.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyCells {
+    /// Keeps the existing value.
+    #[default]
+    Keep,
+    /// Removes the value.
+    Clear,
+}
+
+impl From<bool> for EmptyCells {
+    fn from(clears: bool) -> Self {
+        if clears { Self::Clear } else { Self::Keep }
+    }
+}
+
+/// Options for all rows of a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Whether users are created, updated or both.
+    pub mode: ImportMode,
+    /// Effect of an empty cell.
+    pub empty: EmptyCells,
+}
+
+impl ImportRequest {
+    /// The options for all rows.
+    pub const fn how(&self) -> How {
+        How {
+            mode: self.mode,
+            empty: self.empty,
+        }
+    }
+
+    /// The options for all rows, for the store and the parser.
+    pub fn manner(&self) -> (Manner, RowRules) {
+        let clears_empty = self.empty == EmptyCells::Clear;
+        let manner = Manner {
+            accepts_doubtful: self.accept_doubtful,
+            mode: self.mode,
+            clears_empty,
+        };
+        let rules = RowRules {
+            accepts_doubtful: self.accept_doubtful,
+            clears_empty,
+        };
+        (manner, rules)
+    }
+
+    /// How to parse the file.
+    ///
+    /// # Errors
+    ///
+    /// The errors in the mapping.
+    pub fn directions(&self, form: Form) -> Result<Directions, Problem> {
+        let mapping = self.mapping.as_deref().map(read_mapping).transpose()?;
+        if mapping.is_some() && matches!(form, Form::Json) {
+            return Err(mapping_faults(vec![FieldError::in_field(
+                "mapping",
+                "mapping_of_json",
+                "A JSON array has no columns. Name the fields in it, or send a CSV file or a spreadsheet.",
+            )]));
+        }
+        Ok(Directions {
+            sheet: self.sheet.clone(),
+            mapping,
+            remembered: Vec::new(),
+        })
+    }
+}
+
+fn read_mapping(text: &str) -> Result<Mapping, Problem> {
+    let written: BTreeMap<String, Option<String>> = serde_json::from_str(text).map_err(|fault| {
+        let message = format!(
+            "mapping is not a JSON object of column names and fields: {fault}. Write for example {{\"Dept.\": \"department\"}}."
+        );
+        mapping_faults(vec![FieldError::in_field("mapping", "mapping_invalid", message)])
+    })?;
+    Mapping::new(written).map_err(|faults| {
+        let error = |(column, fault): (String, ValueFault)| FieldError {
+            column: Some(import::single::shown(&column)),
+            ..FieldError::in_field("mapping", fault.code, fault.message)
+        };
+        mapping_faults(faults.into_iter().map(error).collect())
+    })
+}
+
+fn mapping_faults(errors: Vec<FieldError>) -> Problem {
+    Problem::invalid("mapping_invalid", "The mapping cannot be used; see errors.").with_errors(errors)
+}
+
+/// The parameters of a request as text, to recognise a repeated request.
+pub fn named(request: &ImportRequest) -> String {
+    let mut name = format!("import {} {}", request.file_name, request.dry_run);
+    if let Some(sheet) = &request.sheet {
+        name.push_str(" of sheet ");
+        name.push_str(sheet);
+    }
+    if request.accept_doubtful {
+        name.push_str(" with doubtful values");
+    }
+    if let Some(mapping) = &request.mapping {
+        name.push_str(" mapped ");
+        name.push_str(mapping);
+    }
+    if request.mode != ImportMode::default() {
+        name.push_str(" to ");
+        name.push_str(request.mode.as_str());
+    }
+    if request.empty == EmptyCells::Clear {
+        name.push_str(" with empty cells cleared");
+    }
+    name
+}
+
+/// The form of the body.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// CSV or a spreadsheet, distinguished by the first bytes.
+    Table,
+    /// An array of users.
+    Json,
+}
+
+/// The name of the file, as it is shown in lists.
+///
+/// # Errors
+///
+/// If it has a character that cannot be shown.
+pub fn file_name(given: &str) -> Result<String, Problem> {
+    let name = given.trim();
+    let seen = without_controls("file_name", name).and_then(|()| {
+        if name.chars().any(shared::name::is_invisible) {
+            let hidden = "file_name has an invisible character; remove it.";
+            return Err(FieldError::in_field(
+                "file_name",
+                "invisible_character",
+                hidden.to_owned(),
+            ));
+        }
+        Ok(())
+    });
+    seen.map_err(|error| {
+        Problem::invalid("invalid_request", "The file's name cannot be used; see errors.").with_errors(vec![error])
+    })?;
+    let name: String = name.chars().take(200).collect();
+    Ok(if name.is_empty() { "import".to_owned() } else { name })
+}

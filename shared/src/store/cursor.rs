@@ -1,0 +1,21 @@
+//! Keyset cursors of the lists that are read in both directions.
+
+/// Where a page of a list begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PageCursor<K> {
+    /// At the start of the list.
+    Start,
+    /// After this row.
+    After(K),
+    /// Before this row. Rows are read backwards, the nearest first.
+    Before(K),
+}
+
+impl<K: Copy> PageCursor<K> {
+    pub(super) const fn after(self) -> Option<K> {
+        match self {
+            Self::After(key) => Some(key),
+            Self::Start | Self::Before(_) => None,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Users are listed page by page in an order of their own.
+
+use crate::json;
+use harness::World;
+use shared::store::users::{self, PageEdge, UserOrder};
+use shared::user_filter::UserFilter;
+
+const PEOPLE: &str = "email,first name,last name\n\
+    one@example.org,Zoe,ahrens\n\
+    two@example.org,Ada,Zuse\n\
+    three@example.org,Ben,Ahrens\n\
+    four@example.org,,\n\
+    five@example.org,Cem,\n";
+
+async fn page(world: &World, order: UserOrder, edge: Option<PageEdge>) -> Vec<users::User> {
+    let found = users::sorted_page(&world.db, &UserFilter::default(), order, edge, 2).await;
+    found.unwrap()
+}
+
+/// All users of an order, read in pages of two, and the same backwards from the last.
+async fn in_order(world: &World, order: UserOrder) -> (Vec<String>, Vec<String>) {
+    let (mut forwards, mut last) = (Vec::new(), None);
+    loop {
+        let found = page(world, order, last.map(PageEdge::After)).await;
+        let Some(user) = found.last() else { break };
+        last = Some(user.id);
+        forwards.extend(found.iter().map(|user| user.email.clone()));
+    }
+    let (mut backwards, mut first) = (Vec::new(), last);
+    while let Some(edge) = first {
+        let found = page(world, order, Some(PageEdge::Before(edge))).await;
+        first = found.last().map(|user| user.id);
+        backwards.extend(found.into_iter().map(|user| user.email));
+    }
+    backwards.reverse();
+    backwards.extend(forwards.last().cloned());
+    (forwards, backwards)
+}
+
+#[tokio::test]
+async fn pages_follow_the_last_name_or_the_latest_invite_in_both_directions() {
+    let world = World::start().await;
+    world.import(PEOPLE).await.expect(201);
+    for email in ["three@example.org", "one@example.org"] {
+        let batch = world.invite(json!({ "emails": [email] })).await;
+        world.finished(batch).await;
+    }
+
+    let (names, names_backwards) = in_order(&world, UserOrder::LastName).await;
+    let (invited, invited_backwards) = in_order(&world, UserOrder::Invited).await;
+
+    let ends = |list: &[String]| {
+        list.iter()
+            .map(|email| email.split('@').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ends(&names), ["three", "one", "five", "two", "four"]);
+    assert_eq!(names, names_backwards);
+    assert_eq!(ends(&invited)[..2], ["one", "three"]);
+    assert_eq!(invited.len(), 5);
+    assert_eq!(invited, invited_backwards);
+    world.end().await;
+}
