@@ -53,20 +53,25 @@ async fn more_callers_than_connections_get_retry_after() {
     world.end().await;
 }
 
-/// A fifth of a lease, and longer than a mail otherwise takes.
+/// Latency in each direction. A connection is then open after four seconds, just within the time to acquire one, so a
+/// slower Postgres cannot be used at all.
 const ANSWER: Duration = Duration::from_millis(400);
+
+/// Longer than a claim and its first renewal take with a new connection each, and shorter than the relay's answer to
+/// the final dot.
+const LEASE: &str = "12s";
 
 #[tokio::test]
 async fn leases_are_renewed_in_time() {
     let mut world = World::with(Setup::default().workers(0)).await;
-    world.person("slow-dot-7s@example.org").await;
+    world.person("slow-dot-20s@example.org").await;
     let (proxy, url) = world.detour("DATABASE_URL").await;
-    let own = [("DATABASE_URL", url.as_str()), ("BECKON_LEASE", "4s")];
+    let own = [("DATABASE_URL", url.as_str()), ("BECKON_LEASE", LEASE)];
     world.start_worker_with(&own).await.unwrap();
     proxy.latency(ANSWER);
 
     let batch = world
-        .reset_passwords(json!({ "emails": ["slow-dot-7s@example.org"] }))
+        .reset_passwords(json!({ "emails": ["slow-dot-20s@example.org"] }))
         .await;
     world.relay.wait_for(1, PATIENCE).await.unwrap();
     let finished = world.finished(batch).await;
