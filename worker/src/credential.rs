@@ -29,6 +29,10 @@ use uuid::Uuid;
 /// Passwords hashed per task: a quarter of a millisecond of work at 16 µs each, a third of a second at full cost.
 const TASK: usize = 16;
 
+/// How much longer than its lifetime a password is valid at first. An attempt that takes less time needs no second
+/// write, which would cost Postgres as much as the first.
+pub const GRACE: Duration = Duration::from_mins(1);
+
 /// Why there is no password. The attempt has not begun and is given back.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
@@ -72,7 +76,7 @@ impl Credentials {
         }
     }
 
-    /// How long this user's password is valid after the relay accepted the mail.
+    /// How long this user's password is valid after the relay accepted the mail. It may be valid for [`GRACE`] longer.
     pub fn lifetime(&self, held: &Held) -> Duration {
         let has_signed_in = held.claim.recipient.as_ref().is_some_and(|person| person.has_signed_in);
         self.lifetimes.of(has_signed_in)
@@ -148,8 +152,7 @@ impl Credentials {
             batch: claim.batch,
             token: held.lease.token(),
             verifier: verifier.as_stored().to_owned(),
-            // It must outlive any attempt until the outcome is settled.
-            lifetime: self.lifetime(held) + Duration::from_hours(1),
+            lifetime: self.lifetime(held) + GRACE,
         })
     }
 

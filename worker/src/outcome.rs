@@ -58,7 +58,8 @@ pub enum Recorded {
     Unknown,
 }
 
-/// Returns the outcome that follows from an answer.
+/// Returns the outcome that follows from an answer. With `password_lifetime`, an accepted mail's password is valid for
+/// so long from then on.
 pub fn of_answer(
     claim: &Claim,
     token: Uuid,

@@ -2,6 +2,7 @@
 
 use crate::claim::Held;
 use crate::compose::Mail;
+use crate::credential::GRACE;
 use crate::outcome::{self, Retries};
 use crate::send::{Answer, Envelope, Permit, Shipment};
 use crate::settle::{Finished, Settler};
@@ -76,7 +77,9 @@ impl Shipment for Sending {
             answer.withhold_words();
         }
         let token = held.lease.token();
-        let outcome = outcome::of_answer(&held.claim, token, &answer, self.password_lifetime, &self.retries);
+        // The claim is older than the stored password.
+        let extended = self.password_lifetime.filter(|_| held.lease.age() > GRACE);
+        let outcome = outcome::of_answer(&held.claim, token, &answer, extended, &self.retries);
         self.settler.push(Finished { held, outcome, steps });
     }
 }

@@ -3,7 +3,7 @@
 use super::{Faults, SharedArgs, duration};
 use std::time::Duration;
 
-/// How long mailed passwords work, counted from the relay's 250.
+/// How long mailed passwords work at least, counted from the relay's 250.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
     /// The first password of a user.

@@ -26,7 +26,7 @@ pub struct NewCredential {
     pub token: Uuid,
     /// The verifier, a PHC string.
     pub verifier: String,
-    /// How long it is valid, until the outcome is settled.
+    /// How long it is valid, unless settling the outcome extends it.
     pub lifetime: Duration,
 }
 

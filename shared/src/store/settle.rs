@@ -46,7 +46,8 @@ pub struct UnknownAddress {
 pub enum Ending {
     /// The relay accepted it.
     Sent {
-        /// How long a password in it is valid from now; `None` for mails without one.
+        /// How long a password in it is valid from now; `None` for mails without one, and for those whose password
+        /// was stored a short time ago and is valid long enough.
         password_lifetime: Option<Duration>,
     },
     /// The relay refused it permanently, or it could not be composed.
