@@ -7,6 +7,7 @@
     reason = "a scenario that fails ends at the failed step"
 )]
 
+mod a_commit_is_refused;
 mod a_dispatcher_stops_answering;
 mod a_dump_is_restored;
 mod a_limit_of_deliveries;
