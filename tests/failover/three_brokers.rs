@@ -143,9 +143,10 @@ async fn reported_members(brokers: &BrokerCluster, prometheus: &Prometheus, quer
     for address in brokers.figures() {
         for path in ["metrics", "metrics/detailed?family=ra_metrics"] {
             let began = Instant::now();
-            let read = tokio::time::timeout(Duration::from_secs(10), page(&format!("http://{address}/{path}")));
-            let read = read.await.unwrap_or_else(|_| "no answer".to_owned());
-            lines.push(format!("{address}/{path} after {:.1?}: {read}", began.elapsed()));
+            let url = format!("http://{address}/{path}");
+            let read = tokio::time::timeout(Duration::from_secs(10), page(&url)).await;
+            let read = read.unwrap_or_else(|_| "no answer".to_owned());
+            lines.push(format!("{url} after {:.1?}: {read}", began.elapsed()));
         }
     }
     lines.join("\n")
