@@ -96,8 +96,8 @@ impl DerefMut for Transaction {
 /// Timeout for a free connection of the pool. After it, Postgres counts as busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Timeout of statements outside requests, or that must not end with a request. The longest take a second; a wait
-/// for a lock ends after this time.
+/// Timeout of statements. The longest take a second; a wait for a lock ends after this time. Those on a whole batch or
+/// file have none, see [`until_moved`].
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// Maximum number of attempts for a statement that Postgres cancels because of a deadlock.
@@ -215,6 +215,21 @@ async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<
             Ok(answer) => Ok(answer?),
             Err(_) => Err(StoreError::Unavailable(silent())),
         },
+        () = moved => Err(primary::moved()),
+    }
+}
+
+/// Awaits a statement without a timeout of its own, but only while the address leads to the same server.
+///
+/// For statements on all rows of a batch, a file or a user, such as intake, imports, undoing, exports and revoking: they
+/// may take longer than [`ANSWER`], and an import waits minutes for another one. The time limit of their request ends
+/// them if the server falls silent and no other one is promoted. Otherwise as [`within`].
+async fn until_moved<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
+    let mut moved = pin!(primary::next_move());
+    moved.as_mut().enable();
+    tokio::select! {
+        biased;
+        answer = asked => Ok(answer?),
         () = moved => Err(primary::moved()),
     }
 }

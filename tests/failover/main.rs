@@ -7,9 +7,11 @@
     reason = "a scenario that fails ends at the failed step"
 )]
 
+mod a_commit_is_refused;
 mod a_dispatcher_stops_answering;
 mod a_dump_is_restored;
 mod a_limit_of_deliveries;
+mod a_pooler_follows_the_primary;
 mod an_outage_longer_than_a_lease;
 mod another_broker_answers;
 mod postgres_clock_is_set;

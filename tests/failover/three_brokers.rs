@@ -104,15 +104,69 @@ fn grow_command(node: &str) -> Vec<String> {
         .collect()
 }
 
+/// A series for each queue and node that has a member of it.
+const TERMS: &str = r#"rabbitmq_detailed_raft_term_total{queue=~"beckon[.].*"}"#;
+const NODES_UP: &str = r#"count(up{job="rabbitmq"} == 1)"#;
+const ALERTS: &str = r#"ALERTS{alertname="BeckonQueueMembersMissing",alertstate="firing",vhost="beckon"}"#;
+
 /// Waits until the shipped alert on missing members fires for this many queues, according to the metrics of all nodes.
-async fn alert_fires(world: &World, prometheus: &Prometheus, queues: usize) {
-    let members = r#"count(count by (vhost, queue) (rabbitmq_detailed_raft_term_total{queue=~"beckon[.].*"}) == 3)"#;
-    let alerts = r#"ALERTS{alertname="BeckonQueueMembersMissing",alertstate="firing",vhost="beckon"}"#;
+///
+/// A failure prints what Prometheus has, what each node answers, and how long each scrape takes.
+async fn alert_fires(brokers: &BrokerCluster, prometheus: &Prometheus, queues: usize) {
+    let members = format!("count(count by (vhost, queue) ({TERMS}) == 3)");
     let query = match queues {
-        0 => format!(r#"{members} == {QUEUES} and on () count(up{{job="rabbitmq"}} == 1) == 3 unless on () {alerts}"#),
-        queues => format!("count({alerts}) == {queues}"),
+        0 => format!("{members} == {QUEUES} and on () {NODES_UP} == 3 unless on () {ALERTS}"),
+        queues => format!("count({ALERTS}) == {queues}"),
     };
-    prometheus.eventually_finds(world, &query).await;
+    let deadline = Instant::now() + PATIENCE;
+    while !prometheus.query(&query).await.is_ok_and(|found| !found.is_empty()) {
+        let is_late = Instant::now() > deadline;
+        let reported = if is_late {
+            reported_members(brokers, prometheus, &[&members]).await
+        } else {
+            String::new()
+        };
+        assert!(!is_late, "not within {PATIENCE:?}: {query}\n{reported}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The parts of the alert as Prometheus has them, and the metrics of each node about members.
+async fn reported_members(brokers: &BrokerCluster, prometheus: &Prometheus, queries: &[&str]) -> String {
+    let mut lines = Vec::new();
+    let scrapes = r#"scrape_duration_seconds{job=~"rabbitmq.*"}"#;
+    let parts = [r#"up{job=~"rabbitmq.*"}"#, scrapes, NODES_UP, TERMS, ALERTS];
+    for query in parts.iter().chain(queries) {
+        let found = prometheus.query(query).await;
+        lines.push(format!("{query}: {found:?}"));
+    }
+    for address in brokers.figures() {
+        for path in ["metrics", "metrics/detailed?family=ra_metrics"] {
+            let began = Instant::now();
+            let url = format!("http://{address}/{path}");
+            let read = tokio::time::timeout(Duration::from_secs(10), page(&url)).await;
+            let read = read.unwrap_or_else(|_| "no answer".to_owned());
+            lines.push(format!("{url} after {:.1?}: {read}", began.elapsed()));
+        }
+    }
+    lines.join("\n")
+}
+
+/// The status of a page of metrics, and its lines about Raft terms; of an error, the beginning.
+async fn page(url: &str) -> String {
+    let answer = match reqwest::get(url).await {
+        Ok(answer) => answer,
+        Err(fault) => return fault.to_string(),
+    };
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    let kept: String = if status.is_success() {
+        let about = text.lines().filter(|line| line.contains("raft_term"));
+        about.collect::<Vec<_>>().join("\n  ")
+    } else {
+        text.chars().take(2_000).collect()
+    };
+    format!("{status}\n  {kept}")
 }
 
 #[tokio::test]
@@ -123,7 +177,7 @@ async fn queues_declared_on_one_node_are_grown_by_the_command_in_the_readme() {
         .await
         .unwrap();
     let still = has_members(&brokers, 3, Duration::from_secs(30)).await;
-    alert_fires(&world, &prometheus, QUEUES).await;
+    alert_fires(&brokers, &prometheus, QUEUES).await;
     for at in 1..3 {
         let command = grow_command(brokers.name(at));
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -131,7 +185,7 @@ async fn queues_declared_on_one_node_are_grown_by_the_command_in_the_readme() {
     }
     let took = has_members(&brokers, 3, Duration::from_secs(30)).await.unwrap();
     println!("figure: 3.10: members after grow: 3 within {took:?}");
-    alert_fires(&world, &prometheus, 0).await;
+    alert_fires(&brokers, &prometheus, 0).await;
     let batch = begin(&world).await;
     let began = Instant::now();
     brokers.stop_node(0, Stop::Kill).await.unwrap();
@@ -154,7 +208,7 @@ async fn with_rabbitmq_4_queues_declared_on_one_node_grow_within_a_minute() {
     let prometheus = Prometheus::over_brokers(&world, brokers.figures(), &rules_in_a_hurry())
         .await
         .unwrap();
-    alert_fires(&world, &prometheus, 0).await;
+    alert_fires(&brokers, &prometheus, 0).await;
     let batch = begin(&world).await;
     let began = Instant::now();
     brokers.stop_node(0, Stop::Kill).await.unwrap();

@@ -41,6 +41,15 @@ impl Pooler {
     /// When it is not installed (`deploy/setup --tests`), or not unpacked (`deploy/setup --rabbitmq 4`), or does not
     /// start.
     pub async fn start(release: Release, mode: &str, database_url: &str) -> Result<Self> {
+        Self::start_with(release, mode, database_url, &[]).await
+    }
+
+    /// Like [`Pooler::start`], with these lines in its settings.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pooler::start`].
+    pub async fn start_with(release: Release, mode: &str, database_url: &str, own: &[&str]) -> Result<Self> {
         let failed = |e: std::io::Error| HarnessError::because("could not set PgBouncer up", e);
         let server = Url::parse(database_url).map_err(|e| HarnessError::because("could not read a URL", e))?;
         let (host, port) = (server.host_str().unwrap_or_default(), server.port().unwrap_or(5432));
@@ -59,8 +68,9 @@ impl Pooler {
         let settings = format!(
             "[databases]\n* = host={host} user=postgres port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\nmax_client_conn = 300\n\
-             default_pool_size = 60\nserver_login_retry = 1\n",
-            listen.number()
+             default_pool_size = 60\nserver_login_retry = 1\n{}\n",
+            listen.number(),
+            own.join("\n")
         );
         let file = folder.path().join("pgbouncer.ini");
         std::fs::write(&file, settings).map_err(failed)?;

@@ -170,7 +170,8 @@ async fn start(world: &World, targets: &Targets, rules: &str) -> Result<(Program
     Ok((program, format!("http://{address}")))
 }
 
-/// Its configuration: that of `deploy/prometheus/prometheus.yml` with an interval of 1 s instead of 15 s.
+/// Its configuration: that of `deploy/prometheus/prometheus.yml` with an interval of 1 s instead of 15 s. Several nodes
+/// of RabbitMQ on one machine may take longer than that to answer, and have 5 s.
 fn config(targets: &Targets, rules: &Path) -> String {
     let rules = rules.display();
     let list = |targets: &[SocketAddr]| {
@@ -178,7 +179,12 @@ fn config(targets: &Targets, rules: &Path) -> String {
         format!("static_configs: [{{ targets: [{}] }}]", quoted.join(", "))
     };
     let (api, worker) = (list(&[targets.api]), list(targets.worker.as_slice()));
-    let brokers = list(&targets.brokers);
+    let pace = if targets.brokers.len() > 1 {
+        "scrape_interval: 5s\n  scrape_timeout: 5s\n  "
+    } else {
+        ""
+    };
+    let brokers = format!("{pace}{}", list(&targets.brokers));
     format!(
         "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  evaluation_interval: 1s\n\
          rule_files: ['{rules}']\n\

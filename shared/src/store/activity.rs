@@ -2,7 +2,7 @@
 
 use super::counts::Alike;
 use super::cursor::PageCursor;
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, within};
 use crate::batch::BatchState;
 use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
@@ -99,7 +99,7 @@ macro_rules! sendings {
 pub async fn list(db: &Db, filter: ActivityFilter, cursor: PageCursor<Uuid>, limit: i64) -> StoreResult<Vec<Sending>> {
     if let PageCursor::Before(before) = cursor {
         let found = sendings!(filter; "and b.id > $3 order by b.id limit $4"; before, limit);
-        return Ok(found.fetch_all(db).await?);
+        return within(found.fetch_all(db)).await;
     }
     let found = sendings!(
         filter;
@@ -107,5 +107,5 @@ pub async fn list(db: &Db, filter: ActivityFilter, cursor: PageCursor<Uuid>, lim
         cursor.after(),
         limit
     );
-    Ok(found.fetch_all(db).await?)
+    within(found.fetch_all(db)).await
 }

@@ -3,7 +3,7 @@
 //! Ending a password also ends its sessions, in a second statement: the first waits for concurrent sign-ins,
 //! and only a later one sees the sessions that they created.
 
-use super::{Db, StoreResult, Transaction};
+use super::{Db, StoreResult, Transaction, within};
 use crate::name::look_alike;
 use crate::password::dummy_verifier;
 use std::time::Duration;
@@ -119,18 +119,16 @@ macro_rules! administrators {
 /// So names stay distinguishable without a unique index, and an administrator who is being disabled or signed
 /// out can grant no more access.
 pub async fn lock_access(transaction: &mut Transaction) -> StoreResult<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('access', 0))")
-        .execute(&mut **transaction)
-        .await?;
+    let locking = sqlx::query!("select pg_advisory_xact_lock(hashtextextended('access', 0))");
+    within(locking.execute(&mut **transaction)).await?;
     Ok(())
 }
 
 /// Adds an administrator.
 pub async fn add(transaction: &mut Transaction, new: &NewAdministrator) -> StoreResult<Added> {
     lock_access(transaction).await?;
-    let known = sqlx::query!("select name, email_key from administrators")
-        .fetch_all(&mut **transaction)
-        .await?;
+    let reading = sqlx::query!("select name, email_key from administrators");
+    let known = within(reading.fetch_all(&mut **transaction)).await?;
     if known.iter().any(|one| one.email_key == new.email_key) {
         return Ok(Added::AddressTaken);
     }
@@ -141,7 +139,7 @@ pub async fn add(transaction: &mut Transaction, new: &NewAdministrator) -> Store
         Access::Password(verifier) => (verifier.clone(), None),
         Access::Link(digest) => (dummy_verifier().as_stored().to_owned(), Some(digest.as_slice())),
     };
-    let row = sqlx::query!(
+    let adding = sqlx::query!(
         "insert into administrators (email, email_key, name, verifier, must_choose, password_made_at, link_digest,
                                      link_expires_at, created_by)
          values ($1, $2, $3, $4, $5, case when $5 then now() end, $6,
@@ -155,45 +153,40 @@ pub async fn add(transaction: &mut Transaction, new: &NewAdministrator) -> Store
         link,
         FIRST_PASSWORD.as_secs_f64(),
         new.created_by,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(adding.fetch_one(&mut **transaction)).await?;
     Ok(Added::Done(row.id))
 }
 
 /// A page of administrators: up to `limit`, newest first, before or after the one with the given id.
 pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<Administrator>> {
-    let mut found = administrators!(
+    let reading = administrators!(
         "where ($2::uuid is null or id < $2) and ($3::uuid is null or id > $3)
          order by case when $3::uuid is null then id end desc, id
          limit $4",
         before,
         after,
         limit
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let mut found = within(reading.fetch_all(db)).await?;
     found.sort_by_key(|one| std::cmp::Reverse(one.id));
     Ok(found)
 }
 
 /// The administrator with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Administrator>> {
-    Ok(administrators!("where id = $2", id).fetch_optional(db).await?)
+    within(administrators!("where id = $2", id).fetch_optional(db)).await
 }
 
 /// The administrator with this address.
 pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<Administrator>> {
-    Ok(administrators!("where email_key = $2", email_key)
-        .fetch_optional(db)
-        .await?)
+    within(administrators!("where email_key = $2", email_key).fetch_optional(db)).await
 }
 
 /// Whether any administrator could sign in.
 pub async fn can_any_sign_in(db: &Db) -> StoreResult<bool> {
-    let row = sqlx::query!(r#"select exists (select from administrators where disabled_at is null) as "is!""#)
-        .fetch_one(db)
-        .await?;
+    let reading = sqlx::query!(r#"select exists (select from administrators where disabled_at is null) as "is!""#);
+    let row = within(reading.fetch_one(db)).await?;
     Ok(row.is)
 }
 
@@ -212,16 +205,15 @@ pub struct Lock {
 
 /// The verifier for this address, unless the administrator is disabled or their initial password has expired.
 pub async fn lock_of(db: &Db, email_key: &str) -> StoreResult<Option<Lock>> {
-    let lock = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Lock,
         "select id, name, verifier, must_choose from administrators
          where email_key = $1 and disabled_at is null
            and (not must_choose or password_made_at + make_interval(secs => $2) > now())",
         email_key,
         FIRST_PASSWORD.as_secs_f64(),
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let lock = within(reading.fetch_optional(db)).await?;
     Ok(lock)
 }
 
@@ -229,16 +221,15 @@ pub async fn lock_of(db: &Db, email_key: &str) -> StoreResult<Option<Lock>> {
 /// whether an administrator with this id exists.
 pub async fn renew(transaction: &mut Transaction, id: Uuid, verifier: &str) -> StoreResult<bool> {
     lock_access(transaction).await?;
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update administrators
          set verifier = $2, must_choose = false, password_made_at = null, link_digest = null,
              link_expires_at = null, disabled_at = null
          where id = $1",
         id,
         verifier,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(changing.execute(&mut **transaction)).await?;
     end_sessions(transaction, id).await?;
     Ok(done.rows_affected() > 0)
 }
@@ -261,7 +252,7 @@ pub struct OwnChange<'c> {
 /// Returns whether it did: not if the session has ended, the administrator was disabled, or the password was
 /// changed after it was checked.
 pub async fn change_own(transaction: &mut Transaction, change: OwnChange<'_>) -> StoreResult<bool> {
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update administrators
          set verifier = $4, must_choose = false, password_made_at = null, link_digest = null, link_expires_at = null
          where id = $1 and verifier = $3 and disabled_at is null
@@ -270,9 +261,8 @@ pub async fn change_own(transaction: &mut Transaction, change: OwnChange<'_>) ->
         change.session,
         change.checked,
         change.verifier,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(changing.execute(&mut **transaction)).await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
@@ -283,15 +273,14 @@ pub async fn change_own(transaction: &mut Transaction, change: OwnChange<'_>) ->
 /// Ends an administrator's sessions, and forgets their browsers: a thief who has signed in must not keep sign-in attempts
 /// of their own.
 async fn end_sessions(transaction: &mut Transaction, id: Uuid) -> StoreResult<()> {
-    sqlx::query!(
+    let ending = sqlx::query!(
         "with forgotten as (
              delete from known_devices where administrator_id = $1
          )
          delete from sessions where administrator_id = $1",
         id
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(ending.execute(&mut **transaction)).await?;
     Ok(())
 }
 
@@ -300,35 +289,32 @@ async fn end_sessions(transaction: &mut Transaction, id: Uuid) -> StoreResult<()
 /// The last enabled administrator is kept, even if two disable each other concurrently.
 pub async fn disable(transaction: &mut Transaction, id: Uuid) -> StoreResult<Disabled> {
     lock_access(transaction).await?;
-    let enabled = sqlx::query!("select id from administrators where disabled_at is null order by id for update")
-        .fetch_all(&mut **transaction)
-        .await?;
+    let reading = sqlx::query!("select id from administrators where disabled_at is null order by id for update");
+    let enabled = within(reading.fetch_all(&mut **transaction)).await?;
     if !enabled.iter().any(|row| row.id == id) {
         return Ok(Disabled::Already);
     }
     if enabled.len() == 1 {
         return Ok(Disabled::IsLast);
     }
-    sqlx::query!(
+    let changing = sqlx::query!(
         "update administrators
          set disabled_at = now(), link_digest = null, link_expires_at = least(link_expires_at, now())
          where id = $1",
         id,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(changing.execute(&mut **transaction)).await?;
     end_sessions(transaction, id).await?;
     Ok(Disabled::Done)
 }
 
 /// Enables an administrator again, with the same password. Returns whether they were disabled.
 pub async fn enable(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update administrators set disabled_at = null where id = $1 and disabled_at is not null",
         id,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(changing.execute(&mut **transaction)).await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -337,7 +323,7 @@ pub async fn enable(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool
 /// Returns whether they are enabled: otherwise nothing happens. Earlier links stop working.
 pub async fn give_link(transaction: &mut Transaction, id: Uuid, digest: &[u8]) -> StoreResult<bool> {
     let nothing_matches = dummy_verifier();
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update administrators
          set verifier = $2, must_choose = true, password_made_at = now(), link_digest = $3,
              link_expires_at = now() + make_interval(secs => $4)
@@ -346,9 +332,8 @@ pub async fn give_link(transaction: &mut Transaction, id: Uuid, digest: &[u8]) -
         nothing_matches.as_stored(),
         digest,
         RESET_LINK.as_secs_f64(),
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(changing.execute(&mut **transaction)).await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
@@ -358,18 +343,17 @@ pub async fn give_link(transaction: &mut Transaction, id: Uuid, digest: &[u8]) -
 
 /// The administrator whose link has this digest, while the link is valid.
 pub async fn find_by_link(db: &Db, digest: &[u8]) -> StoreResult<Option<Administrator>> {
-    Ok(administrators!(
+    let reading = administrators!(
         "where link_digest = $2 and link_expires_at > now() and must_choose and disabled_at is null",
         digest
-    )
-    .fetch_optional(db)
-    .await?)
+    );
+    within(reading.fetch_optional(db)).await
 }
 
 /// Sets the password that an administrator chose with a link. Returns them, unless the link is no longer
 /// valid.
 pub async fn use_link(transaction: &mut Transaction, digest: &[u8], verifier: &str) -> StoreResult<Option<Lock>> {
-    let owner = sqlx::query_as!(
+    let changing = sqlx::query_as!(
         Lock,
         "update administrators
          set verifier = $2, must_choose = false, password_made_at = null, link_digest = null, link_expires_at = null
@@ -377,9 +361,8 @@ pub async fn use_link(transaction: &mut Transaction, digest: &[u8], verifier: &s
          returning id, name, verifier, must_choose",
         digest,
         verifier,
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    );
+    let owner = within(changing.fetch_optional(&mut **transaction)).await?;
     if let Some(owner) = &owner {
         end_sessions(transaction, owner.id).await?;
     }

@@ -1,7 +1,7 @@
 //! API keys. Only their digests are stored.
 
 use super::administrators::lock_access;
-use super::{Db, StoreResult, Transaction};
+use super::{Db, StoreResult, Transaction, within};
 use crate::name::look_alike;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -57,15 +57,14 @@ pub enum Created {
 /// Stores a new key's digest.
 pub async fn create(transaction: &mut Transaction, new: &NewKey) -> StoreResult<Created> {
     lock_access(transaction).await?;
-    let working = sqlx::query!(
+    let reading = sqlx::query!(
         "select name from api_keys where revoked_at is null and (expires_at is null or expires_at > now())"
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
+    );
+    let working = within(reading.fetch_all(&mut **transaction)).await?;
     if let Some(name) = look_alike(&new.name, working.iter().map(|key| key.name.as_str())) {
         return Ok(Created::NameTaken(name.to_owned()));
     }
-    let row = sqlx::query!(
+    let adding = sqlx::query!(
         "insert into api_keys (name, digest, created_by, created_by_id, expires_at, may_read_audit_log)
          values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6) returning id",
         new.name,
@@ -74,9 +73,8 @@ pub async fn create(transaction: &mut Transaction, new: &NewKey) -> StoreResult<
         new.created_by_id,
         new.expires_after.map(|duration| duration.as_secs_f64()) as Option<f64>,
         new.may_read_audit_log,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(adding.fetch_one(&mut **transaction)).await?;
     Ok(Created::Done(row.id))
 }
 
@@ -143,33 +141,31 @@ macro_rules! entries {
 
 /// A page of keys: up to `limit`, newest first, before or after the one with the given id.
 pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<Entry>> {
-    let mut found = entries!(
+    let reading = entries!(
         "where ($1::uuid is null or id < $1) and ($2::uuid is null or id > $2)
          order by case when $2::uuid is null then id end desc, id
          limit $3",
         before,
         after,
         limit
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let mut found = within(reading.fetch_all(db)).await?;
     found.sort_by_key(|entry| std::cmp::Reverse(entry.id));
     Ok(found)
 }
 
 /// The key with this id, valid or not.
 pub async fn find_by_id(db: &Db, id: Uuid) -> StoreResult<Option<Entry>> {
-    Ok(entries!("where id = $1", id).fetch_optional(db).await?)
+    within(entries!("where id = $1", id).fetch_optional(db)).await
 }
 
 /// Revokes a key, so that its next call is refused. Returns whether it was valid until now.
 pub async fn revoke(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update api_keys set revoked_at = now() where id = $1 and revoked_at is null",
         id,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(changing.execute(&mut **transaction)).await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -177,15 +173,14 @@ pub async fn revoke(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool
 ///
 /// Some were created by a release that recorded only names; names of administrators do not change.
 pub async fn made_by(db: &Db, administrator: Uuid, name: &str) -> StoreResult<Vec<Entry>> {
-    Ok(entries!(
+    let reading = entries!(
         "where revoked_at is null and (expires_at is null or expires_at > now())
            and (created_by_id = $1 or (created_by_id is null and created_by = $2))
          order by id desc",
         administrator,
         name
-    )
-    .fetch_all(db)
-    .await?)
+    );
+    within(reading.fetch_all(db)).await
 }
 
 /// A revoked key.
@@ -204,7 +199,7 @@ pub async fn revoke_made_by(
     name: &str,
     kept: &[Uuid],
 ) -> StoreResult<Vec<Revoked>> {
-    let revoked = sqlx::query_as!(
+    let changing = sqlx::query_as!(
         Revoked,
         "update api_keys set revoked_at = now()
          where revoked_at is null and (expires_at is null or expires_at > now()) and id <> all($3)
@@ -213,35 +208,32 @@ pub async fn revoke_made_by(
         administrator,
         name,
         kept,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
+    );
+    let revoked = within(changing.fetch_all(&mut **transaction)).await?;
     Ok(revoked)
 }
 
 /// The key with this digest, unless it was revoked. It may have expired.
 pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<ApiKey>> {
-    let key = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         ApiKey,
         r#"select id, name, created_at, last_used_at, expires_at, may_read_audit_log,
                   (last_used_at is null or last_used_at < now() - interval '1 minute') as "is_use_due!",
                   coalesce(expires_at <= now(), false) as "is_expired!"
            from api_keys where digest = $1 and revoked_at is null"#,
         digest,
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let key = within(reading.fetch_optional(db)).await?;
     Ok(key)
 }
 
 /// Records that a key was used; only once if several requests find that due at the same moment.
 pub async fn note_use(db: &Db, id: Uuid) -> StoreResult<()> {
-    sqlx::query!(
+    let changing = sqlx::query!(
         "update api_keys set last_used_at = now()
          where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')",
         id,
-    )
-    .execute(db)
-    .await?;
+    );
+    within(changing.execute(db)).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The recorded attempts at a delivery.
 
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, within};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub struct Attempt {
 
 /// All attempts at a delivery, oldest first.
 pub async fn of_delivery(db: &Db, delivery: Uuid) -> StoreResult<Vec<Attempt>> {
-    let attempts = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Attempt,
         // An attempt is recorded once it has ended. A running one is derived from its claim.
         r#"select a.n as "n!", a.worker as "worker!", coalesce(former.email, u.email, d.test_address) as email,
@@ -48,8 +48,7 @@ pub async fn of_delivery(db: &Db, delivery: Uuid) -> StoreResult<Vec<Attempt>> {
            left join lateral former_address(d.user_id, a.started_at) former on true
            where d.id = $1 order by a.n"#,
         delivery,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let attempts = within(reading.fetch_all(db)).await?;
     Ok(attempts)
 }

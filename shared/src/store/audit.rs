@@ -29,7 +29,7 @@ pub struct Act<'a> {
 
 /// Records an action in the transaction that performs it, so that neither exists without the other.
 pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into audit (who, actor_kind, actor_id, client_address, request_id, action, subject, details)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
         act.actor.name,
@@ -40,9 +40,8 @@ pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<(
         act.action.as_str(),
         act.subject,
         act.details,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(adding.execute(&mut **transaction)).await?;
     Ok(())
 }
 
@@ -140,7 +139,7 @@ pub async fn list(
     after: Option<Uuid>,
     limit: i64,
 ) -> StoreResult<Vec<Entry>> {
-    let mut found = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Entry,
         "select id, at, who, actor_kind, actor_id, client_address, request_id, action, subject, details
          from audit
@@ -160,16 +159,15 @@ pub async fn list(
         after,
         limit,
         filter.actor,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let mut found = within(reading.fetch_all(db)).await?;
     found.sort_by_key(|entry| std::cmp::Reverse(entry.id));
     Ok(found)
 }
 
 /// The names of all actors. Reads one entry for each, however long the log is.
 pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
-    let rows = sqlx::query!(
+    let listing = sqlx::query!(
         r#"with recursive names as (
                (select who from audit order by who limit 1)
                union all
@@ -178,8 +176,7 @@ pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
            )
            select who as "who!" from names where who is not null limit $1"#,
         NAMES_MOST,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let rows = within(listing.fetch_all(db)).await?;
     Ok(rows.into_iter().map(|row| row.who).collect())
 }

@@ -1,7 +1,7 @@
 //! Batches: reading them with their totals, and controlling them.
 
 use super::exclusion::ExclusionSource;
-use super::{Db, StoreResult, Transaction};
+use super::{Db, StoreResult, Transaction, within};
 use crate::batch::{BatchState, Lane};
 use crate::system_email::SystemEmailKind;
 use serde::Deserialize as _;
@@ -88,7 +88,7 @@ macro_rules! batches {
 
 /// The batch with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Batch>> {
-    Ok(batches!("where id = $1", id).fetch_optional(db).await?)
+    within(batches!("where id = $1", id).fetch_optional(db)).await
 }
 
 /// Batches, newest first, older than the batch `before`, without test mails.
@@ -98,12 +98,12 @@ pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<
         before,
         limit
     );
-    Ok(found.fetch_all(db).await?)
+    within(found.fetch_all(db)).await
 }
 
 /// The usual rate of a kind in mails per second, from its latest large batches; `None` if there were none.
 pub async fn usual_rate(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<f64>> {
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select (sum(accepted_count)
                    / nullif(sum(extract(epoch from finished_at - start_at)), 0))::float8 as rate
            from (select accepted_count, finished_at, start_at
@@ -112,9 +112,8 @@ pub async fn usual_rate(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<f6
                  order by id desc
                  limit 3) latest"#,
         kind as _,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let row = within(reading.fetch_one(db)).await?;
     Ok(row.rate)
 }
 
@@ -126,16 +125,15 @@ pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
 
 /// Number of users left out of each batch, by reason. Batches without any have no entry.
 pub async fn left_out_of_each(db: &Db, batches: &[Uuid]) -> StoreResult<HashMap<Uuid, LeftOutCounts>> {
-    let rows = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select b.id as "batch!", l.reason as "reason!", l.n as "n!"
            from unnest($1::uuid[]) as b (id)
            cross join lateral (
                select reason, count(*) as n from left_out where batch_id = b.id group by reason offset 0
            ) l"#,
         batches,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let rows = within(reading.fetch_all(db)).await?;
     let mut found: HashMap<Uuid, LeftOutCounts> = HashMap::new();
     for row in rows {
         found.entry(row.batch).or_default().insert(row.reason, row.n);
@@ -157,7 +155,7 @@ pub async fn pause(transaction: &mut Transaction, id: Uuid, reason: &str) -> Sto
         id,
         reason,
     );
-    Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
+    Ok(within(pausing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// Pauses a batch for an administrator who asks to stop it, as [`pause`] does, unless nothing is left to stop.
@@ -176,7 +174,7 @@ pub async fn pause_to_ask(
         administrator,
         reason,
     );
-    Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
+    Ok(within(pausing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// Resumes a paused batch, after [`take_back`](super::sweeps::take_back). Its deadlines move by the length of
@@ -184,7 +182,7 @@ pub async fn pause_to_ask(
 ///
 /// With `asked_by`, only if that administrator paused it by asking to stop it.
 pub async fn resume(transaction: &mut Transaction, id: Uuid, asked_by: Option<Uuid>) -> StoreResult<bool> {
-    let row = sqlx::query!(
+    let resuming = sqlx::query!(
         r#"with paused as (
                -- What was paused before its start was not kept waiting by it until then. In seconds, because a
                -- day that an interval has may be one of 23 hours.
@@ -203,16 +201,15 @@ pub async fn resume(transaction: &mut Transaction, id: Uuid, asked_by: Option<Uu
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from resumed"#,
         id,
         asked_by,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(resuming.fetch_one(&mut **transaction)).await?;
     Ok(row.n > 0)
 }
 
 /// Starts a held batch early. This changes one row, however many users it is for, because due times only matter
 /// once a batch runs. The time until its mails expire keeps its length.
 pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
-    let row = sqlx::query!(
+    let starting = sqlx::query!(
         r#"with started as (
                update batches
                set state = 'running', start_at = now(), stale_at = stale_at - (start_at - now()),
@@ -221,9 +218,8 @@ pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<b
            )
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from started"#,
         id,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(starting.fetch_one(&mut **transaction)).await?;
     Ok(row.n > 0)
 }
 
@@ -241,7 +237,7 @@ pub async fn stop(transaction: &mut Transaction, id: Uuid, reason: &str) -> Stor
         id,
         reason,
     );
-    Ok(stopping.execute(&mut **transaction).await?.rows_affected() > 0)
+    Ok(within(stopping.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// Stops a batch that has not started, so that nothing is sent. A batch that has just started is left
@@ -252,5 +248,5 @@ pub async fn undo(transaction: &mut Transaction, id: Uuid, reason: &str) -> Stor
         id,
         reason,
     );
-    Ok(undoing.execute(&mut **transaction).await?.rows_affected() > 0)
+    Ok(within(undoing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }

@@ -93,7 +93,7 @@ pub async fn list(
         after,
         limit
     );
-    let mut found = listing.fetch_all(db).await?;
+    let mut found = within(listing.fetch_all(db)).await?;
     found.sort_by_key(|blocked| std::cmp::Reverse(blocked.id));
     Ok(found)
 }
@@ -106,7 +106,7 @@ pub async fn find(db: &Db, filter: &BlockedFilter) -> StoreResult<Option<Blocked
 /// Number of matching addresses.
 pub async fn count(db: &Db, filter: &BlockedFilter) -> StoreResult<i64> {
     let counting = matching!(query() r#"select count(*) as "n!""#, "", filter);
-    Ok(counting.fetch_one(db).await?.n)
+    Ok(within(counting.fetch_one(db)).await?.n)
 }
 
 /// Unblocks the matching addresses, records that `actor` did, and returns their number.

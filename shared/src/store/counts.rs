@@ -5,7 +5,7 @@
 //! and compared.
 
 use super::batches::Batch;
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, within};
 use crate::delivery::DeliveryState;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -58,7 +58,7 @@ pub async fn of_each(db: &Db, batches: &[Batch]) -> StoreResult<HashMap<Uuid, St
     if unfinished.is_empty() {
         return Ok(tallies);
     }
-    let rows = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select b.id as "batch!", s.state as "state!: DeliveryState", s.reason, s.count as "count!",
                   s.unsure as "unsure!"
            from unnest($1::uuid[]) as b (id)
@@ -66,9 +66,8 @@ pub async fn of_each(db: &Db, batches: &[Batch]) -> StoreResult<HashMap<Uuid, St
                select state, reason, count, unsure from batch_states where batch_id = b.id offset 0
            ) s"#,
         &unfinished,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let rows = within(reading.fetch_all(db)).await?;
     for row in rows {
         tallies.entry(row.batch).or_default().alike.push(Alike {
             state: row.state,
@@ -96,16 +95,15 @@ pub async fn of_batch(db: &Db, batch: &Batch) -> StoreResult<StateCounts> {
     if batch.final_counts.is_some() {
         return Ok(tally);
     }
-    let lately = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select coalesce(sum(count), 0) as "sent!",
                   extract(epoch from least(interval '1 minute', now() - $2))::float8 as "seconds!"
            from count_changes
            where batch_id = $1 and state = 'sent' and changed_at > now() - interval '1 minute'"#,
         batch.id,
         batch.start_at,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let lately = within(reading.fetch_one(db)).await?;
     Ok(StateCounts {
         sent_lately: lately.sent,
         // Negative while the batch is held.

@@ -126,7 +126,7 @@ const CANDIDATES_MOST: i64 = 30;
 /// The valid verifiers of the user with this address: the chosen one first, then generated ones, newest
 /// first. A locked user has none.
 pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
-    let candidates = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Candidate,
         r#"select c.id, c.user_id as user, c.kind = 'generated' as "is_generated!", c.verifier, c.expires_at
            from users u join credentials c on c.user_id = u.id
@@ -135,9 +135,8 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
            limit $2"#,
         email_key,
         CANDIDATES_MOST,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let candidates = within(reading.fetch_all(db)).await?;
     Ok(candidates)
 }
 
@@ -147,7 +146,7 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
 /// The user's other mailed passwords stay valid until the user chooses a password.
 pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
     let noting = || async {
-        let row = sqlx::query!(
+        let using = sqlx::query!(
             r#"with used as (
                    update credentials set used_at = coalesce(used_at, now())
                    where id = $1 and verifier = $2 and (expires_at is null or expires_at > now())
@@ -159,9 +158,8 @@ pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
                select count(*) as "n!" from used"#,
             proof.id,
             proof.verifier,
-        )
-        .fetch_one(db)
-        .await?;
+        );
+        let row = within(using.fetch_one(db)).await?;
         Ok(row.n > 0)
     };
     despite_deadlocks(noting).await
@@ -177,17 +175,16 @@ pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
 /// Takes effect when the transaction is committed, which must not happen if this returns false.
 pub async fn choose(transaction: &mut Transaction, proof: &Candidate, verifier: &str) -> StoreResult<bool> {
     // A lock of the user waits for this, so that it sees the new verifier and deletes it.
-    let user = sqlx::query!(
+    let locking = sqlx::query!(
         "select id from users where id = $1 and locked_at is null for key share",
         proof.user
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    );
+    let user = within(locking.fetch_optional(&mut **transaction)).await?;
     if user.is_none() {
         return Ok(false);
     }
     cancel_owed(transaction, &[proof.user], CancelReason::Superseded).await?;
-    let proven = sqlx::query!(
+    let proving = sqlx::query!(
         r#"with theirs as materialized (
                select id, verifier, expires_at from credentials where user_id = $1 order by id for update
            )
@@ -197,13 +194,12 @@ pub async fn choose(transaction: &mut Transaction, proof: &Candidate, verifier: 
         proof.user,
         proof.id,
         proof.verifier,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let proven = within(proving.fetch_one(&mut **transaction)).await?;
     if proven.n == 0 {
         return Ok(false);
     }
-    sqlx::query!(
+    let storing = sqlx::query!(
         "with removed as (
              delete from credentials where user_id = $1 and kind = 'generated'
          )
@@ -212,9 +208,8 @@ pub async fn choose(transaction: &mut Transaction, proof: &Candidate, verifier: 
          do update set verifier = excluded.verifier, created_at = now(), used_at = now()",
         proof.user,
         verifier,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(storing.execute(&mut **transaction)).await?;
     Ok(true)
 }
 
@@ -231,15 +226,14 @@ pub struct OfBatch {
 
 /// Counts the passwords mailed by a batch, by what happened to them.
 pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<OfBatch> {
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select count(*) filter (where used_at is null) as "unused!",
                   count(*) filter (where used_at is not null) as "used!"
            from credentials
            where kind = 'generated' and batch_id = $1 and expires_at > now()"#,
         batch,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let row = within(reading.fetch_one(db)).await?;
     Ok(OfBatch {
         unused: row.unused,
         used: row.used,
@@ -249,11 +243,10 @@ pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<OfBatch> {
 
 /// Number of valid mailed passwords of a user.
 pub async fn of_user(db: &Db, user: Uuid) -> StoreResult<i64> {
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select count(*) as "n!" from credentials where kind = 'generated' and user_id = $1 and expires_at > now()"#,
         user,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let row = within(reading.fetch_one(db)).await?;
     Ok(row.n)
 }

@@ -1,7 +1,7 @@
 //! Reads deliveries, the lines of the ledger.
 
 use super::cursor::PageCursor;
-use super::{Db, StoreResult, Transaction};
+use super::{Db, StoreResult, Transaction, until_moved, within};
 use crate::batch::BatchState;
 use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
@@ -95,12 +95,12 @@ pub async fn of_batch(
         after,
         limit
     );
-    Ok(found.fetch_all(db).await?)
+    within(found.fetch_all(db)).await
 }
 
 /// The delivery with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Delivery>> {
-    Ok(deliveries!("where d.id = $1"; id).fetch_optional(db).await?)
+    within(deliveries!("where d.id = $1"; id).fetch_optional(db)).await
 }
 
 /// A selected user without a delivery.
@@ -143,25 +143,24 @@ macro_rules! left_out {
 pub async fn left_out(db: &Db, batch: Uuid, cursor: PageCursor<i64>, limit: i64) -> StoreResult<Vec<LeftOut>> {
     if let PageCursor::Before(before) = cursor {
         let found = left_out!("and l.id < $2 order by l.id desc limit $3"; batch, before, limit);
-        return Ok(found.fetch_all(db).await?);
+        return within(found.fetch_all(db)).await;
     }
     let after = cursor.after().unwrap_or_default();
     let found = left_out!("and l.id > $2 order by l.id limit $3"; batch, after, limit);
-    Ok(found.fetch_all(db).await?)
+    within(found.fetch_all(db)).await
 }
 
 /// Makes a mail that waits for a retry due now, and wakes the dispatcher.
 pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
-    let row = sqlx::query!(
+    let hurrying = sqlx::query!(
         r#"with hurried as (
                update deliveries set retry_at = now()
                where id = $1 and state in ('waiting', 'retrying') and retry_at > now() returning id
            )
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from hurried"#,
         id,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(hurrying.fetch_one(&mut **transaction)).await?;
     Ok(row.n > 0)
 }
 
@@ -172,21 +171,20 @@ pub async fn withdraw(transaction: &mut Transaction, id: Uuid) -> StoreResult<bo
          where id = $1 and state in ('waiting', 'queued', 'retrying')",
         id,
     );
-    Ok(withdrawing.execute(&mut **transaction).await?.rows_affected() > 0)
+    Ok(within(withdrawing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// The users of a batch's deliveries in any of these states.
 pub async fn users_in_states(db: &Db, batch: Uuid, states: &[DeliveryState]) -> StoreResult<Vec<Uuid>> {
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
-    let rows = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select user_id as "user!" from deliveries
            where batch_id = $1 and user_id is not null
              and shown_state(batch_id, id, state, retry_at) = any($2::text[]::delivery_state[])
            order by id"#,
         batch,
         &states,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let rows = until_moved(reading.fetch_all(db)).await?;
     Ok(rows.into_iter().map(|row| row.user).collect())
 }

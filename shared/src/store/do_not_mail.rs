@@ -80,15 +80,14 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<DoNotMailList>> {
 
 /// Those of these lists that exist.
 pub async fn existing(db: &Db, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
-    let rows = sqlx::query!("select id from do_not_mail_lists where id = any($1)", ids)
-        .fetch_all(db)
-        .await?;
+    let reading = sqlx::query!("select id from do_not_mail_lists where id = any($1)", ids);
+    let rows = within(reading.fetch_all(db)).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Creates an empty list.
 pub async fn create(transaction: &mut Transaction, name: &str, always: bool, actor: &Actor) -> StoreResult<NewList> {
-    let row = sqlx::query!(
+    let creating = sqlx::query!(
         r#"with kept as (select count(*) as n from do_not_mail_lists), added as (
                insert into do_not_mail_lists (name, name_key, always, created_by)
                select $1, lower($1), $2, $3 from kept where kept.n < $4
@@ -100,9 +99,8 @@ pub async fn create(transaction: &mut Transaction, name: &str, always: bool, act
         always,
         actor.name,
         LISTS_MOST,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(creating.fetch_one(&mut **transaction)).await?;
     let Some(id) = row.id else {
         return Ok(if row.is_full {
             NewList::TooMany
@@ -117,9 +115,8 @@ pub async fn create(transaction: &mut Transaction, name: &str, always: bool, act
 
 /// Locks a list against deletion until the transaction ends, and returns its name; `None` if there is no such list.
 pub async fn hold(transaction: &mut Transaction, id: Uuid) -> StoreResult<Option<String>> {
-    let row = sqlx::query!("select name from do_not_mail_lists where id = $1 for key share", id)
-        .fetch_optional(&mut **transaction)
-        .await?;
+    let reading = sqlx::query!("select name from do_not_mail_lists where id = $1 for key share", id);
+    let row = within(reading.fetch_optional(&mut **transaction)).await?;
     Ok(row.map(|row| row.name))
 }
 
@@ -151,15 +148,14 @@ pub async fn note_added(
 /// Removes an address from a list. Returns `false` if it is not on it.
 pub async fn remove(db: &Db, list: Uuid, email_key: &str, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
-    let row = sqlx::query!(
+    let deleting = sqlx::query!(
         "delete from do_not_mail_addresses a using do_not_mail_lists l
          where l.id = $1 and a.list_id = l.id and a.digest = address_digest($2)
          returning l.name",
         list,
         email_key,
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
+    );
+    let row = within(deleting.fetch_optional(&mut *transaction)).await?;
     let Some(row) = row else { return Ok(false) };
     let details = json!({ "name": row.name });
     note(&mut transaction, actor, Action::DoNotMailAddressRemoved, list, details).await?;
@@ -170,16 +166,15 @@ pub async fn remove(db: &Db, list: Uuid, email_key: &str, actor: &Actor) -> Stor
 /// Sets whether every batch leaves out the users on a list. Returns `false` if there is no such list.
 pub async fn set_always(db: &Db, id: Uuid, always: bool, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
-    let row = sqlx::query!(
+    let changing = sqlx::query!(
         r#"update do_not_mail_lists l set always = $2
            from (select id, always from do_not_mail_lists where id = $1 for no key update) before
            where l.id = before.id
            returning l.name, before.always as "was_always!""#,
         id,
         always
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
+    );
+    let row = within(changing.fetch_optional(&mut *transaction)).await?;
     let Some(row) = row else { return Ok(false) };
     if row.was_always != always {
         let details = json!({ "name": row.name, "always": always });

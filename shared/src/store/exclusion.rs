@@ -3,7 +3,7 @@
 //! An exclusion is applied when a batch is accepted. Batches that were accepted before still go to users who match a
 //! filter or are added to a list later.
 
-use super::{Db, StoreResult, Transaction, begin, users_in_bulk};
+use super::{Db, StoreResult, Transaction, begin, users_in_bulk, within};
 use crate::user_filter::UserFilter;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -74,12 +74,11 @@ impl ExcludedUsers {
 impl Exclusion {
     /// Finds the users it leaves out, as `transaction` sees them.
     pub(super) async fn find_users(&self, transaction: &mut Transaction) -> StoreResult<ExcludedUsers> {
-        let lists = sqlx::query!(
+        let reading = sqlx::query!(
             "select id, name, always from do_not_mail_lists where always or id = any($1) order by name_key",
             &self.lists
-        )
-        .fetch_all(&mut **transaction)
-        .await?;
+        );
+        let lists = within(reading.fetch_all(&mut **transaction)).await?;
         let mut excluded = ExcludedUsers {
             lists: lists.iter().map(|list| list.id).collect(),
             ..ExcludedUsers::default()

@@ -25,20 +25,18 @@ pub enum Known {
 /// Locks a key for this transaction and returns what is known about it.
 pub async fn take(transaction: &mut Transaction, caller: &str, key: &str, digest: &[u8]) -> StoreResult<Known> {
     // Of two concurrent requests with one key, the second waits here and finds the response.
-    sqlx::query!(
+    let locking = sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 1))",
         caller,
         key
-    )
-    .execute(&mut **transaction)
-    .await?;
-    let known = sqlx::query!(
+    );
+    within(locking.execute(&mut **transaction)).await?;
+    let reading = sqlx::query!(
         "select digest, status, answer from idempotency_keys where caller = $1 and key = $2",
         caller,
         key,
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    );
+    let known = within(reading.fetch_optional(&mut **transaction)).await?;
     Ok(match known {
         None => Known::Fresh,
         Some(row) if row.digest == digest => Known::Answered {
@@ -58,16 +56,15 @@ pub async fn keep(
     status: u16,
     answer: &Value,
 ) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into idempotency_keys (caller, key, digest, status, answer) values ($1, $2, $3, $4, $5)",
         caller,
         key,
         digest,
         i16::try_from(status).unwrap_or(200),
         answer,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(adding.execute(&mut **transaction)).await?;
     Ok(())
 }
 

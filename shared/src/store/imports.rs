@@ -10,7 +10,7 @@ pub mod rows;
 pub mod steps;
 pub mod undo;
 
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, within};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -341,7 +341,7 @@ macro_rules! imports {
 
 /// The import with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Import>> {
-    let found = imports!("where id = $2", id).fetch_optional(db).await?;
+    let found = within(imports!("where id = $2", id).fetch_optional(db)).await?;
     Ok(found.map(Import::from))
 }
 
@@ -356,7 +356,11 @@ pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64
         after,
         limit
     );
-    let mut found: Vec<Import> = found.fetch_all(db).await?.into_iter().map(Import::from).collect();
+    let mut found: Vec<Import> = within(found.fetch_all(db))
+        .await?
+        .into_iter()
+        .map(Import::from)
+        .collect();
     found.sort_by_key(|import| std::cmp::Reverse(import.id));
     Ok(found)
 }
@@ -376,15 +380,14 @@ pub struct Appearance {
 
 /// The imports that contain a user, newest first, at most `limit`.
 pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Appearance>> {
-    let found = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Appearance,
         r#"select i.id as import, i.file_name, u.effect as "effect: ImportEffect", i.done_at
            from import_users u join imports i on i.id = u.import_id
            where u.user_id = $1 order by i.id desc limit $2"#,
         user,
         limit,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let found = within(reading.fetch_all(db)).await?;
     Ok(found)
 }

@@ -10,7 +10,7 @@ use super::exclusion::Exclusion;
 use super::intake_lock::lock_intake;
 use super::left_out::{Including, reasons};
 use super::system_emails::{Wording, keep_wording};
-use super::{StoreResult, Transaction, seconds, users_in_bulk};
+use super::{StoreResult, Transaction, seconds, until_moved, users_in_bulk, within};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
 use crate::trace::TraceContext;
@@ -99,13 +99,11 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
         rate,
         version
     );
-    let row = writing.fetch_one(&mut **transaction).await?;
+    let row = until_moved(writing.fetch_one(&mut **transaction)).await?;
     if let Some(selection) = chosen.chosen {
         super::selections::note_batch(transaction, selection, row.id).await?;
     }
-    sqlx::query!("select pg_notify('beckon_work', '')")
-        .execute(&mut **transaction)
-        .await?;
+    within(sqlx::query!("select pg_notify('beckon_work', '')").execute(&mut **transaction)).await?;
     let mut details = json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,
                               "left_out": row.selected_count - row.accepted_count });
     if version.is_some()
@@ -153,7 +151,7 @@ pub async fn accept_test(
     trace: TraceContext,
 ) -> StoreResult<Uuid> {
     let version = own_version(transaction, kind, wording, actor).await?;
-    let row = sqlx::query!(
+    let writing = sqlx::query!(
         "with new_batch as (
              insert into batches (kind, version, lane, state, is_test, created_by, start_at, deadline_at,
                                   selected_count, accepted_count, trace_id, test_language)
@@ -172,9 +170,8 @@ pub async fn accept_test(
         seconds(PROMISED_INTERACTIVE),
         version,
         language,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(writing.fetch_one(&mut **transaction)).await?;
     let act = Act {
         actor,
         action: Action::TestMailSent,

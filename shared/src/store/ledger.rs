@@ -6,7 +6,7 @@
 use super::cursor::PageCursor;
 use super::deliveries::{Delivery, deliveries};
 use super::users::matching::pattern;
-use super::{Db, StoreResult, Transaction, begin};
+use super::{Db, StoreResult, Transaction, begin, within};
 use crate::delivery::DeliveryState;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -73,16 +73,15 @@ async fn people(db: &Db, filter: &DeliveryFilter) -> StoreResult<Option<Vec<Uuid
     let Some(pattern) = filter.pattern() else {
         return Ok(None);
     };
-    let ids = sqlx::query_scalar!(
+    let reading = sqlx::query_scalar!(
         r#"select id as "id!" from users where search like lower($1)
            union
            select user_id from former_addresses where lower(email) like lower($1)
            limit $2"#,
         pattern,
         PEOPLE_MOST + 1
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let ids = within(reading.fetch_all(db)).await?;
     let are_few = i64::try_from(ids.len()).is_ok_and(|n| n <= PEOPLE_MOST);
     Ok(are_few.then_some(ids))
 }
@@ -91,9 +90,7 @@ async fn people(db: &Db, filter: &DeliveryFilter) -> StoreResult<Option<Vec<Uuid
 /// no statistics, and Postgres would sort a whole batch for its first fifty rows.
 async fn in_order(db: &Db) -> StoreResult<Transaction> {
     let mut transaction = begin(db).await?;
-    sqlx::query!("select set_config('enable_sort', 'off', true)")
-        .fetch_one(&mut *transaction)
-        .await?;
+    within(sqlx::query!("select set_config('enable_sort', 'off', true)").fetch_one(&mut *transaction)).await?;
     Ok(transaction)
 }
 
@@ -108,7 +105,8 @@ pub async fn list(
     let people = people(db, filter).await?;
     if let PageCursor::Before(before) = cursor {
         let found = filtered!(batch, filter, people; "and d.id < $8 order by d.id desc limit $9"; before, limit);
-        return Ok(found.fetch_all(&mut *in_order(db).await?).await?);
+        let mut transaction = in_order(db).await?;
+        return within(found.fetch_all(&mut *transaction)).await;
     }
     let found = filtered!(
         batch, filter, people;
@@ -116,7 +114,8 @@ pub async fn list(
         cursor.after(),
         limit
     );
-    Ok(found.fetch_all(&mut *in_order(db).await?).await?)
+    let mut transaction = in_order(db).await?;
+    within(found.fetch_all(&mut *transaction)).await
 }
 
 /// Deliveries of a batch that had trouble, the latest trouble first. Of the filter's states only those of
@@ -140,7 +139,8 @@ pub async fn trouble(
             id,
             limit
         );
-        return Ok(found.fetch_all(&mut *in_order(db).await?).await?);
+        let mut transaction = in_order(db).await?;
+        return within(found.fetch_all(&mut *transaction)).await;
     }
     let (trouble_at, id) = cursor.after().unzip();
     let found = filtered!(
@@ -152,7 +152,8 @@ pub async fn trouble(
         id,
         limit
     );
-    Ok(found.fetch_all(&mut *in_order(db).await?).await?)
+    let mut transaction = in_order(db).await?;
+    within(found.fetch_all(&mut *transaction)).await
 }
 
 /// All mails ever owed to a user, newest first, older than the delivery `before`.
@@ -163,7 +164,7 @@ pub async fn of_user(db: &Db, user: Uuid, before: Option<Uuid>, limit: i64) -> S
         before,
         limit
     );
-    Ok(found.fetch_all(db).await?)
+    within(found.fetch_all(db)).await
 }
 
 /// Maximum number of users in a search for mails. A search that matches more is too short.
@@ -186,7 +187,7 @@ pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) 
         before,
         limit
     );
-    Ok(found.fetch_all(db).await?)
+    within(found.fetch_all(db)).await
 }
 
 /// A line of a batch's report: a user's imported data and the outcome of their mail.
@@ -218,7 +219,7 @@ pub struct ReportLine {
 
 /// Lines of a batch's report, after the delivery `after`.
 pub async fn report(db: &Db, batch: Uuid, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<ReportLine>> {
-    let lines = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         ReportLine,
         r#"select d.id, coalesce(former.email, u.email, d.test_address, '') as "email!",
                   coalesce(u.first_name, '') as "first_name!",
@@ -238,8 +239,7 @@ pub async fn report(db: &Db, batch: Uuid, after: Option<Uuid>, limit: i64) -> St
         batch,
         after,
         limit,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let lines = within(reading.fetch_all(db)).await?;
     Ok(lines)
 }

@@ -5,7 +5,7 @@
 
 use super::exclusion::ExcludedUsers;
 use super::left_out::{Including, reasons, with_facts};
-use super::{Db, StoreResult, Transaction, within};
+use super::{Db, StoreResult, Transaction, until_moved, within};
 use crate::system_email::SystemEmailKind;
 use uuid::Uuid;
 
@@ -138,7 +138,7 @@ pub async fn leave_out(db: &Db, chosen: ChosenUsers<'_>, field: &str) -> StoreRe
 /// For each of these merge fields and each language, the number of users without a value among those whom a batch owes
 /// an email.
 pub async fn in_batch(transaction: &mut Transaction, batch: Uuid, fields: &[String]) -> StoreResult<Vec<Lacking>> {
-    let lacking = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Lacking,
         r#"select f.name as "field!", u.language as "language!", count(*) as "people!"
            from deliveries d join users u on u.id = d.user_id
@@ -148,8 +148,7 @@ pub async fn in_batch(transaction: &mut Transaction, batch: Uuid, fields: &[Stri
            group by f.name, u.language"#,
         batch,
         fields,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
+    );
+    let lacking = until_moved(reading.fetch_all(&mut **transaction)).await?;
     Ok(lacking)
 }

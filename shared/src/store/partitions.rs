@@ -20,7 +20,7 @@ const IMPORTS: i64 = 10;
 
 /// Creates missing partitions. Returns for how many months after the current one there are partitions.
 pub async fn make(db: &Db) -> StoreResult<i64> {
-    let missing = sqlx::query_scalar!(
+    let reading = sqlx::query_scalar!(
         r#"select month::date as "month!"
            from generate_series(
                date_trunc('month', now() at time zone 'UTC'),
@@ -28,9 +28,8 @@ pub async fn make(db: &Db) -> StoreResult<i64> {
            where month::date not in (select months())
            order by month"#,
         AHEAD,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let missing = within(reading.fetch_all(db)).await?;
     for month in missing {
         let mut transaction = impatient(db).await?;
         within(sqlx::query!("select make_month($1)", month).fetch_one(&mut *transaction)).await?;
@@ -47,15 +46,14 @@ pub async fn make(db: &Db) -> StoreResult<i64> {
 /// passwords of that time. Returns their first days. A month with mails of an unfinished batch is kept as a
 /// whole: the batch's totals are counted from them.
 pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
-    let old = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select month as "month!", month::timestamp at time zone 'UTC' as "beginning!",
                   (month + interval '1 month') at time zone 'UTC' as "ending!"
            from months() as m (month)
            where (month + interval '1 month') at time zone 'UTC' < now() - make_interval(secs => $1)"#,
         seconds(kept),
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let old = within(reading.fetch_all(db)).await?;
     let mut dropped = Vec::new();
     for month in old {
         if is_unfinished(db, month.beginning, month.ending).await? {
@@ -150,8 +148,9 @@ async fn forget_passwords(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
 /// begin at the same time run one after the other.
 async fn impatient(db: &Db) -> StoreResult<Transaction> {
     let mut transaction = begin(db).await?;
-    sqlx::query!("select set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(hashtextextended('months', 0))")
-        .fetch_one(&mut *transaction)
-        .await?;
+    let locking = sqlx::query!(
+        "select set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(hashtextextended('months', 0))"
+    );
+    within(locking.fetch_one(&mut *transaction)).await?;
     Ok(transaction)
 }

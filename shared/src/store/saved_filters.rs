@@ -1,7 +1,7 @@
 //! Named filters, shared by all users of the console and the API.
 
 use super::audit::{self, Act, Action, Actor};
-use super::{Db, StoreResult, begin, commit};
+use super::{Db, StoreResult, begin, commit, within};
 use crate::user_filter::UserFilter;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -54,20 +54,18 @@ macro_rules! saved_filters {
 
 /// All saved filters, by name.
 pub async fn list(db: &Db) -> StoreResult<Vec<SavedFilter>> {
-    Ok(saved_filters!("order by name_key limit $1", KEPT_MOST)
-        .fetch_all(db)
-        .await?)
+    within(saved_filters!("order by name_key limit $1", KEPT_MOST).fetch_all(db)).await
 }
 
 /// The filter with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<SavedFilter>> {
-    Ok(saved_filters!("where id = $1", id).fetch_optional(db).await?)
+    within(saved_filters!("where id = $1", id).fetch_optional(db)).await
 }
 
 /// Saves a filter under a name, and records that `actor` did.
 pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> StoreResult<Saved> {
     let mut transaction = begin(db).await?;
-    let row = sqlx::query!(
+    let saving = sqlx::query!(
         r#"with kept as (select count(*) as n from saved_filters), added as (
                insert into saved_filters (name, name_key, user_filter, created_by)
                select $1, lower($1), $2, $3 from kept where kept.n < $4
@@ -79,9 +77,8 @@ pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> St
         filter.stored(),
         actor.name,
         KEPT_MOST,
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
+    );
+    let row = within(saving.fetch_one(&mut *transaction)).await?;
     let Some(id) = row.id else {
         return Ok(if row.is_full { Saved::TooMany } else { Saved::NameTaken });
     };
@@ -93,9 +90,8 @@ pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> St
 /// Deletes a filter. Returns `false` if there is none.
 pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
-    let row = sqlx::query!("delete from saved_filters where id = $1 returning name", id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let deleting = sqlx::query!("delete from saved_filters where id = $1 returning name", id);
+    let row = within(deleting.fetch_optional(&mut *transaction)).await?;
     let Some(row) = row else { return Ok(false) };
     note(&mut transaction, actor, Action::FilterDeleted, id, &row.name).await?;
     commit(transaction).await?;

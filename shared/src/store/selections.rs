@@ -7,7 +7,7 @@
 use super::system_emails::Wording;
 use super::users::matching::{pattern, users_matching};
 use super::users_in_bulk::as_sets;
-use super::{Db, StoreResult, Transaction, commit, within};
+use super::{Db, StoreResult, Transaction, commit, until_moved, within};
 use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
 use crate::user_filter::UserFilter;
@@ -60,19 +60,18 @@ impl Selection {
 
 /// Creates a selection.
 pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>) -> StoreResult<Uuid> {
-    let row = sqlx::query!(
+    let adding = sqlx::query!(
         "insert into selections (administrator_id, kind) values ($1, $2) returning id",
         administrator,
         kind as _,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let row = within(adding.fetch_one(db)).await?;
     Ok(row.id)
 }
 
 /// Creates a selection as a copy of the stored ids of another one.
 pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Option<Uuid>> {
-    let row = sqlx::query!(
+    let adding = sqlx::query!(
         "insert into selections (administrator_id, kind, user_filter, matching, dropped, picked, chosen,
                                  excluded_filters, excluded_lists, wording)
          select administrator_id, kind, user_filter, case when user_filter is not null then matching else 0 end,
@@ -81,9 +80,8 @@ pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Opti
          returning id",
         other,
         administrator,
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let row = within(adding.fetch_optional(db)).await?;
     Ok(row.map(|row| row.id))
 }
 
@@ -98,7 +96,7 @@ pub async fn of_outcome(
     reasons: &[String],
 ) -> StoreResult<Option<Uuid>> {
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
-    let row = sqlx::query!(
+    let creating = sqlx::query!(
         "with those as (
              select array_agg(d.user_id order by d.id) as ids, bool_or(u.id is not null) as has_users
              from deliveries d left join users u on u.id = d.user_id
@@ -117,35 +115,32 @@ pub async fn of_outcome(
         &states,
         reasons,
         PICKED_MOST,
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let row = until_moved(creating.fetch_optional(db)).await?;
     Ok(row.map(|row| row.id))
 }
 
 /// The selection that a batch was sent to, if it belongs to this administrator.
 pub async fn of_batch(db: &Db, administrator: Uuid, batch: Uuid) -> StoreResult<Option<Uuid>> {
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         "select id from selections where batch_id = $1 and administrator_id = $2",
         batch,
         administrator,
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let row = within(reading.fetch_optional(db)).await?;
     Ok(row.map(|row| row.id))
 }
 
 /// A selection of this administrator.
 pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<Selection>> {
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select id, kind as "kind: SystemEmailKind", user_filter, matching, dropped, picked,
                   cardinality(chosen) as chosen, batch_id as batch, excluded_filters, excluded_lists, wording
            from selections where id = $1 and administrator_id = $2"#,
         id,
         administrator,
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let row = within(reading.fetch_optional(db)).await?;
     Ok(row.map(|row| {
         let filter = row.user_filter.as_ref().and_then(UserFilter::from_stored);
         Selection {
@@ -166,7 +161,7 @@ pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<
 
 /// Changes a selection that was not sent to, and clears its stored ids.
 pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update selections set kind = $2, filter = null, user_filter = $3, matching = $4, dropped = $5, picked = $6, chosen = null,
                 wording = case when kind = $2 then wording end
          where id = $1 and batch_id is null",
@@ -176,22 +171,20 @@ pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
         selection.matching,
         &selection.dropped,
         &selection.picked,
-    )
-    .execute(db)
-    .await?;
+    );
+    let done = within(changing.execute(db)).await?;
     Ok(done.rows_affected() > 0)
 }
 
 /// Sets the filters and lists that a selection that was not sent leaves out.
 pub async fn exclude(db: &Db, id: Uuid, filters: &[Uuid], lists: &[Uuid]) -> StoreResult<()> {
-    sqlx::query!(
+    let changing = sqlx::query!(
         "update selections set excluded_filters = $2, excluded_lists = $3 where id = $1 and batch_id is null",
         id,
         filters,
         lists,
-    )
-    .execute(db)
-    .await?;
+    );
+    within(changing.execute(db)).await?;
     Ok(())
 }
 
@@ -199,21 +192,19 @@ pub async fn exclude(db: &Db, id: Uuid, filters: &[Uuid], lists: &[Uuid]) -> Sto
 pub async fn set_wording(db: &Db, id: Uuid, wording: Option<&Wording>) -> StoreResult<()> {
     // Texts and a number can always be written.
     let wording = wording.map(|wording| serde_json::to_value(wording).unwrap_or_default());
-    sqlx::query!(
+    let changing = sqlx::query!(
         "update selections set wording = $2 where id = $1 and batch_id is null",
         id,
         wording
-    )
-    .execute(db)
-    .await?;
+    );
+    within(changing.execute(db)).await?;
     Ok(())
 }
 
 /// Records the batch that was sent to a selection, in the transaction of the batch.
 pub async fn note_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) -> StoreResult<()> {
-    sqlx::query!("update selections set batch_id = $2 where id = $1", id, batch)
-        .execute(&mut **transaction)
-        .await?;
+    let changing = sqlx::query!("update selections set batch_id = $2 where id = $1", id, batch);
+    within(changing.execute(&mut **transaction)).await?;
     Ok(())
 }
 
@@ -246,15 +237,14 @@ pub async fn write_down(db: &Db, selection: &Selection) -> StoreResult<Option<i3
 
 /// The user at a position of the stored ids, counted from 1.
 pub async fn at(db: &Db, id: Uuid, place: i32) -> StoreResult<Option<Uuid>> {
-    let row = sqlx::query!("select chosen[$2] as one from selections where id = $1", id, place)
-        .fetch_optional(db)
-        .await?;
+    let reading = sqlx::query!("select chosen[$2] as one from selections where id = $1", id, place);
+    let row = within(reading.fetch_optional(db)).await?;
     Ok(row.and_then(|row| row.one))
 }
 
 /// The position of the first stored user whose name or address contains a text.
 pub async fn place_of(db: &Db, id: Uuid, search: &str) -> StoreResult<Option<i32>> {
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select c.place::integer as "place!"
            from selections s cross join lateral unnest(s.chosen) with ordinality as c (id, place)
            join users u on u.id = c.id
@@ -264,9 +254,8 @@ pub async fn place_of(db: &Db, id: Uuid, search: &str) -> StoreResult<Option<i32
            limit 1"#,
         id,
         pattern(search),
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let row = within(reading.fetch_optional(db)).await?;
     Ok(row.map(|row| row.place))
 }
 

@@ -49,7 +49,7 @@ pub async fn begin(
     verifier: &str,
     digest: &[u8],
 ) -> StoreResult<bool> {
-    let done = sqlx::query!(
+    let beginning = sqlx::query!(
         "with owner as (
              update administrators set signed_in_at = now()
              where id = $1 and verifier = $2 and disabled_at is null
@@ -59,9 +59,8 @@ pub async fn begin(
         administrator,
         verifier,
         digest,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(beginning.execute(&mut **transaction)).await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -83,7 +82,7 @@ pub struct Confirmation<'c> {
 /// Returns whether the session continues: not if it ended meanwhile, or its owner was disabled or their
 /// password changed.
 pub async fn confirm(transaction: &mut Transaction, confirmation: Confirmation<'_>) -> StoreResult<bool> {
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update sessions set digest = $3, authenticated_at = now(), seen_at = now()
          where digest = $2 and administrator_id = $1
            and exists (select from administrators where id = $1 and verifier = $4 and disabled_at is null)",
@@ -91,15 +90,14 @@ pub async fn confirm(transaction: &mut Transaction, confirmation: Confirmation<'
         confirmation.digest,
         confirmation.new_digest,
         confirmation.verifier,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(changing.execute(&mut **transaction)).await?;
     Ok(done.rows_affected() > 0)
 }
 
 /// The session with this token digest, unless it has ended.
 pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
-    let session = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Session,
         r#"select a.id as administrator, a.name, a.email, a.must_choose,
                   s.seen_at < now() - interval '1 minute' as "is_use_due!",
@@ -113,9 +111,8 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
         seconds(IDLE),
         seconds(LONGEST),
         seconds(RECENT),
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let session = within(reading.fetch_optional(db)).await?;
     Ok(session)
 }
 
@@ -123,30 +120,26 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
 /// end meanwhile because its owner is disabled or their password changes.
 pub async fn holds(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bool> {
     lock_access(transaction).await?;
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select exists (
                select from sessions s join administrators a on a.id = s.administrator_id
                where s.digest = $1 and a.disabled_at is null) as "holds!""#,
         digest,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(reading.fetch_one(&mut **transaction)).await?;
     Ok(row.holds)
 }
 
 /// Records that a session is used.
 pub async fn note_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
-    sqlx::query!("update sessions set seen_at = now() where digest = $1", digest)
-        .execute(db)
-        .await?;
+    within(sqlx::query!("update sessions set seen_at = now() where digest = $1", digest).execute(db)).await?;
     Ok(())
 }
 
 /// Ends a session. Returns whether there was one.
 pub async fn end(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bool> {
-    let done = sqlx::query!("delete from sessions where digest = $1", digest)
-        .execute(&mut **transaction)
-        .await?;
+    let deleting = sqlx::query!("delete from sessions where digest = $1", digest);
+    let done = within(deleting.execute(&mut **transaction)).await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -163,7 +156,7 @@ pub struct Place {
 
 /// The latest `most` valid sessions of an administrator.
 pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> StoreResult<Vec<Place>> {
-    let places = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Place,
         r#"select created_at, seen_at, digest = $2 as "is_this!"
            from sessions
@@ -177,21 +170,19 @@ pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> Store
         seconds(IDLE),
         seconds(LONGEST),
         most,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let places = within(reading.fetch_all(db)).await?;
     Ok(places)
 }
 
 /// Ends all sessions of an administrator except this one. Returns how many.
 pub async fn end_others(transaction: &mut Transaction, administrator: Uuid, digest: &[u8]) -> StoreResult<u64> {
-    let done = sqlx::query!(
+    let deleting = sqlx::query!(
         "delete from sessions where administrator_id = $1 and digest <> $2",
         administrator,
         digest,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = within(deleting.execute(&mut **transaction)).await?;
     Ok(done.rows_affected())
 }
 

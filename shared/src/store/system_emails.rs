@@ -5,7 +5,7 @@
 
 use super::audit::{self, Act, Action, Actor};
 use super::intake_lock::lock_intake;
-use super::{Db, StoreResult, Transaction, begin, commit};
+use super::{Db, StoreResult, Transaction, begin, commit, within};
 use crate::system_email::{SystemEmailKind, Texts, Translation};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,44 +37,41 @@ pub struct Version {
 
 /// Stores the shipped text as version 1 if there is none.
 pub async fn ensure_shipped(db: &Db, kind: SystemEmailKind, subject: &str, body: &str) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into system_email_versions (kind, version, subject, body, language, created_by)
          values ($1, 1, $2, $3, 'en', 'Beckon') on conflict do nothing",
         kind as _,
         subject,
         body,
-    )
-    .execute(db)
-    .await?;
+    );
+    within(adding.execute(db)).await?;
     Ok(())
 }
 
 /// The current version.
 pub async fn current(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<Version>> {
-    let version = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Version,
         r#"select kind as "kind: SystemEmailKind", version, based_on, subject, body, language,
                   translations as "translations: Json<Vec<Translation>>", created_at, created_by
            from system_email_versions where kind = $1 order by version desc limit 1"#,
         kind as _,
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let version = within(reading.fetch_optional(db)).await?;
     Ok(version)
 }
 
 /// The version with this number.
 pub async fn find(db: &Db, kind: SystemEmailKind, version: i32) -> StoreResult<Option<Version>> {
-    let version = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Version,
         r#"select kind as "kind: SystemEmailKind", version, based_on, subject, body, language,
                   translations as "translations: Json<Vec<Translation>>", created_at, created_by
            from system_email_versions where kind = $1 and version = $2"#,
         kind as _,
         version,
-    )
-    .fetch_optional(db)
-    .await?;
+    );
+    let version = within(reading.fetch_optional(db)).await?;
     Ok(version)
 }
 
@@ -98,7 +95,7 @@ pub const BATCHES_COUNTED: i64 = 1_000;
 
 /// A page of versions, newest first, before the version `before`.
 pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit: i64) -> StoreResult<Vec<Entry>> {
-    let entries = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Entry,
         r#"select v.version, v.subject, v.created_at, v.created_by,
                   (select count(*) from (
@@ -113,9 +110,8 @@ pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit
         before,
         limit,
         BATCHES_COUNTED + 1,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let entries = within(reading.fetch_all(db)).await?;
     Ok(entries)
 }
 
@@ -130,7 +126,7 @@ pub async fn save(
     actor: &Actor,
 ) -> StoreResult<Option<i32>> {
     let mut transaction = begin(db).await?;
-    let saved = sqlx::query!(
+    let adding = sqlx::query!(
         "insert into system_email_versions (kind, version, subject, body, language, translations, created_by)
          select $1, max(version) + 1, $3, $4, $5, $6, $7 from system_email_versions where kind = $1
          having max(version) = $2
@@ -143,9 +139,8 @@ pub async fn save(
         texts.language,
         Json(&texts.translations) as _,
         actor.name,
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
+    );
+    let saved = within(adding.fetch_optional(&mut *transaction)).await?;
     let Some(saved) = saved else { return Ok(None) };
     let act = Act {
         actor,
@@ -208,7 +203,7 @@ pub(super) async fn keep_wording(
     author: &str,
 ) -> StoreResult<i32> {
     lock_intake(transaction, kind).await?;
-    let row = sqlx::query!(
+    let keeping = sqlx::query!(
         r#"with known as (
                select max(version) as version from system_email_versions
                where kind = $1 and version < 0 and subject = $2 and body = $3 and based_on = $4 and language = $6
@@ -225,14 +220,13 @@ pub(super) async fn keep_wording(
         wording.based_on,
         author,
         wording.language,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(keeping.fetch_one(&mut **transaction)).await?;
     Ok(row.version)
 }
 
 /// The time in Postgres, which previews and start times use.
 pub async fn now(db: impl sqlx::PgExecutor<'_>) -> StoreResult<OffsetDateTime> {
-    let row = sqlx::query!(r#"select now() as "now!""#).fetch_one(db).await?;
+    let row = within(sqlx::query!(r#"select now() as "now!""#).fetch_one(db)).await?;
     Ok(row.now)
 }

@@ -12,7 +12,7 @@ pub use export::export;
 use super::audit::{self, Act, Action, Actor};
 use super::users_in_bulk::{self, unless_it_timed_out, until_a_timeout};
 pub use super::users_in_bulk::{PageEdge, UserOrder};
-use super::{Db, StoreResult, begin, commit, despite_deadlocks};
+use super::{Db, StoreResult, begin, commit, despite_deadlocks, until_moved, within};
 use crate::batch::BatchState;
 use crate::user_filter::UserFilter;
 use serde_json::Value;
@@ -130,7 +130,7 @@ pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64)
         after,
         limit
     );
-    Ok(rows.fetch_all(db).await?)
+    within(rows.fetch_all(db)).await
 }
 
 /// How long a page checks users one by one before it reads whole tables.
@@ -149,7 +149,7 @@ pub async fn page(
     until_a_timeout(&mut transaction, LOOKING).await?;
     let looking = if after.is_some() {
         let rows = matching!(filter, "and u.id > $2 order by u.id limit $3", after, limit);
-        rows.fetch_all(&mut *transaction).await
+        within(rows.fetch_all(&mut *transaction)).await
     } else {
         let rows = matching!(
             filter,
@@ -157,7 +157,7 @@ pub async fn page(
             before,
             limit
         );
-        rows.fetch_all(&mut *transaction).await
+        within(rows.fetch_all(&mut *transaction)).await
     };
     if let Some(found) = unless_it_timed_out(looking)? {
         commit(transaction).await?;
@@ -186,9 +186,7 @@ pub async fn sorted_page(
 
 /// The users with these ids, in this order.
 async fn in_order(db: &Db, ids: &[Uuid]) -> StoreResult<Vec<User>> {
-    let mut found = matching!(&UserFilter::default(), "and u.id = any($2)", ids)
-        .fetch_all(db)
-        .await?;
+    let mut found = within(matching!(&UserFilter::default(), "and u.id = any($2)", ids).fetch_all(db)).await?;
     found.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
     Ok(found)
 }
@@ -196,20 +194,19 @@ async fn in_order(db: &Db, ids: &[Uuid]) -> StoreResult<Vec<User>> {
 /// The user with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
     let row = matching!(&UserFilter::default(), "and u.id = $2", id);
-    Ok(row.fetch_optional(db).await?)
+    within(row.fetch_optional(db)).await
 }
 
 /// The user with this normalised address.
 pub async fn by_address(db: impl sqlx::PgExecutor<'_>, email_key: &str) -> StoreResult<Option<Uuid>> {
-    let row = sqlx::query!("select id from users where email_key = $1", email_key)
-        .fetch_optional(db)
-        .await?;
+    let reading = sqlx::query!("select id from users where email_key = $1", email_key);
+    let row = within(reading.fetch_optional(db)).await?;
     Ok(row.map(|row| row.id))
 }
 
 /// Up to `most` of these ids that belong to no user, in the given order.
 pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> StoreResult<Vec<Uuid>> {
-    let rows = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select given.id as "id!"
            from unnest($1::uuid[]) with ordinality as given (id, n)
            where not exists (select from users where id = given.id)
@@ -217,16 +214,19 @@ pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> 
            limit $2"#,
         ids,
         most,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let rows = within(reading.fetch_all(db)).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// The users among these who match.
 pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
     let rows = matching!(filter, "and u.id = any($2)", ids);
-    Ok(rows.fetch_all(db).await?.into_iter().map(|user| user.id).collect())
+    Ok(within(rows.fetch_all(db))
+        .await?
+        .into_iter()
+        .map(|user| user.id)
+        .collect())
 }
 
 /// The user with this normalised address.
@@ -253,9 +253,8 @@ pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
 
 async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
-    let row = sqlx::query_file!("src/store/users/erase.sql", id)
-        .fetch_one(&mut *transaction)
-        .await?;
+    let erasing = sqlx::query_file!("src/store/users/erase.sql", id);
+    let row = until_moved(erasing.fetch_one(&mut *transaction)).await?;
     if row.n == 0 {
         return Ok(false);
     }
@@ -269,32 +268,28 @@ async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     commit(transaction).await?;
     // A worker that was recording an outcome waited for the rows above and has written the relay's reply after that.
     // A worker that begins now finds no user and writes none.
-    sqlx::query!(
+    let changing = sqlx::query!(
         "update attempts a set reply = null
          from deliveries d
          where a.delivery_id = d.id and d.user_id = $1 and a.reply is not null",
         id,
-    )
-    .execute(db)
-    .await?;
+    );
+    until_moved(changing.execute(db)).await?;
     Ok(true)
 }
 
 /// The names of all imported merge fields.
 pub async fn field_names(db: &Db) -> StoreResult<Vec<String>> {
-    let rows = sqlx::query!("select name from merge_fields order by name")
-        .fetch_all(db)
-        .await?;
+    let rows = within(sqlx::query!("select name from merge_fields order by name").fetch_all(db)).await?;
     Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
 /// Records that these merge fields exist.
 pub async fn note_fields(db: &Db, names: &[String]) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into merge_fields (name) select unnest($1::text[]) on conflict do nothing",
         names
-    )
-    .execute(db)
-    .await?;
+    );
+    within(adding.execute(db)).await?;
     Ok(())
 }

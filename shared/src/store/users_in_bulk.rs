@@ -57,9 +57,8 @@ pub(super) async fn ids(transaction: &mut Transaction, filter: &UserFilter) -> S
 pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> StoreResult<Option<i64>> {
     let mut transaction = as_sets(db).await?;
     until_a_timeout(&mut transaction, time).await?;
-    let counted = users_matching!(query() r#"select count(*) as "n!" from users u"#, "", "", filter)
-        .fetch_one(&mut *transaction)
-        .await;
+    let counting = users_matching!(query() r#"select count(*) as "n!" from users u"#, "", "", filter);
+    let counted = within(counting.fetch_one(&mut *transaction)).await;
     let Some(row) = unless_it_timed_out(counted)? else {
         return Ok(None);
     };
@@ -70,19 +69,18 @@ pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> Store
 /// Sets a timeout for each further statement of a transaction.
 pub(super) async fn until_a_timeout(transaction: &mut Transaction, time: Duration) -> StoreResult<()> {
     let milliseconds = i64::try_from(time.as_millis()).unwrap_or(1_000).to_string();
-    sqlx::query!("select set_config('statement_timeout', $1, true)", milliseconds)
-        .fetch_one(&mut **transaction)
-        .await?;
+    let setting = sqlx::query!("select set_config('statement_timeout', $1, true)", milliseconds);
+    within(setting.fetch_one(&mut **transaction)).await?;
     Ok(())
 }
 
 /// The result of a statement, or `None` if it timed out.
-pub(super) fn unless_it_timed_out<T>(answer: sqlx::Result<T>) -> StoreResult<Option<T>> {
+pub(super) fn unless_it_timed_out<T>(answer: StoreResult<T>) -> StoreResult<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
         // 57014: query_canceled.
-        Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("57014") => Ok(None),
-        Err(fault) => Err(fault.into()),
+        Err(fault) if fault.code().as_deref() == Some("57014") => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A transaction that ends passwords first writes the row that [`store`](super::store) locks, which is a
 //! user, a batch or a delivery, and deletes verifiers in a later statement.
 
-use crate::store::{StoreResult, Transaction, batches};
+use crate::store::{StoreResult, Transaction, batches, until_moved, within};
 use uuid::Uuid;
 
 /// Why password mails owed to a user are cancelled.
@@ -53,7 +53,7 @@ pub async fn cancel_owed(
     users: &[Uuid],
     reason: CancelReason,
 ) -> StoreResult<Cancelled> {
-    let cancelled = sqlx::query_as!(
+    let cancelling = sqlx::query_as!(
         Cancelled,
         r#"with owed as materialized (
                select d.id
@@ -81,9 +81,8 @@ pub async fn cancel_owed(
            from moved"#,
         users,
         reason.as_str(),
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let cancelled = until_moved(cancelling.fetch_one(&mut **transaction)).await?;
     Ok(cancelled)
 }
 
@@ -135,7 +134,7 @@ pub async fn revoke(
         None => false,
     };
     let mails = cancel_owed(transaction, users, CancelReason::Revoked).await?;
-    let row = sqlx::query!(
+    let revoking = sqlx::query!(
         r#"with meant as materialized (
                select id, user_id, used_at from credentials
                where kind = 'generated' and (batch_id = $1 or user_id = any($2)) and expires_at > now()
@@ -154,9 +153,8 @@ pub async fn revoke(
         batch,
         users,
         include_used,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = until_moved(revoking.fetch_one(&mut **transaction)).await?;
     Ok(Revoked {
         revoked: row.revoked,
         already_used: row.already_used + chosen(&mut **transaction, scope).await?,
@@ -168,16 +166,15 @@ pub async fn revoke(
 /// Number of users in this scope with a chosen password; for a batch, of those who chose it after its mail.
 pub(super) async fn chosen(db: impl sqlx::PgExecutor<'_>, scope: Scope<'_>) -> StoreResult<i64> {
     let (batch, users) = scope.parts();
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select (select count(*) from credentials where kind = 'chosen' and user_id = any($2))
                   + (select count(distinct d.user_id)
                      from deliveries d join credentials c on c.user_id = d.user_id
                      where d.batch_id = $1 and c.kind = 'chosen' and c.created_at >= d.sent_at) as "n!""#,
         batch,
         users,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let row = until_moved(reading.fetch_one(db)).await?;
     Ok(row.n)
 }
 
@@ -192,7 +189,7 @@ pub async fn end_all(transaction: &mut Transaction, user: Uuid) -> StoreResult<i
 }
 
 async fn end(transaction: &mut Transaction, user: Uuid, also_chosen: bool) -> StoreResult<i64> {
-    let row = sqlx::query!(
+    let ending = sqlx::query!(
         r#"with meant as materialized (
                select id, expires_at from credentials
                where user_id = $1 and (kind = 'generated' or $2)
@@ -204,8 +201,7 @@ async fn end(transaction: &mut Transaction, user: Uuid, also_chosen: bool) -> St
            select count(*) filter (where expires_at is null or expires_at > now()) as "n!" from meant"#,
         user,
         also_chosen,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(ending.fetch_one(&mut **transaction)).await?;
     Ok(row.n)
 }

@@ -1,7 +1,7 @@
 //! Column mappings, chosen for a file and remembered for the next one with the same columns.
 
 use super::ImportMode;
-use crate::store::{Db, StoreResult, Transaction, seconds};
+use crate::store::{Db, StoreResult, Transaction, seconds, within};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -19,13 +19,12 @@ pub struct Remembered {
 
 /// The most recently chosen mappings, latest first.
 pub async fn latest(db: &Db) -> StoreResult<Vec<Remembered>> {
-    let found = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Remembered,
         "select columns, mapping from import_mappings order by chosen_at desc limit $1",
         LOOKED_AT
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let found = within(reading.fetch_all(db)).await?;
     Ok(found)
 }
 
@@ -36,7 +35,7 @@ pub async fn remember(
     chosen: &Remembered,
     chosen_by: &str,
 ) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into import_mappings (digest, columns, mapping, chosen_by) values ($1, $2, $3, $4)
          on conflict (digest) do update
          set mapping = excluded.mapping, chosen_at = now(), chosen_by = excluded.chosen_by",
@@ -44,9 +43,8 @@ pub async fn remember(
         &chosen.columns,
         chosen.mapping,
         chosen_by,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(adding.execute(&mut **transaction)).await?;
     Ok(())
 }
 
@@ -59,7 +57,7 @@ pub async fn choose(
     mode: ImportMode,
     clears_empty: bool,
 ) -> StoreResult<bool> {
-    let chosen = sqlx::query!(
+    let changing = sqlx::query!(
         "update imports
          set state = 'checking', run = run + 1, progress_at = '-infinity', progress_rows = 0, trouble = null,
              mapping = $2, mapping_is_remembered = false, mode = $3, clears_empty = $4
@@ -71,8 +69,7 @@ pub async fn choose(
         mode.as_str(),
         clears_empty,
         seconds(super::steps::SILENCE_MOST),
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let chosen = within(changing.execute(&mut **transaction)).await?;
     Ok(chosen.rows_affected() > 0)
 }

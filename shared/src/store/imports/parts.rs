@@ -8,14 +8,13 @@ pub const PART_BYTES: usize = 1024 * 1024;
 
 /// Stores part `n` of a file, counted from 0.
 pub async fn keep(transaction: &mut Transaction, import: Uuid, n: i32, bytes: &[u8]) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into import_parts (import_id, n, bytes) values ($1, $2, $3)",
         import,
         n,
         bytes
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(adding.execute(&mut **transaction)).await?;
     Ok(())
 }
 

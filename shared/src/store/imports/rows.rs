@@ -1,7 +1,7 @@
 //! The rows of a file, stored group by group, and the rejected ones with their problems.
 
 use super::{ImportCounts, ImportMode};
-use crate::store::{Db, StoreResult, Transaction};
+use crate::store::{Db, StoreResult, Transaction, until_moved};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -87,15 +87,10 @@ pub struct Stored {
 /// Imports are stored one at a time, so that two files with the same users cannot deadlock. Waiting for an import of
 /// another process may take minutes.
 pub async fn take_turn(transaction: &mut Transaction) -> StoreResult<()> {
-    sqlx::query!("set local lock_timeout = '5min'")
-        .execute(&mut **transaction)
-        .await?;
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('import', 0))")
-        .execute(&mut **transaction)
-        .await?;
-    sqlx::query!("set local lock_timeout to default")
-        .execute(&mut **transaction)
-        .await?;
+    until_moved(sqlx::query!("set local lock_timeout = '5min'").execute(&mut **transaction)).await?;
+    let locking = sqlx::query!("select pg_advisory_xact_lock(hashtextextended('import', 0))");
+    until_moved(locking.execute(&mut **transaction)).await?;
+    until_moved(sqlx::query!("set local lock_timeout to default").execute(&mut **transaction)).await?;
     Ok(())
 }
 
@@ -106,7 +101,7 @@ pub async fn create(
     created_by: &str,
     manner: &Manner,
 ) -> StoreResult<Uuid> {
-    let row = sqlx::query!(
+    let adding = sqlx::query!(
         "insert into imports (file_name, created_by, state, accepts_doubtful, mode, clears_empty)
          values ($1, $2, 'storing', $3, $4, $5) returning id",
         file_name,
@@ -114,20 +109,18 @@ pub async fn create(
         manner.accepts_doubtful,
         manner.mode.as_str(),
         manner.clears_empty,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = until_moved(adding.fetch_one(&mut **transaction)).await?;
     Ok(row.id)
 }
 
 /// Records the merge fields of a file.
 pub async fn note_fields(transaction: &mut Transaction, file: &File) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into merge_fields (name) select unnest($1::text[]) on conflict do nothing",
         &file.custom_fields
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    until_moved(adding.execute(&mut **transaction)).await?;
     Ok(())
 }
 
@@ -160,7 +153,7 @@ pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mo
     let columns = Columns::of(rows);
     // For new users, who are listed in the order of their ids. Cheaper here than in Postgres.
     let ids: Vec<Uuid> = rows.iter().map(|_| Uuid::now_v7()).collect();
-    let outcomes = sqlx::query_file!(
+    let storing = sqlx::query_file!(
         "src/store/import.sql",
         import,
         &columns.numbers,
@@ -172,9 +165,8 @@ pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mo
         &columns.fields,
         mode.as_str(),
         &ids,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
+    );
+    let outcomes = until_moved(storing.fetch_all(&mut **transaction)).await?;
     let mut stored = Stored::default();
     for outcome in outcomes {
         match (outcome.earlier, outcome.is_new) {
@@ -211,7 +203,7 @@ pub async fn forecast(
     mode: ImportMode,
 ) -> StoreResult<Forecast> {
     let columns = Columns::of(rows);
-    let forecast = sqlx::query_file_as!(
+    let forecasting = sqlx::query_file_as!(
         Forecast,
         "src/store/import_check.sql",
         import,
@@ -223,9 +215,8 @@ pub async fn forecast(
         &columns.fields,
         sample,
         mode.as_str(),
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let forecast = until_moved(forecasting.fetch_one(&mut **transaction)).await?;
     Ok(forecast)
 }
 
@@ -246,16 +237,15 @@ pub struct Change {
 
 /// The first changes that an import made, or a sample of those that it would make.
 pub async fn changes(db: impl sqlx::PgExecutor<'_>, import: Uuid, limit: i64) -> StoreResult<Vec<Change>> {
-    let changes = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Change,
         "select c.row_number as number, c.user_id as user, u.email, c.before, c.after
          from import_changes c join users u on u.id = c.user_id
          where c.import_id = $1 order by c.row_number limit $2",
         import,
         limit,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let changes = until_moved(reading.fetch_all(db)).await?;
     Ok(changes)
 }
 
@@ -265,7 +255,7 @@ pub async fn keep_rejects(transaction: &mut Transaction, import: Uuid, rejects: 
     // Rows differ in length, so their cells travel as JSON; Postgres's arrays are rectangular.
     let cells: Vec<Value> = rejects.iter().map(|reject| Value::from(reject.cells.clone())).collect();
     let problems: Vec<Value> = rejects.iter().map(|reject| reject.problems.clone()).collect();
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into import_rejects (import_id, row_number, cells, problems)
          select $1, r.number, array(select jsonb_array_elements_text(r.cells)), r.problems
          from unnest($2::integer[], $3::jsonb[], $4::jsonb[]) as r (number, cells, problems)",
@@ -273,21 +263,19 @@ pub async fn keep_rejects(transaction: &mut Transaction, import: Uuid, rejects: 
         &numbers,
         &cells,
         &problems,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    until_moved(adding.execute(&mut **transaction)).await?;
     Ok(())
 }
 
 /// Forgets what was kept when the file was gone through before: the rows that were not taken, and the changes.
 pub async fn forget_details(transaction: &mut Transaction, import: Uuid) -> StoreResult<()> {
-    sqlx::query!(
+    let forgetting = sqlx::query!(
         "with unneeded as (delete from import_changes where import_id = $1)
          delete from import_rejects where import_id = $1",
         import
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    until_moved(forgetting.execute(&mut **transaction)).await?;
     Ok(())
 }
 
@@ -302,7 +290,7 @@ pub async fn finish(
     totals: &ImportCounts,
     done_by: &str,
 ) -> StoreResult<bool> {
-    let done = sqlx::query!(
+    let finishing = sqlx::query!(
         "with unneeded as (
              delete from import_parts where import_id = $1
          )
@@ -332,9 +320,8 @@ pub async fn finish(
         file.hidden_rows,
         totals.ignored,
         file.mapping,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let done = until_moved(finishing.execute(&mut **transaction)).await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -361,7 +348,7 @@ impl Rejects {
 
 /// Rejected rows of an import, after row `after`.
 pub async fn rejects(db: &Db, import: Uuid, which: Rejects, after: i32, limit: i64) -> StoreResult<Vec<Reject>> {
-    let rejects = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Reject,
         r#"select row_number as number, cells, problems from import_rejects
            where import_id = $1 and row_number > $2
@@ -371,8 +358,7 @@ pub async fn rejects(db: &Db, import: Uuid, which: Rejects, after: i32, limit: i
         after,
         limit,
         which.are_duplicates(),
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let rejects = until_moved(reading.fetch_all(db)).await?;
     Ok(rejects)
 }

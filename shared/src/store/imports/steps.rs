@@ -7,7 +7,7 @@
 
 use super::rows::File;
 use super::{ImportCounts, ImportMode, ProblemCount, Trouble};
-use crate::store::{Db, StoreResult, Transaction, seconds, within};
+use crate::store::{Db, StoreResult, Transaction, seconds, until_moved, within};
 use serde_json::Value;
 use std::time::Duration;
 use uuid::Uuid;
@@ -57,7 +57,7 @@ pub struct Work {
 /// Records an upload. A form that is submitted again with another file creates a new import: the administrator has
 /// gone back and chosen another file.
 pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResult<Uploaded> {
-    let created = sqlx::query!(
+    let creating = sqlx::query!(
         "insert into imports (file_name, created_by, state, form_token, digest, progress_at, mode, clears_empty)
          values ($1, $2, 'checking', $3, $4, '-infinity', $5, $6)
          on conflict (form_token) do nothing
@@ -68,13 +68,12 @@ pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResu
         upload.digest,
         upload.mode.as_str(),
         upload.clears_empty,
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    );
+    let created = within(creating.fetch_optional(&mut **transaction)).await?;
     if let Some(created) = created {
         return Ok(Uploaded::New(created.id));
     }
-    let row = sqlx::query!(
+    let creating = sqlx::query!(
         r#"with same as (
                select id from imports where form_token = $3 and digest = $4
            ), other as (
@@ -89,9 +88,8 @@ pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResu
         upload.digest,
         upload.mode.as_str(),
         upload.clears_empty,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = within(creating.fetch_one(&mut **transaction)).await?;
     Ok(if row.is_same {
         Uploaded::Again(row.id)
     } else {
@@ -172,7 +170,7 @@ pub async fn checked(
     totals: &ImportCounts,
     problem_counts: &[ProblemCount],
 ) -> StoreResult<bool> {
-    let checked = sqlx::query!(
+    let changing = sqlx::query!(
         "update imports
          set state = 'checked', header = $3, separator = $4, row_count = $5, progress_rows = $5,
              rejected_count = $6, blank_count = $7, problem_counts = $8, created_count = $9, updated_count = $10,
@@ -200,9 +198,8 @@ pub async fn checked(
         file.hidden_rows,
         totals.ignored,
         file.mapping,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let checked = until_moved(changing.execute(&mut **transaction)).await?;
     Ok(checked.rows_affected() > 0)
 }
 
@@ -236,7 +233,7 @@ pub async fn interrupt(db: &Db, work: Work, trouble: &Trouble) -> StoreResult<bo
 
 /// Discards an import that is not stored. Work in progress loses its number and has no effect.
 pub async fn discard(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<bool> {
-    let discarded = sqlx::query!(
+    let changing = sqlx::query!(
         "update imports set state = 'discarded', run = run + 1, ended_at = now(), ended_by = $2
          where id = $1
            and (state in ('checking', 'checked', 'unreadable')
@@ -244,21 +241,19 @@ pub async fn discard(transaction: &mut Transaction, import: Uuid, ended_by: &str
         import,
         ended_by,
         seconds(SILENCE_MOST),
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    let discarded = until_moved(changing.execute(&mut **transaction)).await?;
     if discarded.rows_affected() == 0 {
         return Ok(false);
     }
     // A separate statement, so that it sees the rows of a check that has just ended.
-    sqlx::query!(
+    let deleting = sqlx::query!(
         "with unneeded as (delete from import_parts where import_id = $1),
               changes as (delete from import_changes where import_id = $1)
          delete from import_rejects where import_id = $1",
         import
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    until_moved(deleting.execute(&mut **transaction)).await?;
     Ok(true)
 }
 

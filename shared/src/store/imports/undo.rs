@@ -6,7 +6,7 @@
 
 use super::{ImportState, UndoneCounts};
 use crate::store::intake_lock::lock_intake;
-use crate::store::{Db, StoreResult, Transaction, begin};
+use crate::store::{Db, StoreResult, Transaction, begin, until_moved};
 use crate::system_email::SystemEmailKind;
 use uuid::Uuid;
 
@@ -48,7 +48,7 @@ pub enum Undone {
 /// Whether any user whom an import created or changed was emailed since. Stops at the first one. A waiting mail
 /// counts, one that was cancelled before its first attempt does not.
 pub async fn is_any_user_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
-    let row = sqlx::query!(
+    let reading = sqlx::query!(
         r#"select exists (
                select from import_users i
                where i.import_id = $1
@@ -62,9 +62,8 @@ pub async fn is_any_user_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
                             and not (d.state in ('cancelled', 'suppressed', 'expired') and d.attempt = 0)))
            ) as "is_emailed!""#,
         import,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let row = until_moved(reading.fetch_one(db)).await?;
     Ok(row.is_emailed)
 }
 
@@ -123,8 +122,8 @@ pub async fn outlook(db: &Db, import: Uuid) -> StoreResult<Outlook> {
 }
 
 async fn outlook_of(transaction: &mut Transaction, import: Uuid) -> StoreResult<Outlook> {
-    let created = created!(import).fetch_one(&mut **transaction).await?;
-    let updated = updated!(import).fetch_one(&mut **transaction).await?;
+    let created = until_moved(created!(import).fetch_one(&mut **transaction)).await?;
+    let updated = until_moved(updated!(import).fetch_one(&mut **transaction)).await?;
     Ok(Outlook {
         removed: created.removed,
         kept: created.kept,
@@ -144,12 +143,11 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
     for kind in SystemEmailKind::ALL {
         lock_intake(transaction, kind).await?;
     }
-    let state = sqlx::query_scalar!(
+    let locking = sqlx::query_scalar!(
         r#"select state as "state: ImportState" from imports where id = $1 for update"#,
         import
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    );
+    let state = until_moved(locking.fetch_optional(&mut **transaction)).await?;
     if state != Some(ImportState::Done) {
         return Ok(Undone::NotNow(state));
     }
@@ -158,7 +156,7 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
         return Ok(Undone::Known(outlook));
     }
     let (restored, kept) = restore(transaction, import).await?;
-    let row = sqlx::query!(
+    let removing = sqlx::query!(
         r#"with created as materialized (
                select i.user_id from import_users i
                where $3 and i.import_id = $1 and i.effect = 'created'
@@ -182,9 +180,8 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
         outlook.is_clear(),
         restored,
         kept,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = until_moved(removing.fetch_one(&mut **transaction)).await?;
     Ok(Undone::Done(UndoneCounts {
         removed: row.removed_count,
         restored,
@@ -195,7 +192,7 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
 /// Restores the former values of updated users, except those changed since, and deletes the stored values. Returns how
 /// many users were restored and how many were not.
 async fn restore(transaction: &mut Transaction, import: Uuid) -> StoreResult<(i32, i32)> {
-    let row = sqlx::query!(
+    let restoring = sqlx::query!(
         r#"with updated as materialized (
                select u.id, c.before,
                       now.person = jsonb_strip_nulls(now.person || c.after) as is_as_imported
@@ -226,8 +223,7 @@ async fn restore(transaction: &mut Transaction, import: Uuid) -> StoreResult<(i3
                   count(*) filter (where not is_as_imported)::integer as "kept!"
            from updated"#,
         import,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    );
+    let row = until_moved(restoring.fetch_one(&mut **transaction)).await?;
     Ok((row.restored, row.kept))
 }

@@ -1,7 +1,7 @@
 //! Adding users one by one.
 
 use crate::store::audit::{self, Act, Action, Actor};
-use crate::store::{Db, StoreResult, begin, commit};
+use crate::store::{Db, StoreResult, begin, commit, within};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub enum Added {
 /// Adds a user, and records that `actor` did.
 pub async fn add(db: &Db, new: &NewUser, actor: &Actor) -> StoreResult<Added> {
     let mut transaction = begin(db).await?;
-    let added = sqlx::query!(
+    let adding = sqlx::query!(
         "insert into users (email, email_key, first_name, last_name, language, fields)
          values ($1, $2, $3, $4, $5, $6)
          on conflict (email_key) do nothing
@@ -43,13 +43,11 @@ pub async fn add(db: &Db, new: &NewUser, actor: &Actor) -> StoreResult<Added> {
         new.last_name,
         new.language,
         new.fields,
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
+    );
+    let added = within(adding.fetch_optional(&mut *transaction)).await?;
     let Some(added) = added else {
-        let known = sqlx::query!("select id from users where email_key = $1", new.email.1)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let reading = sqlx::query!("select id from users where email_key = $1", new.email.1);
+        let known = within(reading.fetch_one(&mut *transaction)).await?;
         return Ok(Added::AddressTaken(known.id));
     };
     let act = Act {

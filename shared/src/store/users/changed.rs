@@ -3,8 +3,9 @@
 use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::credentials::{CancelReason, Cancelled, cancel_owed, end_generated};
 use crate::store::known_clients::forget_clients;
-use crate::store::{Db, StoreResult, Transaction, begin, commit, despite_deadlocks};
+use crate::store::{Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, within};
 use serde_json::{Value, json};
+use sqlx::error::DatabaseError;
 use uuid::Uuid;
 
 /// A change of a user. Absent values stay.
@@ -75,7 +76,7 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
         Some(_) => lock_address(&mut transaction, id).await?,
         None => None,
     };
-    let done = sqlx::query!(
+    let changing = sqlx::query!(
         "update users
          set email = coalesce($2, email), email_key = coalesce($3, email_key),
              first_name = coalesce($4, first_name), last_name = coalesce($5, last_name),
@@ -90,14 +91,12 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
         change.last_name,
         change.language,
         change.fields,
-    )
-    .execute(&mut *transaction)
-    .await;
-    match done {
+    );
+    match within(changing.execute(&mut *transaction)).await {
         Ok(done) if done.rows_affected() == 0 => return Ok(Changed::Unknown),
         Ok(_) => {}
-        Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => return Ok(Changed::AddressTaken),
-        Err(fault) => return Err(fault.into()),
+        Err(fault) if is_duplicate(&fault) => return Ok(Changed::AddressTaken),
+        Err(fault) => return Err(fault),
     }
     let moves = before
         .as_ref()
@@ -129,6 +128,12 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
     Ok(Changed::Done(ended))
 }
 
+/// Whether another user has the address.
+fn is_duplicate(fault: &StoreError) -> bool {
+    let answer = fault.cause().as_database_error();
+    answer.is_some_and(DatabaseError::is_unique_violation)
+}
+
 /// Ends what was mailed to the former address and whatever it was used for.
 async fn end_access(transaction: &mut Transaction, id: Uuid) -> StoreResult<Ended> {
     let mails = cancel_owed(transaction, &[id], CancelReason::AddressChanged).await?;
@@ -146,13 +151,12 @@ struct Address {
 /// The current address of a user. The row stays locked for the transaction, so that no verifier is stored for a mail
 /// to it.
 async fn lock_address(transaction: &mut Transaction, id: Uuid) -> StoreResult<Option<Address>> {
-    let address = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Address,
         "select email, email_key from users where id = $1 for update",
         id
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    );
+    let address = within(reading.fetch_optional(&mut **transaction)).await?;
     Ok(address)
 }
 
@@ -162,15 +166,14 @@ async fn lock_address(transaction: &mut Transaction, id: Uuid) -> StoreResult<Op
 /// Called last, because an attempt that begins between this moment and the commit still reads the former address and
 /// is shown with the new one.
 async fn remember_address(transaction: &mut Transaction, id: Uuid, address: &Address) -> StoreResult<()> {
-    sqlx::query!(
+    let adding = sqlx::query!(
         "insert into former_addresses (user_id, email, email_key, until) values ($1, $2, $3, clock_timestamp())
          on conflict (user_id, email) do update
          set earlier_ends = former_addresses.earlier_ends || former_addresses.until, until = excluded.until",
         id,
         address.email,
         address.email_key,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    );
+    within(adding.execute(&mut **transaction)).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Export of everything stored about a user.
 
 use crate::store::audit::{self, Act, Action, Actor};
-use crate::store::{Db, StoreResult, begin, commit};
+use crate::store::{Db, StoreResult, begin, commit, until_moved};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -12,9 +12,8 @@ use uuid::Uuid;
 /// the user erases everything in the export (see [`super::delete`]).
 pub async fn export(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Value>> {
     let mut transaction = begin(db).await?;
-    let exported = sqlx::query_file_scalar!("src/store/users/export.sql", id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let exporting = sqlx::query_file_scalar!("src/store/users/export.sql", id);
+    let exported = until_moved(exporting.fetch_optional(&mut *transaction)).await?;
     if exported.is_some() {
         let act = Act {
             actor,

@@ -4,7 +4,7 @@ use super::Ended;
 use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::credentials::{CancelReason, cancel_owed, end_all};
 use crate::store::known_clients::forget_clients;
-use crate::store::{Db, StoreResult, begin, commit, despite_deadlocks};
+use crate::store::{Db, StoreResult, begin, commit, despite_deadlocks, within};
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -29,9 +29,8 @@ pub async fn lock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locked
 async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locked>> {
     let mut transaction = begin(db).await?;
     // Waits for verifiers that are being stored for them, and for a password they are choosing.
-    let found = sqlx::query!("select locked_at from users where id = $1 for update", id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let reading = sqlx::query!("select locked_at from users where id = $1 for update", id);
+    let found = within(reading.fetch_optional(&mut *transaction)).await?;
     let Some(user) = found else { return Ok(None) };
     if let Some(at) = user.locked_at {
         return Ok(Some(Locked {
@@ -40,12 +39,11 @@ async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locke
             ended: Ended::default(),
         }));
     }
-    let row = sqlx::query!(
+    let changing = sqlx::query!(
         r#"update users set locked_at = now() where id = $1 returning locked_at as "at!""#,
         id
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
+    );
+    let row = within(changing.fetch_one(&mut *transaction)).await?;
     let mails = cancel_owed(&mut transaction, &[id], CancelReason::UserLocked).await?;
     let passwords = end_all(&mut transaction, id).await?;
     forget_clients(&mut transaction, &[id]).await?;
@@ -70,16 +68,14 @@ async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locke
 /// lock stay ended. Returns whether the user was locked, or `None` if there is no such user.
 pub async fn unlock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<bool>> {
     let mut transaction = begin(db).await?;
-    let found = sqlx::query!("select locked_at from users where id = $1 for update", id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let reading = sqlx::query!("select locked_at from users where id = $1 for update", id);
+    let found = within(reading.fetch_optional(&mut *transaction)).await?;
     let Some(user) = found else { return Ok(None) };
     if user.locked_at.is_none() {
         return Ok(Some(false));
     }
-    sqlx::query!("update users set locked_at = null where id = $1", id)
-        .execute(&mut *transaction)
-        .await?;
+    let changing = sqlx::query!("update users set locked_at = null where id = $1", id);
+    within(changing.execute(&mut *transaction)).await?;
     let act = Act {
         actor,
         action: Action::UserUnlocked,

@@ -2,7 +2,7 @@
 
 use crate::batch::BatchState;
 use crate::delivery::DeliveryState;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, within};
 use crate::system_email::SystemEmailKind;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ impl Mail {
 
 /// The mails of a user, newest first, at most `limit`.
 pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> {
-    let mails = sqlx::query_as!(
+    let reading = sqlx::query_as!(
         Mail,
         r#"select d.id as delivery, b.kind as "kind: SystemEmailKind", shown_state(d.batch_id, d.id, d.state, d.retry_at) as "state!: DeliveryState", d.reason,
                   b.state as "batch_state: BatchState", former.email as "former_email?", b.created_at, b.created_by,
@@ -49,8 +49,7 @@ pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> 
            order by d.id desc limit $2"#,
         user,
         limit,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let mails = within(reading.fetch_all(db)).await?;
     Ok(mails)
 }
