@@ -136,7 +136,7 @@ async fn names_of_keys_and_administrators_are_visually_distinct() {
         (administrator("Кey tests"), "must not begin like those of keys"),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (code, output) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+        let (code, output) = world.run_program("beckon-api", &arguments, &settings).await.unwrap();
         assert!(code == 1 && output.contains(expected), "{arguments:?}: {code} {output}");
     }
     let made: i64 = sqlx::query_scalar("select count(*) from api_keys")
@@ -160,7 +160,7 @@ async fn names_of_keys_and_administrators_are_visually_distinct() {
             "never",
             "--read-audit-log",
         ];
-        let (code, output) = world.run("beckon-api", &again, &settings).await.unwrap();
+        let (code, output) = world.run_program("beckon-api", &again, &settings).await.unwrap();
         assert_eq!(code, 0, "{output}");
     }
     let newest: (bool, bool) =

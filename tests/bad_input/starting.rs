@@ -233,7 +233,7 @@ async fn a_missing_database_is_named_with_the_cause() {
             began.elapsed()
         );
         assert_eq!(running.exit_code(), None, "{program}: {}", running.log_tail());
-        let (code, output) = world.run(program, &["check-config", "--connect"], &own).await.unwrap();
+        let (code, output) = world.run_program(program, &["check-config", "--connect"], &own).await.unwrap();
         assert!(code == 1 && output.contains(&cause), "{program}: {code} {output}");
     }
     world.end().await;
@@ -267,7 +267,7 @@ async fn check_config_connects_to_every_server_once() {
         "The settings are valid.".to_owned(),
     ];
     for program in ["beckon-api", "beckon-worker"] {
-        let (code, output) = world.run(program, &["check-config", "--connect"], &good).await.unwrap();
+        let (code, output) = world.run_program(program, &["check-config", "--connect"], &good).await.unwrap();
         let missing: Vec<&String> = answers.iter().filter(|line| !output.contains(*line)).collect();
         let is_api = program == "beckon-api";
         assert!(code == 0 && missing.len() == usize::from(is_api), "{program}: {output}");
@@ -308,7 +308,7 @@ async fn check_config_names_a_missing_server_or_page() {
         let mut settings = good.clone();
         settings.push((name.to_owned(), value));
         let (code, output) = world
-            .run("beckon-worker", &["check-config", "--connect"], &settings)
+            .run_program("beckon-worker", &["check-config", "--connect"], &settings)
             .await
             .unwrap();
         assert!(

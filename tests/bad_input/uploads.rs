@@ -24,7 +24,7 @@ async fn slow_upload(world: &World) -> TcpStream {
 
 async fn another_key(world: &mut World) -> String {
     let settings = world.settings().to_vec();
-    let made = world.run("beckon-api", &["create-key", "--name", "other"], &settings);
+    let made = world.run_program("beckon-api", &["create-key", "--name", "other"], &settings);
     let (code, output) = made.await.unwrap();
     assert_eq!(code, 0, "{output}");
     output.lines().last().unwrap().trim().to_owned()

@@ -230,7 +230,7 @@ async fn ask_of_credentials(world: &World) {
 async fn ask_of_the_audit_log(world: &mut World) {
     let settings = world.settings().to_vec();
     let arguments = ["create-key", "--name", "siem", "--read-audit-log"];
-    let (_, output) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+    let (_, output) = world.run_program("beckon-api", &arguments, &settings).await.unwrap();
     let key = output.lines().last().unwrap_or_default();
     let log = world.ask_as(key, Method::GET, "/v1/audit-log", None, None).await;
     assert!(log.expect(200)["items"][0]["id"].is_string());

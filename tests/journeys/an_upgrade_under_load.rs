@@ -135,9 +135,9 @@ async fn a_release_that_requires_a_stop_sends_the_rest() {
 
     world.turn_to_programs(None);
     let settings = world.settings().to_vec();
-    let (refused, output) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+    let (refused, output) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
     let old_worker = world.stop_worker(0).await;
-    let (migrated, answer) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+    let (migrated, answer) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
     let new_api = world.another_api(&[]).await.unwrap();
     world.turn_to(&new_api.base, &new_api.probes);
     world.stop_api().await;

@@ -102,7 +102,7 @@ async fn postgres_is_verified_against_a_private_authority_by_name() {
     ];
     for (what, url, word) in cases {
         let settings = with(&world, &[("DATABASE_URL", &url)]);
-        let (code, output) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        let (code, output) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
         assert_eq!(code == 0, word.is_empty(), "{what}: {output}");
         assert!(output.contains(word) && output.lines().count() <= 2, "{what}: {output}");
     }

@@ -283,7 +283,7 @@ async fn programs_read_the_audit_log_with_an_allowed_key() {
         .expect(204);
     let settings = world.settings().to_vec();
     let arguments = ["create-key", "--name", "siem", "--read-audit-log"];
-    let (code, key) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+    let (code, key) = world.run_program("beckon-api", &arguments, &settings).await.unwrap();
     assert_eq!(code, 0, "{key}");
     let key = key.lines().last().unwrap_or_default().to_owned();
 

@@ -87,7 +87,7 @@ impl Roles {
 
         let mut settings = world.settings().to_vec();
         settings.push(("DATABASE_URL".to_owned(), owner.clone()));
-        let (code, printed) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        let (code, printed) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
         assert_eq!(code, 0, "{printed}");
         world.turn_to_database(&runtime).unwrap();
         sqlx::query("insert into api_keys (name, digest) values ($1, $2)")
@@ -157,7 +157,7 @@ async fn a_database_migrated_by_another_role_is_handed_over_as_documented() {
     let mut migrate = async |role: &str| {
         let mut settings = world.settings().to_vec();
         settings.push(("DATABASE_URL".to_owned(), url_as(&url, role, &database)));
-        let (code, printed) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        let (code, printed) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
         assert_eq!(code, 0, "{printed}");
     };
     let run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&db).await.unwrap();

@@ -99,7 +99,7 @@ async fn an_older_schema_is_reported_and_awaited() {
     let alive = ask(&api_probes, "/healthz").await.unwrap();
     let request = ask(&listen, "/v1/batches").await.unwrap();
     let page = ask(&listen, "/console/sign-in").await.unwrap();
-    let (migrated, output) = world.run("beckon-api", &["migrate"], &own).await.unwrap();
+    let (migrated, output) = world.run_program("beckon-api", &["migrate"], &own).await.unwrap();
     for address in probes {
         let is_ready = async || ask(address, "/readyz").await.filter(|(status, _)| *status == 200);
         world.eventually("a program to be ready", is_ready).await;

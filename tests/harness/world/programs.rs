@@ -124,7 +124,7 @@ impl World {
     /// # Errors
     ///
     /// When it cannot be started or does not end.
-    pub async fn run(
+    pub async fn run_program(
         &mut self,
         binary: &str,
         arguments: &[&str],

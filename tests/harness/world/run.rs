@@ -1,0 +1,97 @@
+//! Runs a test in a world, and removes the world however the test ends.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::{Servers, Setup, World};
+
+/// Timeout for closing the connections to the database. A task of a failed test may still have one.
+const CLOSING: Duration = Duration::from_secs(5);
+
+impl World {
+    /// Runs a test in a world with the default setup, as [`World::run_in`] does.
+    pub async fn run(test: impl AsyncFnOnce(&mut Self)) {
+        Self::run_with(Setup::default(), test).await;
+    }
+
+    /// Runs a test in a world with this setup, as [`World::run_in`] does.
+    pub async fn run_with(setup: Setup, test: impl AsyncFnOnce(&mut Self)) {
+        Self::run_in(Self::with(setup).await, test).await;
+    }
+
+    /// Runs a test in this world, kills the workers, and asserts what [`World::assert_invariants`] does. Then removes
+    /// the world's database and virtual host from shared servers, also when the test panics.
+    ///
+    /// The assertion is omitted if the world has servers of its own, which a test may stop or replace, or if the test
+    /// calls [`World::skip_promises`].
+    ///
+    /// # Panics
+    ///
+    /// When the test does, or a promise is broken.
+    pub async fn run_in(mut world: Self, test: impl AsyncFnOnce(&mut Self)) {
+        let test_and_check = async {
+            test(&mut world).await;
+            // From here on nothing more is sent.
+            world.workers.clear();
+            if world.is_comparable() {
+                world.assert_invariants().await;
+            }
+        };
+        let outcome = Box::pin(AssertUnwindSafe(test_and_check).catch_unwind()).await;
+        world.record_duration();
+        world.remove().await;
+        if let Err(panic) = outcome {
+            resume_unwind(panic);
+        }
+    }
+
+    /// Ends a world that no runner ends, with the same assertion and cleanup as [`World::run_in`].
+    pub async fn end(self) {
+        Self::run_in(self, async |_| {}).await;
+    }
+
+    /// Omits the assertion at the end, because the test itself makes the ledger and the relay differ.
+    pub fn skip_promises(&self, reason: &str) {
+        println!("the promises are not checked at the end: {reason}");
+        self.skips_promises.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether ledger and relay are expected to agree, and both can be read.
+    fn is_comparable(&self) -> bool {
+        let is_shared = matches!(self.servers, Servers::Shared(_)) && self.setup.database_url.is_none();
+        is_shared && !self.skips_promises.load(Ordering::Relaxed)
+    }
+
+    async fn remove(mut self) {
+        self.workers.clear();
+        self.api = None;
+        let _ = tokio::time::timeout(CLOSING, self.db.close()).await;
+        if let Servers::Shared(stack) = self.servers {
+            let _ = stack.delete_vhost(&self.name).await;
+            let _ = stack.drop_database(&self.name).await;
+        }
+    }
+
+    /// Appends this test's duration in seconds and its name to `test-times` beside the programs, for `make test`.
+    fn record_duration(&self) {
+        let program = std::env::current_exe().unwrap_or_default();
+        let Some(folder) = program.parent().filter(|folder| folder.ends_with("deps")) else {
+            return;
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.with_file_name("test-times"));
+        let suite = program.file_stem().unwrap_or_default().to_string_lossy();
+        let suite = suite.rsplit_once('-').map_or("", |(suite, _)| suite);
+        let current = std::thread::current();
+        let test = current.name().unwrap_or_default();
+        let line = format!("{:6.1} s  {suite} {test}\n", self.began.elapsed().as_secs_f64());
+        let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+    }
+}
