@@ -62,7 +62,10 @@ async fn nothing_is_sent_until_the_change_is_noticed() {
         })
         .await;
     let settings = world.settings().to_vec();
-    let (code, resumed) = world.run_program("beckon-api", &["resume-sending"], &settings).await.unwrap();
+    let (code, resumed) = world
+        .run_program("beckon-api", &["resume-sending"], &settings)
+        .await
+        .unwrap();
     world.relay.wait_for(PEOPLE, PATIENCE).await.unwrap();
     let finished = world.finished(batch).await;
 

@@ -181,7 +181,9 @@ fn compare(lines: &HashMap<Uuid, Line>, log: Vec<Transaction>) -> Result<HashMap
         let times = taken.get(delivery).copied().unwrap_or_default();
         if times > line.most() {
             let unsure = line.unsure_attempts;
-            return Err(format!("{delivery} went out {times} times with {unsure} unsure attempts"));
+            return Err(format!(
+                "{delivery} went out {times} times with {unsure} unsure attempts"
+            ));
         }
         if line.state == "sent" && times == 0 {
             return Err(format!("{delivery} is sent, and the relay never took it"));
