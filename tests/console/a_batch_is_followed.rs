@@ -109,27 +109,25 @@ async fn a_page_of_an_ended_session_asks_to_sign_in() {
 
 #[tokio::test]
 async fn retries_are_shown_by_recipient_domain() {
-    World::run_with(
-        Setup::default().worker_setting("BECKON_RETRY_FIRST", "1h"),
-        async |world| {
-            let browser = Browser::start(browser::Setup::default()).await;
-            browser.sign_in(world).await;
-            let people = ["451+ada@slow.example", "451+ben@slow.example", "451+cleo@other.example"];
-            for person in people {
-                world.person(person).await;
-            }
-            let batch = world.invite(json!({ "emails": people })).await;
-            world.until(batch, "retrying", 3).await;
+    let setup = Setup::default().worker_setting("BECKON_RETRY_FIRST", "1h");
+    World::run_with(setup, async |world| {
+        let browser = Browser::start(browser::Setup::default()).await;
+        browser.sign_in(world).await;
+        let people = ["451+ada@slow.example", "451+ben@slow.example", "451+cleo@other.example"];
+        for person in people {
+            world.person(person).await;
+        }
+        let batch = world.invite(json!({ "emails": people })).await;
+        world.until(batch, "retrying", 3).await;
 
-            go(&browser, world, &format!("/console/batches/{batch}")).await;
-            browser.sees("Retries by recipient domain").await;
-            let rows = "return [...document.querySelectorAll('[aria-labelledby=domains] tbody tr')]
+        go(&browser, world, &format!("/console/batches/{batch}")).await;
+        browser.sees("Retries by recipient domain").await;
+        let rows = "return [...document.querySelectorAll('[aria-labelledby=domains] tbody tr')]
         .map(row => [row.querySelector('th').firstChild.textContent, row.querySelector('td').firstChild.textContent])";
 
-            // A single recipient does not make a domain delayed.
-            assert_eq!(browser.run(rows).await, json!([["slow.example", "2"]]));
-            browser.assert_sound().await;
-        },
-    )
+        // A single recipient does not make a domain delayed.
+        assert_eq!(browser.run(rows).await, json!([["slow.example", "2"]]));
+        browser.assert_sound().await;
+    })
     .await;
 }

@@ -17,43 +17,41 @@ async fn the_mail_of(world: &World, batch: Uuid) -> (Value, String) {
 
 #[tokio::test]
 async fn a_mail_that_waits_is_tried_at_once_or_stopped() {
-    World::run_with(
-        Setup::default().worker_setting("BECKON_RETRY_FIRST", "1h"),
-        async |world| {
-            let browser = Browser::start(desk()).await;
-            browser.sign_in(world).await;
-            let (one, other) = ("451+ada@example.org", "451+ben@example.org");
-            world.person(one).await;
-            world.person(other).await;
-            let one = world.invite(json!({ "emails": [one] })).await;
-            let other = world.invite(json!({ "emails": [other] })).await;
-            world.until(one, "retrying", 1).await;
-            world.until(other, "retrying", 1).await;
+    let setup = Setup::default().worker_setting("BECKON_RETRY_FIRST", "1h");
+    World::run_with(setup, async |world| {
+        let browser = Browser::start(desk()).await;
+        browser.sign_in(world).await;
+        let (one, other) = ("451+ada@example.org", "451+ben@example.org");
+        world.person(one).await;
+        world.person(other).await;
+        let one = world.invite(json!({ "emails": [one] })).await;
+        let other = world.invite(json!({ "emails": [other] })).await;
+        world.until(one, "retrying", 1).await;
+        world.until(other, "retrying", 1).await;
 
-            let (_, page) = the_mail_of(world, one).await;
-            go(&browser, world, &page).await;
-            browser.sees("451 4.7.1 greylisted, try again later").await;
-            browser.sees("Next attempt").await;
-            browser.sees("attempt 2 of 20").await;
-            browser.assert_sound().await;
-            world.relay.set("451+ada@example.org", Behaviour::Accept);
-            browser.click("Try now").await;
-            world.finished(one).await;
-            browser.reload().await;
-            browser.sees("Attempt 2: accepted by the mail server").await;
+        let (_, page) = the_mail_of(world, one).await;
+        go(&browser, world, &page).await;
+        browser.sees("451 4.7.1 greylisted, try again later").await;
+        browser.sees("Next attempt").await;
+        browser.sees("attempt 2 of 20").await;
+        browser.assert_sound().await;
+        world.relay.set("451+ada@example.org", Behaviour::Accept);
+        browser.click("Try now").await;
+        world.finished(one).await;
+        browser.reload().await;
+        browser.sees("Attempt 2: accepted by the mail server").await;
 
-            let (_, page) = the_mail_of(world, other).await;
-            go(&browser, world, &page).await;
-            browser.become_like(browser::Setup::default().without_scripting()).await;
-            browser.open_in_new_tab(&format!("{}{page}", world.base())).await;
-            browser.click("Stop trying").await;
-            browser.sees("It was stopped before it was sent.").await;
-            browser.turn_to(0).await;
-            browser.click("Stop trying").await;
-            browser.sees("It was stopped before it was sent.").await;
-            assert_eq!(world.finished(other).await["counts"]["cancelled"], 1);
-        },
-    )
+        let (_, page) = the_mail_of(world, other).await;
+        go(&browser, world, &page).await;
+        browser.become_like(browser::Setup::default().without_scripting()).await;
+        browser.open_in_new_tab(&format!("{}{page}", world.base())).await;
+        browser.click("Stop trying").await;
+        browser.sees("It was stopped before it was sent.").await;
+        browser.turn_to(0).await;
+        browser.click("Stop trying").await;
+        browser.sees("It was stopped before it was sent.").await;
+        assert_eq!(world.finished(other).await["counts"]["cancelled"], 1);
+    })
     .await;
 }
 

@@ -66,32 +66,30 @@ async fn those_of_one_reason_are_checked_and_sent_to_again() {
 
 #[tokio::test]
 async fn people_who_may_have_it_twice_are_listed() {
-    World::run_with(
-        Setup::default().worker_setting("BECKON_RETRY_FIRST", "1s"),
-        async |world| {
-            let browser = Browser::start(browser::Setup::default()).await;
-            let import = world
-                .import("email\ndrop-after-dot@example.org\nfay@example.org\n")
-                .await
-                .expect(201);
-            browser.sign_in(world).await;
-            let batch = world.invite(json!({ "import": import["id"] })).await;
-            world.until(batch, "unsure", 1).await;
-            world
-                .relay
-                .set("drop-after-dot@example.org", harness::relay::Behaviour::Accept);
-            world.finished(batch).await;
-            go(&browser, world, &format!("/console/batches/{batch}")).await;
+    let setup = Setup::default().worker_setting("BECKON_RETRY_FIRST", "1s");
+    World::run_with(setup, async |world| {
+        let browser = Browser::start(browser::Setup::default()).await;
+        let import = world
+            .import("email\ndrop-after-dot@example.org\nfay@example.org\n")
+            .await
+            .expect(201);
+        browser.sign_in(world).await;
+        let batch = world.invite(json!({ "import": import["id"] })).await;
+        world.until(batch, "unsure", 1).await;
+        world
+            .relay
+            .set("drop-after-dot@example.org", harness::relay::Behaviour::Accept);
+        world.finished(batch).await;
+        go(&browser, world, &format!("/console/batches/{batch}")).await;
 
-            browser.sees("All 2 were sent.").await;
-            browser.click("1 person").await;
+        browser.sees("All 2 were sent.").await;
+        browser.click("1 person").await;
 
-            browser.sees("drop-after-dot@example.org").await;
-            browser.loses("fay@example.org").await;
-            browser.sees("Possibly twice").await;
-            browser.assert_sound().await;
-        },
-    )
+        browser.sees("drop-after-dot@example.org").await;
+        browser.loses("fay@example.org").await;
+        browser.sees("Possibly twice").await;
+        browser.assert_sound().await;
+    })
     .await;
 }
 

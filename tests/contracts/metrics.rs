@@ -116,9 +116,9 @@ pub(crate) async fn pages() -> [Page; 2] {
         ];
 
         drop(worker);
+        pages
     })
-    .await;
-    pages
+    .await
 }
 
 #[tokio::test]

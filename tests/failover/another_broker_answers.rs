@@ -25,41 +25,39 @@ fn with_brokers(world: &World, urls: &str) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn after_silence_the_next_address_is_used() {
-    World::run_with(
-        Setup::default().workers(0).api_setting("BECKON_MAIL_RATE", "50"),
-        async |world| {
-            let import = world.people(PEOPLE).await;
-            let (first, by_first) = world.detour("AMQP_URL").await;
-            let (second, by_second) = world.detour("AMQP_URL").await;
-            let urls = format!("{by_first},{by_second}");
-            world.start_api_with(&[("AMQP_URL", &urls)]).await.unwrap();
-            world.start_worker_with(&[("AMQP_URL", &urls)]).await.unwrap();
-            let batch = world.invite(json!({ "import": import })).await;
-            world.relay.wait_for(20, PATIENCE).await.unwrap();
-            assert_eq!(second.connections(), 0, "the first address was well");
+    let setup = Setup::default().workers(0).api_setting("BECKON_MAIL_RATE", "50");
+    World::run_with(setup, async |world| {
+        let import = world.people(PEOPLE).await;
+        let (first, by_first) = world.detour("AMQP_URL").await;
+        let (second, by_second) = world.detour("AMQP_URL").await;
+        let urls = format!("{by_first},{by_second}");
+        world.start_api_with(&[("AMQP_URL", &urls)]).await.unwrap();
+        world.start_worker_with(&[("AMQP_URL", &urls)]).await.unwrap();
+        let batch = world.invite(json!({ "import": import })).await;
+        world.relay.wait_for(20, PATIENCE).await.unwrap();
+        assert_eq!(second.connections(), 0, "the first address was well");
 
-            first.stall();
-            let began = Instant::now();
-            // Mails in progress at that moment are sent within a second.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let before = world.relay.accepted_count();
-            world.relay.wait_for(before + 1, PATIENCE).await.unwrap();
-            let waited = figure("a broker falls silent, until the next mail", began);
-            let finished = world.finished(batch).await;
+        first.stall();
+        let began = Instant::now();
+        // Mails in progress at that moment are sent within a second.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let before = world.relay.accepted_count();
+        world.relay.wait_for(before + 1, PATIENCE).await.unwrap();
+        let waited = figure("a broker falls silent, until the next mail", began);
+        let finished = world.finished(batch).await;
 
-            assert!(waited < Duration::from_secs(30), "{waited:?}");
-            assert_each_got_one(world, &finished, PEOPLE);
-            let logs = world.logs();
-            let host = first.address().to_string();
-            assert!(
-                logs.lines()
-                    .any(|line| line.contains("RabbitMQ") && line.contains(&host)),
-                "the log names no {host}"
-            );
-            world.assert_promises_kept().await;
-            first.restore().await.unwrap();
-        },
-    )
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
+        assert_each_got_one(world, &finished, PEOPLE);
+        let logs = world.logs();
+        let host = first.address().to_string();
+        assert!(
+            logs.lines()
+                .any(|line| line.contains("RabbitMQ") && line.contains(&host)),
+            "the log names no {host}"
+        );
+        world.assert_promises_kept().await;
+        first.restore().await.unwrap();
+    })
     .await;
 }
 

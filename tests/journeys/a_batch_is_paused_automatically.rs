@@ -230,38 +230,35 @@ async fn a_refused_sender_uses_no_attempt_and_pauses_large_batches() {
 
 #[tokio::test]
 async fn a_batch_with_nothing_left_is_not_paused() {
-    World::run_in(
-        world_that_owes(&[json!({ "emails": ["ada@example.org", "eve@example.org"] })]).await,
-        async |world| {
-            let token = Uuid::new_v4();
-            run(world, "update batches set lane = 'bulk'").await;
-            run(world, "update batch_progress set lane = 'bulk'").await;
-            let jobs = due_in(world, Lane::Bulk, 2).await;
-            let claims = claim(world, &jobs, token).await;
-            let unknown = Ending::Failed {
-                reason: "address_unknown",
-            };
-            settle(world, &claims[0], token, unknown.clone(), false).await;
-            settle(world, &claims[1], token, unknown, false).await;
+    let world = world_that_owes(&[json!({ "emails": ["ada@example.org", "eve@example.org"] })]).await;
+    World::run_in(world, async |world| {
+        let token = Uuid::new_v4();
+        run(world, "update batches set lane = 'bulk'").await;
+        run(world, "update batch_progress set lane = 'bulk'").await;
+        let jobs = due_in(world, Lane::Bulk, 2).await;
+        let claims = claim(world, &jobs, token).await;
+        let unknown = Ending::Failed {
+            reason: "address_unknown",
+        };
+        settle(world, &claims[0], token, unknown.clone(), false).await;
+        settle(world, &claims[1], token, unknown, false).await;
 
-            let seen = auto_pause::failing(&world.db, 2, 2).await.unwrap();
-            let ended = auto_pause::ended(&world.db, &seen[0]).await.unwrap();
-            let pause = async || {
-                auto_pause::pause(&world.db, &seen[0], PauseCause::Bounces, "Paused by Beckon", json!({})).await
-            };
-            let of_nothing = pause().await.unwrap();
-            run(
-                world,
-                "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries limit 1",
-            )
-            .await;
-            let (first, second) = (pause().await.unwrap(), pause().await.unwrap());
+        let seen = auto_pause::failing(&world.db, 2, 2).await.unwrap();
+        let ended = auto_pause::ended(&world.db, &seen[0]).await.unwrap();
+        let pause =
+            async || auto_pause::pause(&world.db, &seen[0], PauseCause::Bounces, "Paused by Beckon", json!({})).await;
+        let of_nothing = pause().await.unwrap();
+        run(
+            world,
+            "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries limit 1",
+        )
+        .await;
+        let (first, second) = (pause().await.unwrap(), pause().await.unwrap());
 
-            assert_eq!((seen.len(), seen[0].unknown, ended), (1, 2, 2), "{seen:?}");
-            assert_eq!((of_nothing, first, second), (false, true, false));
-            assert_eq!(acts(world).await.len(), 1);
-        },
-    )
+        assert_eq!((seen.len(), seen[0].unknown, ended), (1, 2, 2), "{seen:?}");
+        assert_eq!((of_nothing, first, second), (false, true, false));
+        assert_eq!(acts(world).await.len(), 1);
+    })
     .await;
 }
 

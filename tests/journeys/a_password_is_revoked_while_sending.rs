@@ -244,36 +244,34 @@ async fn a_password_revoked_while_its_verifier_is_stored_does_not_work() {
 
 #[tokio::test]
 async fn a_worker_that_dies_while_sending_leaves_no_password() {
-    World::run_with(
-        Setup::default().workers(0).worker_setting("BECKON_LEASE", "2s"),
-        async |world| {
-            // Once before the verifier is stored, and once after.
-            for (step, stored) in [("W3", 0), ("W4", 1)] {
-                let id = world.person(&format!("{step}@example.org")).await;
-                let batch = world.reset_passwords(json!({ "users": [id] })).await;
-                let sign = world.folder().join(step);
-                let failpoint = format!("{step}:1:{}", sign.display());
-                world.start_worker_that_stops(&failpoint).await.unwrap();
-                world
-                    .eventually("the worker to stop", async || sign.exists().then_some(()))
-                    .await;
+    let setup = Setup::default().workers(0).worker_setting("BECKON_LEASE", "2s");
+    World::run_with(setup, async |world| {
+        // Once before the verifier is stored, and once after.
+        for (step, stored) in [("W3", 0), ("W4", 1)] {
+            let id = world.person(&format!("{step}@example.org")).await;
+            let batch = world.reset_passwords(json!({ "users": [id] })).await;
+            let sign = world.folder().join(step);
+            let failpoint = format!("{step}:1:{}", sign.display());
+            world.start_worker_that_stops(&failpoint).await.unwrap();
+            world
+                .eventually("the worker to stop", async || sign.exists().then_some(()))
+                .await;
 
-                let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
-                world.kill_worker(0).await;
-                let finished = world.finished(batch).await;
+            let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
+            world.kill_worker(0).await;
+            let finished = world.finished(batch).await;
 
-                assert_eq!(locked["passwords_ended"], stored, "{step}: {locked}");
-                assert_eq!(locked["mails_in_hand"], 1, "{step}: {locked}");
-                assert_eq!(finished["counts"]["cancelled"], 1, "{step}: {finished}");
-                assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked", "{step}");
-            }
-            let left: i64 = sqlx::query_scalar("select count(*) from credentials")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-            assert_eq!((left, world.relay.accepted_count()), (0, 0));
-        },
-    )
+            assert_eq!(locked["passwords_ended"], stored, "{step}: {locked}");
+            assert_eq!(locked["mails_in_hand"], 1, "{step}: {locked}");
+            assert_eq!(finished["counts"]["cancelled"], 1, "{step}: {finished}");
+            assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked", "{step}");
+        }
+        let left: i64 = sqlx::query_scalar("select count(*) from credentials")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!((left, world.relay.accepted_count()), (0, 0));
+    })
     .await;
 }
 

@@ -1,9 +1,9 @@
 //! On SIGTERM a worker finishes started mails and gives the rest back without spending an attempt.
 
 use crate::json;
+use harness::World;
 use harness::relay::Behaviour;
 use harness::world::PATIENCE;
-use harness::{Setup, World};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 

@@ -123,50 +123,48 @@ fn mailed(world: &World, person: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_password_in_a_mail_the_relay_kept_works_before_anything_is_settled() {
     // The lease outlasts the test, which ends it explicitly.
-    World::run_with(
-        Setup::default().worker_setting("BECKON_LEASE", "10min"),
-        async |world| {
-            let people = ["ada", "grace"].map(|name| format!("slow-dot-10min+{name}@example.org"));
-            for person in &people {
-                world.relay.set(person, Behaviour::SlowDot(Duration::from_mins(10)));
-                world.person(person).await;
-            }
-            let batch = world.reset_passwords(json!({ "emails": people })).await;
-            let held = world.relay.wait_until("two dots", PATIENCE, |counts| counts.dots == 2);
-            held.await.unwrap();
+    let setup = Setup::default().worker_setting("BECKON_LEASE", "10min");
+    World::run_with(setup, async |world| {
+        let people = ["ada", "grace"].map(|name| format!("slow-dot-10min+{name}@example.org"));
+        for person in &people {
+            world.relay.set(person, Behaviour::SlowDot(Duration::from_mins(10)));
+            world.person(person).await;
+        }
+        let batch = world.reset_passwords(json!({ "emails": people })).await;
+        let held = world.relay.wait_until("two dots", PATIENCE, |counts| counts.dots == 2);
+        held.await.unwrap();
 
-            world.kill_worker(0).await;
-            world.relay.wait_for(2, PATIENCE).await.unwrap();
-            let killed = world.batch(batch).await;
-            let at_once = world.verify(&people[0], &mailed(world, &people[0])[0]).await;
-            let unsettled = world.batch(batch).await;
-            for person in &people {
-                world.relay.set(person, Behaviour::Accept);
-            }
-            world.let_leases_end().await;
-            world.start_worker().await.unwrap();
-            let finished = world.finished(batch).await;
+        world.kill_worker(0).await;
+        world.relay.wait_for(2, PATIENCE).await.unwrap();
+        let killed = world.batch(batch).await;
+        let at_once = world.verify(&people[0], &mailed(world, &people[0])[0]).await;
+        let unsettled = world.batch(batch).await;
+        for person in &people {
+            world.relay.set(person, Behaviour::Accept);
+        }
+        world.let_leases_end().await;
+        world.start_worker().await.unwrap();
+        let finished = world.finished(batch).await;
 
-            assert_eq!(killed["counts"]["sending"], 2, "{killed}");
-            assert_eq!(at_once.expect(200)["must_set_password"], true);
-            assert_eq!(unsettled["counts"]["sending"], 2, "it was settled: {unsettled}");
-            assert_eq!(finished["counts"]["sent"], 2, "{finished}");
-            assert_eq!(finished["counts"]["unsure"], 2, "{finished}");
-            let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-            assert_eq!(live, 4, "both passwords of each user are waiting to be used");
-            for (person, first) in people.iter().zip([1, 0]) {
-                let both = mailed(world, person);
-                assert_eq!(both.len(), 2, "{person}");
-                for used in [first, 1 - first] {
-                    world.sign_in(person, &both[used]).await;
-                }
+        assert_eq!(killed["counts"]["sending"], 2, "{killed}");
+        assert_eq!(at_once.expect(200)["must_set_password"], true);
+        assert_eq!(unsettled["counts"]["sending"], 2, "it was settled: {unsettled}");
+        assert_eq!(finished["counts"]["sent"], 2, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 2, "{finished}");
+        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(live, 4, "both passwords of each user are waiting to be used");
+        for (person, first) in people.iter().zip([1, 0]) {
+            let both = mailed(world, person);
+            assert_eq!(both.len(), 2, "{person}");
+            for used in [first, 1 - first] {
+                world.sign_in(person, &both[used]).await;
             }
-            world.assert_promises_kept().await;
-        },
-    )
+        }
+        world.assert_promises_kept().await;
+    })
     .await;
 }
 

@@ -280,41 +280,39 @@ async fn nothing_is_blocked_on_a_suspicion() {
 
 #[tokio::test]
 async fn a_mail_in_delivery_blocks_the_address_it_was_sent_to() {
-    World::run_in(
-        world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await,
-        async |world| {
-            let token = Uuid::new_v4();
-            let due = due(world, 1).await;
-            let first = claim(world, &due, token).await;
+    let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
+    World::run_in(world, async |world| {
+        let token = Uuid::new_v4();
+        let due = due(world, 1).await;
+        let first = claim(world, &due, token).await;
 
-            // Meanwhile the address is corrected, and another mail blocks the old one. The claim keeps its address, even when
-            // it is requested again because the answer was lost.
-            run(
-                world,
-                "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
-             select email_key, email, 'address_unknown', id, id from users",
-            )
-            .await;
-            let asked_again = claim(world, &due, token).await;
-            run(world, "delete from blocked_addresses").await;
-            run(
-                world,
-                "update users set email = 'ada@example.net', email_key = 'ada@example.net'",
-            )
-            .await;
-            let failed = Ending::Failed {
-                reason: "address_unknown",
-            };
-            settle(world, &first[0], token, failed.clone(), false).await;
-            settle(world, &first[0], token, failed, true).await;
+        // Meanwhile the address is corrected, and another mail blocks the old one. The claim keeps its address, even when
+        // it is requested again because the answer was lost.
+        run(
+            world,
+            "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
+         select email_key, email, 'address_unknown', id, id from users",
+        )
+        .await;
+        let asked_again = claim(world, &due, token).await;
+        run(world, "delete from blocked_addresses").await;
+        run(
+            world,
+            "update users set email = 'ada@example.net', email_key = 'ada@example.net'",
+        )
+        .await;
+        let failed = Ending::Failed {
+            reason: "address_unknown",
+        };
+        settle(world, &first[0], token, failed.clone(), false).await;
+        settle(world, &first[0], token, failed, true).await;
 
-            assert_eq!(asked_again.len(), 1, "{asked_again:?}");
-            let blocked: Vec<String> = sqlx::query_scalar("select email_key from blocked_addresses")
-                .fetch_all(&world.db)
-                .await
-                .unwrap();
-            assert_eq!(blocked, ["ada@example.org"]);
-        },
-    )
+        assert_eq!(asked_again.len(), 1, "{asked_again:?}");
+        let blocked: Vec<String> = sqlx::query_scalar("select email_key from blocked_addresses")
+            .fetch_all(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(blocked, ["ada@example.org"]);
+    })
     .await;
 }

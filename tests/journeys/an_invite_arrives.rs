@@ -36,24 +36,22 @@ async fn an_invite_arrives() {
 #[tokio::test]
 async fn the_sign_in_address_is_in_the_mail_as_configured() {
     let address = "https://lerna.example/in/?next=%2Fhome&lang=de#top";
-    World::run_with(
-        Setup::default().worker_setting("BECKON_SIGN_IN_URL", address),
-        async |world| {
-            world.person("ada@example.org").await;
+    let setup = Setup::default().worker_setting("BECKON_SIGN_IN_URL", address);
+    World::run_with(setup, async |world| {
+        world.person("ada@example.org").await;
 
-            let batch = world.invite(json!({ "emails": ["ada@example.org"] })).await;
-            world.finished(batch).await;
+        let batch = world.invite(json!({ "emails": ["ada@example.org"] })).await;
+        world.finished(batch).await;
 
-            let mail = world.relay.mails_to("ada@example.org").unwrap().remove(0);
-            assert!(
-                mail.text.split_whitespace().any(|word| word == address),
-                "{}",
-                mail.text
-            );
-            let link = format!("href=\"{}\"", address.replace('&', "&amp;"));
-            assert!(mail.html.contains(&link), "{}", mail.html);
-        },
-    )
+        let mail = world.relay.mails_to("ada@example.org").unwrap().remove(0);
+        assert!(
+            mail.text.split_whitespace().any(|word| word == address),
+            "{}",
+            mail.text
+        );
+        let link = format!("href=\"{}\"", address.replace('&', "&amp;"));
+        assert!(mail.html.contains(&link), "{}", mail.html);
+    })
     .await;
 }
 

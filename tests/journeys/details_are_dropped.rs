@@ -18,112 +18,107 @@ async fn months_there(world: &World) -> i64 {
 
 #[tokio::test]
 async fn totals_and_invited_users_are_kept_without_details() {
-    World::run_with(
-        Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d"),
-        async |world| {
-            let import = world.people(2).await;
-            world.person("550+unknown@example.org").await;
-            let emails = [
-                "person1@example.org",
-                "person2@example.org",
-                "550+unknown@example.org",
-                "who@example.org",
-            ];
-            let recipients = json!({ "emails": emails });
-            let batch = world.invite(recipients).await;
-            let before = world.finished(batch).await;
-            let passwords = world
-                .reset_passwords(json!({ "emails": ["person1@example.org"] }))
-                .await;
-            world.finished(passwords).await;
-            world.let_days_pass(70).await;
+    let setup = Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d");
+    World::run_with(setup, async |world| {
+        let import = world.people(2).await;
+        world.person("550+unknown@example.org").await;
+        let emails = [
+            "person1@example.org",
+            "person2@example.org",
+            "550+unknown@example.org",
+            "who@example.org",
+        ];
+        let recipients = json!({ "emails": emails });
+        let batch = world.invite(recipients).await;
+        let before = world.finished(batch).await;
+        let passwords = world
+            .reset_passwords(json!({ "emails": ["person1@example.org"] }))
+            .await;
+        world.finished(passwords).await;
+        world.let_days_pass(70).await;
 
-            world.kill_api().await;
-            world.start_api().await.unwrap();
-            let after = world
-                .eventually("the details are dropped", async || {
-                    Some(world.batch(batch).await).filter(|batch| batch["details_dropped_at"].is_string())
-                })
-                .await;
+        world.kill_api().await;
+        world.start_api().await.unwrap();
+        let after = world
+            .eventually("the details are dropped", async || {
+                Some(world.batch(batch).await).filter(|batch| batch["details_dropped_at"].is_string())
+            })
+            .await;
 
-            assert_eq!(after["counts"], before["counts"], "{after}");
-            assert_eq!(after["counts"]["failed"], 1, "{after}");
-            assert_eq!(after["left_out"], before["left_out"], "{after}");
-            assert!(world.deliveries(batch).await.is_empty());
-            let names: i64 =
-                sqlx::query_scalar("select count(*) from left_out where given is not null or user_id is not null")
-                    .fetch_one(&world.db)
-                    .await
-                    .unwrap();
-            assert_eq!(names, 0, "no address remains");
-            let unused: i64 = sqlx::query_scalar("select count(*) from credentials")
+        assert_eq!(after["counts"], before["counts"], "{after}");
+        assert_eq!(after["counts"]["failed"], 1, "{after}");
+        assert_eq!(after["left_out"], before["left_out"], "{after}");
+        assert!(world.deliveries(batch).await.is_empty());
+        let names: i64 =
+            sqlx::query_scalar("select count(*) from left_out where given is not null or user_id is not null")
                 .fetch_one(&world.db)
                 .await
                 .unwrap();
-            assert_eq!(unused, 0, "nor an unused password");
-            let again = world
-                .post(
-                    &format!("/v1/batches/{batch}/send-again"),
-                    json!({ "outcomes": ["failed"] }),
-                )
-                .await
-                .expect(422);
-            assert_eq!(again["type"], "/problems/details_dropped", "{again}");
-            let not_invited = world.get("/v1/users?invited=false").await.expect(200);
-            assert_eq!(not_invited["items"].as_array().unwrap().len(), 1, "{not_invited}");
-            assert_eq!(
-                not_invited["items"][0]["email"], "550+unknown@example.org",
-                "{not_invited}"
-            );
-            let invited = world.get("/v1/users?invited=true").await.expect(200);
-            assert_eq!(invited["items"][0]["invite"]["state"], "sent", "{invited}");
-            let is_emailed = undo::is_any_user_emailed(&world.db, import).await.unwrap();
-            assert!(is_emailed, "an import is not undone under people who were invited");
-            assert_eq!(months_there(world).await, i64::from(partitions::AHEAD) + 1);
-        },
-    )
+        assert_eq!(names, 0, "no address remains");
+        let unused: i64 = sqlx::query_scalar("select count(*) from credentials")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(unused, 0, "nor an unused password");
+        let again = world
+            .post(
+                &format!("/v1/batches/{batch}/send-again"),
+                json!({ "outcomes": ["failed"] }),
+            )
+            .await
+            .expect(422);
+        assert_eq!(again["type"], "/problems/details_dropped", "{again}");
+        let not_invited = world.get("/v1/users?invited=false").await.expect(200);
+        assert_eq!(not_invited["items"].as_array().unwrap().len(), 1, "{not_invited}");
+        assert_eq!(
+            not_invited["items"][0]["email"], "550+unknown@example.org",
+            "{not_invited}"
+        );
+        let invited = world.get("/v1/users?invited=true").await.expect(200);
+        assert_eq!(invited["items"][0]["invite"]["state"], "sent", "{invited}");
+        let is_emailed = undo::is_any_user_emailed(&world.db, import).await.unwrap();
+        assert!(is_emailed, "an import is not undone under people who were invited");
+        assert_eq!(months_there(world).await, i64::from(partitions::AHEAD) + 1);
+    })
     .await;
 }
 
 #[tokio::test]
 async fn rejected_rows_are_deleted_with_the_details_and_the_import_shows_it() {
-    World::run_with(
-        Setup::default().workers(0).api_setting("BECKON_DETAILS_KEPT", "30d"),
-        async |world| {
-            world.person("ada@example.org").await;
-            let csv = "email,first_name\nada@example.org,Adele\nunknown at all,Nameless\n";
-            let import = world.import(csv).await.expect(201);
-            assert_eq!(import["changes"][0]["from"], "Ada", "{import}");
-            let path = format!("/v1/imports/{}", import["id"].as_str().unwrap());
-            let kept = world.get(&format!("{path}/problems.csv")).await;
-            world.let_days_pass(31).await;
+    let setup = Setup::default().workers(0).api_setting("BECKON_DETAILS_KEPT", "30d");
+    World::run_with(setup, async |world| {
+        world.person("ada@example.org").await;
+        let csv = "email,first_name\nada@example.org,Adele\nunknown at all,Nameless\n";
+        let import = world.import(csv).await.expect(201);
+        assert_eq!(import["changes"][0]["from"], "Ada", "{import}");
+        let path = format!("/v1/imports/{}", import["id"].as_str().unwrap());
+        let kept = world.get(&format!("{path}/problems.csv")).await;
+        world.let_days_pass(31).await;
 
-            world.kill_api().await;
-            world.start_api().await.unwrap();
-            let after = world
-                .eventually("the rejected rows are dropped", async || {
-                    Some(world.get(&path).await.expect(200)).filter(|import| import["details_dropped_at"].is_string())
-                })
-                .await;
+        world.kill_api().await;
+        world.start_api().await.unwrap();
+        let after = world
+            .eventually("the rejected rows are dropped", async || {
+                Some(world.get(&path).await.expect(200)).filter(|import| import["details_dropped_at"].is_string())
+            })
+            .await;
 
-            assert!(kept.text.contains("unknown at all"), "{}", kept.text);
-            assert_eq!(after["rejected"], 1, "{after}");
-            assert_eq!(
-                [&after["problems"], &after["changes"], &after["problems_url"]],
-                [&json!([]), &json!([]), &json!(null)],
-                "{after}"
-            );
-            let problems = world.get(&format!("{path}/problems.csv")).await.expect(422);
-            assert_eq!(problems["type"], "/problems/details_dropped", "{problems}");
-            let rows: i64 = sqlx::query_scalar(
-                "select (select count(*) from import_rejects) + (select count(*) from import_changes)",
-            )
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
-            assert_eq!(rows, 0);
-        },
-    )
+        assert!(kept.text.contains("unknown at all"), "{}", kept.text);
+        assert_eq!(after["rejected"], 1, "{after}");
+        assert_eq!(
+            [&after["problems"], &after["changes"], &after["problems_url"]],
+            [&json!([]), &json!([]), &json!(null)],
+            "{after}"
+        );
+        let problems = world.get(&format!("{path}/problems.csv")).await.expect(422);
+        assert_eq!(problems["type"], "/problems/details_dropped", "{problems}");
+        let rows: i64 =
+            sqlx::query_scalar("select (select count(*) from import_rejects) + (select count(*) from import_changes)")
+                .fetch_one(&world.db)
+                .await
+                .unwrap();
+        assert_eq!(rows, 0);
+    })
     .await;
 }
 

@@ -158,10 +158,10 @@ async fn assert_audit_log_omits(world: &World, words: &[&str]) {
 
 #[tokio::test]
 async fn each_entry_has_the_actors_id_the_clients_address_and_the_request_id() {
-    World::run_with(
-        Setup::default()
-            .workers(0)
-            .api_setting("BECKON_TRUSTED_PROXIES", "127.0.0.1/32"), async |world| {
+    let setup = Setup::default()
+        .workers(0)
+        .api_setting("BECKON_TRUSTED_PROXIES", "127.0.0.1/32");
+    World::run_with(setup, async |world| {
         let ada = world.person("ada@example.org").await;
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
 

@@ -1,7 +1,7 @@
 //! The SQL of every alert's runbook runs, and only reads.
 
 use crate::json;
-use harness::{Setup, World};
+use harness::World;
 use sqlx::{AssertSqlSafe, Executor as _};
 use std::path::Path;
 

@@ -7,26 +7,24 @@ use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_single_mail_is_sent_while_a_batch_runs() {
-    World::run_with(
-        Setup::default().worker_setting("BECKON_SMTP_CONNECTIONS", "4"),
-        async |world| {
-            let import = world.people(4_000).await;
-            world.person("ada@example.com").await;
-            world.relay.set_default(Behaviour::SlowDot(Duration::from_millis(20)));
+    let setup = Setup::default().worker_setting("BECKON_SMTP_CONNECTIONS", "4");
+    World::run_with(setup, async |world| {
+        let import = world.people(4_000).await;
+        world.person("ada@example.com").await;
+        world.relay.set_default(Behaviour::SlowDot(Duration::from_millis(20)));
 
-            let bulk = world.invite(json!({ "import": import })).await;
-            world.relay.wait_for(100, harness::world::PATIENCE).await.unwrap();
-            let began = Instant::now();
-            let single = world.invite(json!({ "emails": ["ada@example.com"] })).await;
-            world.finished(single).await;
-            let waited = began.elapsed();
+        let bulk = world.invite(json!({ "import": import })).await;
+        world.relay.wait_for(100, harness::world::PATIENCE).await.unwrap();
+        let began = Instant::now();
+        let single = world.invite(json!({ "emails": ["ada@example.com"] })).await;
+        world.finished(single).await;
+        let waited = began.elapsed();
 
-            let left = world.count(bulk, "sent").await;
-            assert!(left < 4_000, "the batch finished before the test could check");
-            // Ten seconds is the promise for a single mail; the rest of the batch takes as long again.
-            assert!(waited < Duration::from_secs(10), "{waited:?}");
-        },
-    )
+        let left = world.count(bulk, "sent").await;
+        assert!(left < 4_000, "the batch finished before the test could check");
+        // Ten seconds is the promise for a single mail; the rest of the batch takes as long again.
+        assert!(waited < Duration::from_secs(10), "{waited:?}");
+    })
     .await;
 }
 

@@ -15,13 +15,13 @@ const CLOSING: Duration = Duration::from_secs(5);
 
 impl World {
     /// Runs a test in a world with the default setup, as [`World::run_in`] does.
-    pub async fn run(test: impl AsyncFnOnce(&mut Self)) {
-        Self::run_with(Setup::default(), test).await;
+    pub async fn run<T>(test: impl AsyncFnOnce(&mut Self) -> T) -> T {
+        Self::run_with(Setup::default(), test).await
     }
 
     /// Runs a test in a world with this setup, as [`World::run_in`] does.
-    pub async fn run_with(setup: Setup, test: impl AsyncFnOnce(&mut Self)) {
-        Self::run_in(Self::with(setup).await, test).await;
+    pub async fn run_with<T>(setup: Setup, test: impl AsyncFnOnce(&mut Self) -> T) -> T {
+        Self::run_in(Self::with(setup).await, test).await
     }
 
     /// Runs a test in this world, kills the workers, and asserts what [`World::assert_invariants`] does. Then removes
@@ -33,21 +33,20 @@ impl World {
     /// # Panics
     ///
     /// When the test does, or a promise is broken.
-    pub async fn run_in(mut world: Self, test: impl AsyncFnOnce(&mut Self)) {
+    pub async fn run_in<T>(mut world: Self, test: impl AsyncFnOnce(&mut Self) -> T) -> T {
         let test_and_check = async {
-            test(&mut world).await;
+            let found = test(&mut world).await;
             // From here on nothing more is sent.
             world.workers.clear();
             if world.is_comparable() {
                 world.assert_invariants().await;
             }
+            found
         };
         let outcome = Box::pin(AssertUnwindSafe(test_and_check).catch_unwind()).await;
         world.record_duration();
         world.remove().await;
-        if let Err(panic) = outcome {
-            resume_unwind(panic);
-        }
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Ends a world that no runner ends, with the same assertion and cleanup as [`World::run_in`].
