@@ -305,8 +305,7 @@ async fn signed_in(world: &World) -> (String, String) {
 
 #[tokio::test]
 async fn no_console_request_without_its_selector_affects_all_users() {
-    let (world, _, _) = a_world_to_lose().await;
-    World::run_in(world, async |world| {
+    World::run_in(a_world_to_lose().await.0, async |world| {
         let (cookie, csrf_token) = signed_in(world).await;
         let before = state_of(world).await;
         let links = [
@@ -372,8 +371,7 @@ async fn no_console_request_without_its_selector_affects_all_users() {
 
 #[tokio::test]
 async fn only_everyone_selects_all_users() {
-    let (world, _, _) = a_world_to_lose().await;
-    World::run_in(world, async |world| {
+    World::run_in(a_world_to_lose().await.0, async |world| {
         let accepted = world.post("/v1/invites", json!({ "everyone": true })).await.expect(202);
 
         assert_eq!(accepted["selected"], 3, "{accepted}");

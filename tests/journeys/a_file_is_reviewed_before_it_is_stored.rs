@@ -86,11 +86,8 @@ async fn checking_reports_faulty_rows_and_storing_imports_the_others() {
         );
         assert_eq!(count(world, "select count(*) from import_parts").await, 0);
         let view = world.get(&format!("/v1/imports/{import}")).await.expect(200);
-        assert_eq!(
-            (&view["state"], &view["created"]),
-            (&json!("done"), &json!(2)),
-            "{view}"
-        );
+        assert_eq!(view["state"], "done", "{view}");
+        assert_eq!(view["created"], 2, "{view}");
     })
     .await;
 }
@@ -357,9 +354,9 @@ async fn a_file_discarded_while_it_is_checked_stays_discarded() {
         let (discarded, ()) = tokio::join!(staged.discard(import, &priya), async {
             world
                 .eventually("both to wait", async || {
-                    let waiting =
+                    let sql =
                         "select count(*) from pg_locks where not granted and relation = 'import_rejects'::regclass";
-                    (count(world, waiting).await == 2).then_some(())
+                    (count(world, sql).await == 2).then_some(())
                 })
                 .await;
             lock.rollback().await.unwrap();
@@ -378,9 +375,8 @@ async fn a_file_that_is_not_stored_for_a_week_is_discarded() {
     World::run_with(Setup::default().workers(0), async |world| {
         let staged = staged(world);
         let (old, young) = (upload(&staged, FILE).await, upload(&staged, FILE).await);
-        for import in [old, young] {
-            check(&staged, import).await;
-        }
+        check(&staged, old).await;
+        check(&staged, young).await;
 
         sqlx::query(
             "update imports set created_at = created_at - interval '8 days', progress_at = '-infinity' where id = $1",

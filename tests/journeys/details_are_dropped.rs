@@ -28,8 +28,7 @@ async fn totals_and_invited_users_are_kept_without_details() {
             "550+unknown@example.org",
             "who@example.org",
         ];
-        let recipients = json!({ "emails": emails });
-        let batch = world.invite(recipients).await;
+        let batch = world.invite(json!({ "emails": emails })).await;
         let before = world.finished(batch).await;
         let passwords = world
             .reset_passwords(json!({ "emails": ["person1@example.org"] }))

@@ -79,11 +79,8 @@ async fn an_older_schema_is_reported_and_awaited() {
                 ("BECKON_MIGRATE", "false"),
             ],
         );
-        let of_api = [
-            own.clone(),
-            vec![("BECKON_PROBES_LISTEN".to_owned(), api_probes.clone())],
-        ]
-        .concat();
+        let mut of_api = own.clone();
+        of_api.push(("BECKON_PROBES_LISTEN".to_owned(), api_probes.clone()));
 
         let worker = Program::start("beckon-worker", world.folder(), "early-worker", &[], &own)
             .await
