@@ -33,8 +33,7 @@ pub use calls::Answer;
 pub use queues::Message;
 pub use setup::Setup;
 
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
+use std::sync::{OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -92,8 +91,8 @@ pub struct World {
     folder: tempfile::TempDir,
     started: usize,
     began: Instant,
-    /// Whether the promises are not checked at the end.
-    skips_promises: AtomicBool,
+    /// Why the promises are not checked at the end, if they are not.
+    promises_skipped: OnceLock<&'static str>,
     _turn: Option<MutexGuard<'static, ()>>,
 }
 
@@ -190,7 +189,7 @@ impl World {
             folder,
             started: 0,
             began: Instant::now(),
-            skips_promises: AtomicBool::new(false),
+            promises_skipped: OnceLock::new(),
             setup,
             _turn: turn,
         };

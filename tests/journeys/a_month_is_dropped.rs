@@ -182,6 +182,7 @@ async fn a_batch_at_the_end_of_a_month_is_dropped_with_it_unless_unfinished() {
         .execute(&world.db)
         .await
         .unwrap();
+        world.skip_promises("the ids of deliveries are changed");
         move_to(world, at_the_end, 1_800.0, &[1_799.0]).await;
         move_to(world, across, 1.0, &[0.5, -0.5]).await;
         move_to(world, after, -1.0, &[-2.0]).await;

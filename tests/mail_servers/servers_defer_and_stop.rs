@@ -125,6 +125,7 @@ async fn postfix_stops_and_starts_in_the_middle_of_a_batch() {
             assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
             let unsure = usize::try_from(finished["counts"]["unsure"].as_u64().unwrap()).unwrap();
             world.assert_sums().await;
+            world.skip_promises("Postfix passes a mail on again if it ends before it has recorded that");
             let mut taken = taken_by_postfix(world);
             while taken.len() < PEOPLE {
                 assert!(back.elapsed() < 3 * PATIENCE, "{} users got an email", taken.len());
