@@ -258,8 +258,8 @@ async fn slow_bodies_on_every_connection_do_not_block_probes() {
                       Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nemail=";
         let mut slow = Vec::new();
         let opened = Instant::now();
-        // A few more than the API accepts, because the harness may hold one of them; from ten addresses, because one may
-        // hold only 128.
+        // A few more than the API accepts, because the harness may hold one of them; from ten addresses, because one
+        // may hold only 128.
         for n in (1..=10).cycle().take(1_030) {
             let mut stream = connect_from(world, [127, 0, 6, n]).await;
             stream.write_all(begun).await.unwrap();

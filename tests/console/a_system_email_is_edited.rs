@@ -185,8 +185,8 @@ async fn a_submit_just_before_the_preview_is_kept() {
         browser.sign_in(world).await;
         go(&browser, world, EDITOR).await;
 
-        // Keeps the page busy until both the click and the preview, 400 ms after the last keystroke, are due, so that the
-        // preview follows before the browser has started the submission.
+        // Keeps the page busy until both the click and the preview, 400 ms after the last keystroke, are due, so that
+        // the preview follows before the browser has started the submission.
         browser
             .run(
                 "const wait = (until) => { while (performance.now() < until); };

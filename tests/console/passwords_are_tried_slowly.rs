@@ -15,7 +15,8 @@ async fn passwords_are_tried_slowly_and_other_administrators_can_sign_in() {
         let jonas = world.another_administrator("Jonas Weber", "jonas@lerna.example").await;
         let browser = Browser::start(browser::Setup::default()).await;
 
-        // All browsers of these tests share one address, which may try ten passwords; this one becomes known as Jonas's.
+        // All browsers of these tests share one address, which may try ten passwords; this one becomes known as
+        // Jonas's.
         go(&browser, world, "/console/sign-in").await;
         browser.enter(&jonas.email, &jonas.password).await;
         browser.click("Your account: Jonas Weber").await;

@@ -123,7 +123,7 @@ fn queries_of_a_run() -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_panel_shows_values_of_a_run() {
     let (world, prometheus) = a_run().await;
-    World::run_in(world, async |world| {
+    World::run_in(world, async |_| {
         let mut empty = queries_of_a_run();
         let asked_until = Instant::now() + PATIENCE;
 

@@ -3,8 +3,8 @@
 //!
 //! A world has the verbs of the product: [`World::import`], [`World::invite`], [`World::reset_passwords`],
 //! [`World::finished`]. It waits for conditions and never sleeps for a guessed time. [`World::run`] runs a test in one,
-//! compares the ledger with what the relay received, and removes it. [`World::assert_promises_kept`] waits until nothing
-//! is in progress and compares more.
+//! compares the ledger with what the relay received, and removes it. [`World::assert_promises_kept`] waits until
+//! nothing is in progress and compares more.
 #![expect(
     clippy::indexing_slicing,
     reason = "a JSON value indexed by a name it lacks is null, and null fails the test"

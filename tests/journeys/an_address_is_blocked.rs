@@ -286,8 +286,8 @@ async fn a_mail_in_delivery_blocks_the_address_it_was_sent_to() {
         let due = due(world, 1).await;
         let first = claim(world, &due, token).await;
 
-        // Meanwhile the address is corrected, and another mail blocks the old one. The claim keeps its address, even when
-        // it is requested again because the answer was lost.
+        // Meanwhile the address is corrected, and another mail blocks the old one. The claim keeps its address, even
+        // when it is requested again because the answer was lost.
         run(
             world,
             "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)

@@ -42,8 +42,8 @@ async fn a_mail_is_published_long_before_the_next_poll() {
 
         let (mut called, mut silent) = (Vec::new(), Vec::new());
         for (n, held) in (1..).zip(held_batches) {
-            // The dispatcher polls once more after publishing. Without a notification, anything after that waits for most
-            // of a polling interval.
+            // The dispatcher polls once more after publishing. Without a notification, anything after that waits for
+            // most of a polling interval.
             tokio::time::sleep(A_LOOK).await;
             let began = Instant::now();
             let ((), waited) = tokio::join!(make_due(world, held), until_taken(world, began));

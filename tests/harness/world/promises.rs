@@ -65,7 +65,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// When one of them does not hold within [`SETTLING`]; the message names the first one and the place.
+    /// When one of them does not hold within five seconds; the message names the first one and the place.
     pub async fn assert_invariants(&self) {
         let deadline = Instant::now() + SETTLING;
         loop {

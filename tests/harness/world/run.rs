@@ -43,7 +43,10 @@ impl World {
         let outcome = Box::pin(AssertUnwindSafe(test_and_check).catch_unwind()).await;
         world.record_duration();
         world.remove().await;
-        outcome.unwrap_or_else(|panic| resume_unwind(panic))
+        match outcome {
+            Ok(found) => found,
+            Err(panic) => resume_unwind(panic),
+        }
     }
 
     /// Ends a world that no runner ends, with the same assertion and cleanup as [`World::run_in`].
@@ -51,8 +54,8 @@ impl World {
         Self::run_in(self, async |_| {}).await;
     }
 
-    /// Omits the assertion at the end, because the test itself makes the ledger and the relay differ. `reason` completes
-    /// "because …".
+    /// Omits the assertion at the end, because the test itself makes the ledger and the relay differ. `reason`
+    /// completes "because …".
     pub fn skip_promises(&self, reason: &'static str) {
         let _ = self.promises_skipped.set(reason);
     }
