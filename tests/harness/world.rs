@@ -26,6 +26,8 @@ mod promises;
 mod queues;
 mod run;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 pub use administrators::Administrator;
 pub use another::AnotherApi;
