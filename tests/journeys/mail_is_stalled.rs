@@ -222,35 +222,37 @@ async fn one_worker_in_trouble_is_one_of_two() {
 
 #[tokio::test]
 async fn a_broker_that_is_down_or_blocked_is_reported() {
-    let mut world = World::with(Setup::default().own_stack()).await;
-    let import = world.people(50).await;
+    World::run_with(Setup::default().own_stack(), async |world| {
+        let import = world.people(50).await;
 
-    world.stack().broker_alarm(true).await.unwrap();
-    let batch = world.invite(json!({ "import": import })).await;
-    world
-        .eventually("the alarm to be noticed", async || {
-            (world.api_metric("beckon_amqp_blocked").await > 0.5).then_some(())
+        world.stack().broker_alarm(true).await.unwrap();
+        let batch = world.invite(json!({ "import": import })).await;
+        world
+            .eventually("the alarm to be noticed", async || {
+                (world.api_metric("beckon_amqp_blocked").await > 0.5).then_some(())
+            })
+            .await;
+        silence_passes(world).await;
+        // The worker reports that it is alive; the dispatcher cannot.
+        let found = stalled(world, "the alarm to be reported", |found| {
+            found.cause != Cause::NoWorker
         })
         .await;
-    silence_passes(&world).await;
-    // The worker reports that it is alive; the dispatcher cannot.
-    let found = stalled(&world, "the alarm to be reported", |found| {
-        found.cause != Cause::NoWorker
+        assert_eq!((found.cause, found.waiting), (Cause::NoDispatch, 50));
+        world.stack().broker_alarm(false).await.unwrap();
+        world.finished(batch).await;
+        assert_eq!(look(world).await, None);
+
+        world.stack().stop_broker(harness::stack::Stop::Kill).await.unwrap();
+        let again = world.invite(json!({ "import": import, "include_recent": true })).await;
+        // The worker's report takes precedence over the dispatcher's silence, which may be the one simulated above.
+        let found = stalled(world, "the broker to be missed", |found| trouble(found).is_some()).await;
+        assert_eq!(trouble(&found), Some((WorkerTrouble::BrokerAway, 1, 1)), "{found:?}");
+        world.stack().start_broker().await.unwrap();
+        moves_again(world).await;
+        world.finished(again).await;
+        world.assert_promises_kept().await;
+        world.kill_api().await;
     })
     .await;
-    assert_eq!((found.cause, found.waiting), (Cause::NoDispatch, 50));
-    world.stack().broker_alarm(false).await.unwrap();
-    world.finished(batch).await;
-    assert_eq!(look(&world).await, None);
-
-    world.stack().stop_broker(harness::stack::Stop::Kill).await.unwrap();
-    let again = world.invite(json!({ "import": import, "include_recent": true })).await;
-    // The worker's report takes precedence over the dispatcher's silence, which may be the one simulated above.
-    let found = stalled(&world, "the broker to be missed", |found| trouble(found).is_some()).await;
-    assert_eq!(trouble(&found), Some((WorkerTrouble::BrokerAway, 1, 1)), "{found:?}");
-    world.stack().start_broker().await.unwrap();
-    moves_again(&world).await;
-    world.finished(again).await;
-    world.assert_promises_kept().await;
-    world.kill_api().await;
 }
