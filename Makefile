@@ -32,8 +32,10 @@ demo: setup ## run a complete demo on this machine until Ctrl-C; with ONCE=1 ver
 
 test: setup-tests ## run every test
 	$(CARGO) build --workspace --locked
+	@rm -f "$(TARGET)/debug/test-times"
 	TMPDIR="$(TEST_FILES)" RUST_TEST_THREADS="$(WAITING_THREADS)" $(CARGO) test --workspace --locked $(WAITING_TESTS)
 	TMPDIR="$(TEST_FILES)" RUST_TEST_THREADS="$(BROWSER_THREADS)" $(CARGO) test --workspace --locked --test console
+	@echo "The slowest tests:"; LC_ALL=C sort -rn "$(TARGET)/debug/test-times" | head -n 20
 
 # One test at a time, because two cores run no more than three RabbitMQ nodes.
 nightly: setup-tests ## run the tests that take minutes or need RabbitMQ 4 or PgBouncer 1.24

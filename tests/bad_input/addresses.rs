@@ -2,6 +2,7 @@
 
 use crate::api_request::{a_world, post, rows_in};
 use crate::json;
+use harness::World;
 
 /// Invalid addresses, each with its error code and sentence.
 const NO_ADDRESSES: &[(&str, &str, &str)] = &[
@@ -111,51 +112,52 @@ const TOO_LONG: [&str; 2] = [
 
 #[tokio::test]
 async fn an_invalid_address_is_reported_with_its_position_and_nothing_is_sent() {
-    let world = a_world().await;
-    world.person("ada@example.org").await;
-    let long = format!("{}@c.com", "a".repeat(65));
-    let domain = format!("a@{}com", "abcdefghi.".repeat(26));
+    World::run_in(a_world().await, async |world| {
+        world.person("ada@example.org").await;
+        let long = format!("{}@c.com", "a".repeat(65));
+        let domain = format!("a@{}com", "abcdefghi.".repeat(26));
 
-    let mut emails: Vec<&str> = NO_ADDRESSES.iter().map(|(email, ..)| *email).collect();
-    emails.extend([long.as_str(), domain.as_str(), "ada@example.org"]);
-    let response = post(&world, "/v1/invites", json!({ "emails": emails }).to_string())
-        .answer()
-        .await;
+        let mut emails: Vec<&str> = NO_ADDRESSES.iter().map(|(email, ..)| *email).collect();
+        emails.extend([long.as_str(), domain.as_str(), "ada@example.org"]);
+        let response = post(world, "/v1/invites", json!({ "emails": emails }).to_string())
+            .answer()
+            .await;
 
-    response.assert_problem(422, "invalid_request");
-    assert_eq!(
-        response.body["detail"],
-        "Some of the request cannot be used; see errors."
-    );
-    let found = response.errors();
-    for ((row, (email, code, sentence)), found) in (1..).zip(NO_ADDRESSES).zip(&found) {
-        assert_eq!(*found, (row, "emails", *code, *sentence), "{email}");
-    }
-    assert_eq!(found.len(), NO_ADDRESSES.len() + 2, "{}", response.text);
-    for ((row, sentence), found) in (NO_ADDRESSES.len() as u64 + 1..)
-        .zip(TOO_LONG)
-        .zip(&found[NO_ADDRESSES.len()..])
-    {
+        response.assert_problem(422, "invalid_request");
         assert_eq!(
-            *found,
-            (row, "emails", "address_too_long", sentence),
-            "{}",
-            response.text
+            response.body["detail"],
+            "Some of the request cannot be used; see errors."
         );
-    }
-    assert_eq!(rows_in(&world, "batches").await, 0);
-    world.end().await;
+        let found = response.errors();
+        for ((row, (email, code, sentence)), found) in (1..).zip(NO_ADDRESSES).zip(&found) {
+            assert_eq!(*found, (row, "emails", *code, *sentence), "{email}");
+        }
+        assert_eq!(found.len(), NO_ADDRESSES.len() + 2, "{}", response.text);
+        for ((row, sentence), found) in (NO_ADDRESSES.len() as u64 + 1..)
+            .zip(TOO_LONG)
+            .zip(&found[NO_ADDRESSES.len()..])
+        {
+            assert_eq!(
+                *found,
+                (row, "emails", "address_too_long", sentence),
+                "{}",
+                response.text
+            );
+        }
+        assert_eq!(rows_in(world, "batches").await, 0);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn of_many_faults_the_first_hundred_are_listed() {
-    let world = a_world().await;
+    World::run_in(a_world().await, async |world| {
+        let response = post(world, "/v1/invites", json!({ "emails": vec!["x"; 5_000] }).to_string())
+            .answer()
+            .await;
 
-    let response = post(&world, "/v1/invites", json!({ "emails": vec!["x"; 5_000] }).to_string())
-        .answer()
-        .await;
-
-    response.assert_problem(422, "invalid_request");
-    assert_eq!(response.errors().len(), 100);
-    world.end().await;
+        response.assert_problem(422, "invalid_request");
+        assert_eq!(response.errors().len(), 100);
+    })
+    .await;
 }

@@ -149,44 +149,46 @@ fn choices_of(batch: Uuid) -> Vec<(String, Value)> {
 #[tokio::test]
 async fn no_nearly_empty_request_selects_a_user_or_starts_anything() {
     let (world, _, batch) = a_world_to_lose().await;
-    let before = state_of(&world).await;
+    World::run_in(world, async |world| {
+        let before = state_of(world).await;
 
-    for route in ["/v1/invites", "/v1/password-resets"] {
-        for body in selectors() {
-            let response = post(&world, route, body.to_string()).answer().await;
+        for route in ["/v1/invites", "/v1/password-resets"] {
+            for body in selectors() {
+                let response = post(world, route, body.to_string()).answer().await;
+                assert_refused(&response, &format!("{route} {body}"));
+            }
+            for body in ["", " ", "null", "[]", "\"\"", "{\"\":\"\"}"] {
+                let response = post(world, route, body).answer().await;
+                assert_refused(&response, &format!("{route} {body:?}"));
+            }
+        }
+        for (route, body) in choices_of(batch) {
+            let response = post(world, &route, body.to_string()).answer().await;
             assert_refused(&response, &format!("{route} {body}"));
         }
-        for body in ["", " ", "null", "[]", "\"\"", "{\"\":\"\"}"] {
-            let response = post(&world, route, body).answer().await;
-            assert_refused(&response, &format!("{route} {body:?}"));
+        for what in ["pause", "resume", "stop", "send-again"] {
+            for id in ["", "%20", "null"] {
+                let path = format!("/v1/batches/{id}/{what}");
+                let response = post(world, &path, "{\"outcomes\":[\"cancelled\"]}").answer().await;
+                assert_refused(&response, &path);
+            }
         }
-    }
-    for (route, body) in choices_of(batch) {
-        let response = post(&world, &route, body.to_string()).answer().await;
-        assert_refused(&response, &format!("{route} {body}"));
-    }
-    for what in ["pause", "resume", "stop", "send-again"] {
-        for id in ["", "%20", "null"] {
-            let path = format!("/v1/batches/{id}/{what}");
-            let response = post(&world, &path, "{\"outcomes\":[\"cancelled\"]}").answer().await;
-            assert_refused(&response, &path);
+        for path in [
+            "/v1/users/",
+            "/v1/users/%20",
+            "/v1/users",
+            "/v1/blocked-addresses/",
+            "/v1/blocked-addresses/%20",
+        ] {
+            assert_refused(&ask(world, Method::DELETE, path).answer().await, path);
         }
-    }
-    for path in [
-        "/v1/users/",
-        "/v1/users/%20",
-        "/v1/users",
-        "/v1/blocked-addresses/",
-        "/v1/blocked-addresses/%20",
-    ] {
-        assert_refused(&ask(&world, Method::DELETE, path).answer().await, path);
-    }
-    for path in ["/v1/deliveries//send-again", "/v1/users//lock", "/v1/users/%20/lock"] {
-        assert_refused(&post(&world, path, "{}").answer().await, path);
-    }
+        for path in ["/v1/deliveries//send-again", "/v1/users//lock", "/v1/users/%20/lock"] {
+            assert_refused(&post(world, path, "{}").answer().await, path);
+        }
 
-    assert_eq!(state_of(&world).await, before);
-    world.end().await;
+        assert_eq!(state_of(world).await, before);
+    })
+    .await;
 }
 
 /// Lists, and the parameters they take.
@@ -219,57 +221,59 @@ fn lists_of(batch: Uuid) -> Vec<(String, &'static [&'static str])> {
 #[tokio::test]
 async fn no_empty_parameter_widens_a_list_or_stores_a_file() {
     let (world, import, batch) = a_world_to_lose().await;
-    let before = state_of(&world).await;
-    for (list, parameters) in lists_of(batch) {
-        for parameter in parameters {
-            let sentence = format!("{parameter} is empty. Give it a value, or leave it out.");
-            for query in [
-                format!("{parameter}="),
-                (*parameter).to_owned(),
-                format!("{parameter}=%20"),
-                format!("{parameter}=+"),
-            ] {
-                let response = ask(&world, Method::GET, &format!("{list}?{query}"));
-                let response = response.must_be_refused(400, "parameter_empty", &sentence).await;
-                assert_eq!(response.errors(), [(0, *parameter, "parameter_empty", &*sentence)]);
+    World::run_in(world, async |world| {
+        let before = state_of(world).await;
+        for (list, parameters) in lists_of(batch) {
+            for parameter in parameters {
+                let sentence = format!("{parameter} is empty. Give it a value, or leave it out.");
+                for query in [
+                    format!("{parameter}="),
+                    (*parameter).to_owned(),
+                    format!("{parameter}=%20"),
+                    format!("{parameter}=+"),
+                ] {
+                    let response = ask(world, Method::GET, &format!("{list}?{query}"));
+                    let response = response.must_be_refused(400, "parameter_empty", &sentence).await;
+                    assert_eq!(response.errors(), [(0, *parameter, "parameter_empty", &*sentence)]);
+                }
             }
         }
-    }
-    let path = format!("/v1/users?import={import}&q=");
-    ask(&world, Method::GET, &path)
-        .answer()
-        .await
-        .assert_problem(400, "parameter_empty");
-    for query in [
-        "dry_run=",
-        "dry_run",
-        "dry_run=%20",
-        "file_name=",
-        "file_name=%20",
-        "file_name=a.csv&dry_run=",
-    ] {
-        let asked = ask(&world, Method::POST, &format!("/v1/imports?{query}")).header("Content-Type", "text/csv");
-        asked
-            .body("email\nnew@example.org\n")
+        let path = format!("/v1/users?import={import}&q=");
+        ask(world, Method::GET, &path)
             .answer()
             .await
             .assert_problem(400, "parameter_empty");
-    }
-    for (kind, body) in [
-        ("text/csv", ""),
-        ("text/csv", " "),
-        ("text/csv", "\n"),
-        ("application/json", ""),
-        ("application/json", "null"),
-    ] {
-        let asked = ask(&world, Method::POST, "/v1/imports")
-            .header("Content-Type", kind)
-            .body(body);
-        assert_refused(&asked.answer().await, &format!("an import of {body:?}"));
-    }
+        for query in [
+            "dry_run=",
+            "dry_run",
+            "dry_run=%20",
+            "file_name=",
+            "file_name=%20",
+            "file_name=a.csv&dry_run=",
+        ] {
+            let asked = ask(world, Method::POST, &format!("/v1/imports?{query}")).header("Content-Type", "text/csv");
+            asked
+                .body("email\nnew@example.org\n")
+                .answer()
+                .await
+                .assert_problem(400, "parameter_empty");
+        }
+        for (kind, body) in [
+            ("text/csv", ""),
+            ("text/csv", " "),
+            ("text/csv", "\n"),
+            ("application/json", ""),
+            ("application/json", "null"),
+        ] {
+            let asked = ask(world, Method::POST, "/v1/imports")
+                .header("Content-Type", kind)
+                .body(body);
+            assert_refused(&asked.answer().await, &format!("an import of {body:?}"));
+        }
 
-    assert_eq!(state_of(&world).await, before);
-    world.end().await;
+        assert_eq!(state_of(world).await, before);
+    })
+    .await;
 }
 
 /// The cookie of a signed-in administrator, and the CSRF token of the forms.
@@ -301,76 +305,77 @@ async fn signed_in(world: &World) -> (String, String) {
 
 #[tokio::test]
 async fn no_console_request_without_its_selector_affects_all_users() {
-    let (world, _, _) = a_world_to_lose().await;
-    let (cookie, csrf_token) = signed_in(&world).await;
-    let before = state_of(&world).await;
-    let links = [
-        "/console/selections/new",
-        "/console/selections/new?kind=invite",
-        "/console/selections/new?kind=invite&import=",
-        "/console/selections/new?kind=invite&import=%20",
-        "/console/selections/new?kind=password_reset&user=",
-        "/console/selections/new?again=",
-        "/console/selections/new?kind=&everyone=true",
-        "/console/selections/new?everyone=",
-        "/console/selections/new?everyone=false",
-        "/console/users?import=",
-        "/console/users?q=",
-        "/console/users?status=",
-        "/console/users?status=undefined",
-        "/console/users?blocked=",
-        "/console/users?effect=",
-        "/console/users?selection=",
-        "/console/blocked-addresses?selection=",
-        "/console/blocked-addresses.csv?q=",
-        "/console/blocked-addresses.csv?selection=%20",
-    ];
-    let forms = [
-        ("/console/users", "do=all&import=undefined"),
-        ("/console/users", "do=all&selection=undefined"),
-        ("/console/users", "do=all&status=undefined"),
-        ("/console/users", "do=all&effect=undefined"),
-        ("/console/users", "do=all&status=not_invited&invited=true"),
-        ("/console/users", "do=invite"),
-        ("/console/users", "do=password_reset&user="),
-        ("/console/blocked-addresses/unblock", "all=yes&selection=undefined"),
-        ("/console/blocked-addresses/unblock", "address="),
-    ];
+    World::run_in(a_world_to_lose().await.0, async |world| {
+        let (cookie, csrf_token) = signed_in(world).await;
+        let before = state_of(world).await;
+        let links = [
+            "/console/selections/new",
+            "/console/selections/new?kind=invite",
+            "/console/selections/new?kind=invite&import=",
+            "/console/selections/new?kind=invite&import=%20",
+            "/console/selections/new?kind=password_reset&user=",
+            "/console/selections/new?again=",
+            "/console/selections/new?kind=&everyone=true",
+            "/console/selections/new?everyone=",
+            "/console/selections/new?everyone=false",
+            "/console/users?import=",
+            "/console/users?q=",
+            "/console/users?status=",
+            "/console/users?status=undefined",
+            "/console/users?blocked=",
+            "/console/users?effect=",
+            "/console/users?selection=",
+            "/console/blocked-addresses?selection=",
+            "/console/blocked-addresses.csv?q=",
+            "/console/blocked-addresses.csv?selection=%20",
+        ];
+        let forms = [
+            ("/console/users", "do=all&import=undefined"),
+            ("/console/users", "do=all&selection=undefined"),
+            ("/console/users", "do=all&status=undefined"),
+            ("/console/users", "do=all&effect=undefined"),
+            ("/console/users", "do=all&status=not_invited&invited=true"),
+            ("/console/users", "do=invite"),
+            ("/console/users", "do=password_reset&user="),
+            ("/console/blocked-addresses/unblock", "all=yes&selection=undefined"),
+            ("/console/blocked-addresses/unblock", "address="),
+        ];
 
-    for link in links {
-        let asked = as_stranger(&world, Method::GET, link).header("Cookie", &cookie);
-        let response = asked.answer().await;
-        assert!(
-            matches!(response.status, 400 | 404 | 422),
-            "{link}: {} {}",
-            response.status,
-            response.text
-        );
-    }
-    for (path, form) in forms {
-        let asked = as_stranger(&world, Method::POST, path)
-            .header("Cookie", &cookie)
-            .header("Content-Type", "application/x-www-form-urlencoded");
-        let response = asked.body(format!("csrf_token={csrf_token}&{form}")).answer().await;
-        assert!(
-            matches!(response.status, 200 | 303 | 400 | 422),
-            "{path} {form}: {} {}",
-            response.status,
-            response.text
-        );
-    }
+        for link in links {
+            let asked = as_stranger(world, Method::GET, link).header("Cookie", &cookie);
+            let response = asked.answer().await;
+            assert!(
+                matches!(response.status, 400 | 404 | 422),
+                "{link}: {} {}",
+                response.status,
+                response.text
+            );
+        }
+        for (path, form) in forms {
+            let asked = as_stranger(world, Method::POST, path)
+                .header("Cookie", &cookie)
+                .header("Content-Type", "application/x-www-form-urlencoded");
+            let response = asked.body(format!("csrf_token={csrf_token}&{form}")).answer().await;
+            assert!(
+                matches!(response.status, 200 | 303 | 400 | 422),
+                "{path} {form}: {} {}",
+                response.status,
+                response.text
+            );
+        }
 
-    assert_eq!(state_of(&world).await, before);
-    world.end().await;
+        assert_eq!(state_of(world).await, before);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn only_everyone_selects_all_users() {
-    let (world, _, _) = a_world_to_lose().await;
+    World::run_in(a_world_to_lose().await.0, async |world| {
+        let accepted = world.post("/v1/invites", json!({ "everyone": true })).await.expect(202);
 
-    let accepted = world.post("/v1/invites", json!({ "everyone": true })).await.expect(202);
-
-    assert_eq!(accepted["selected"], 3, "{accepted}");
-    world.assert_sums().await;
-    world.end().await;
+        assert_eq!(accepted["selected"], 3, "{accepted}");
+        world.assert_sums().await;
+    })
+    .await;
 }

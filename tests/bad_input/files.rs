@@ -1,6 +1,7 @@
 //! Files that cannot be read: each is refused with its own sentence, and nothing of it is stored.
 
 use futures_util::stream;
+use harness::World;
 use reqwest::{Body, Method};
 
 use crate::api_request::{ApiResponse, a_world, ask, rows_in, upload};
@@ -150,162 +151,160 @@ const FAULTS: &[Fault] = &[
 
 #[tokio::test]
 async fn an_unreadable_file_is_rejected_with_these_messages() {
-    let world = a_world().await;
-
-    for &(code, status, row, column, file, sentence) in FAULTS {
-        let response = upload(&world, file.to_vec())
-            .must_be_refused(status, code, sentence)
-            .await;
-        assert_eq!(response.errors(), [(row, column, code, sentence)], "{}", response.text);
-    }
-    assert_eq!(
-        (rows_in(&world, "imports").await, rows_in(&world, "users").await),
-        (0, 0)
-    );
-    world.end().await;
+    World::run_in(a_world().await, async |world| {
+        for &(code, status, row, column, file, sentence) in FAULTS {
+            let response = upload(world, file.to_vec())
+                .must_be_refused(status, code, sentence)
+                .await;
+            assert_eq!(response.errors(), [(row, column, code, sentence)], "{}", response.text);
+        }
+        assert_eq!((rows_in(world, "imports").await, rows_in(world, "users").await), (0, 0));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_file_over_a_limit_is_rejected_with_the_limit() {
-    let world = a_world().await;
-    let wide = format!("email{}\na@b.co\n", ",x".repeat(10_000));
-    let cell = format!("email,note\na@b.co,{}\n", "x".repeat(1_000_000));
-    let swallowed = format!("email,note\na@b.co,\"{}\n", "c@d.co,x\n".repeat(50_000));
+    World::run_in(a_world().await, async |world| {
+        let wide = format!("email{}\na@b.co\n", ",x".repeat(10_000));
+        let cell = format!("email,note\na@b.co,{}\n", "x".repeat(1_000_000));
+        let swallowed = format!("email,note\na@b.co,\"{}\n", "c@d.co,x\n".repeat(50_000));
 
-    let response = upload(&world, wide).must_be_refused(
-        422,
-        "too_many_columns",
-        "Your file has too many columns – we can take 200, row 1 has more",
-    );
-    assert_eq!(response.await.errors()[0].0, 1);
-    let response = upload(&world, cell)
-        .must_be_refused(422, "cell_too_long", "Row 2, column B is too long (limit 10,000 bytes)")
-        .await;
-    assert_eq!((response.errors()[0].0, response.errors()[0].1), (2, "B"));
-    upload(&world, swallowed)
-        .answer()
-        .await
-        .assert_problem(422, "quote_not_closed");
-    world.end().await;
+        let response = upload(world, wide).must_be_refused(
+            422,
+            "too_many_columns",
+            "Your file has too many columns – we can take 200, row 1 has more",
+        );
+        assert_eq!(response.await.errors()[0].0, 1);
+        let response = upload(world, cell)
+            .must_be_refused(422, "cell_too_long", "Row 2, column B is too long (limit 10,000 bytes)")
+            .await;
+        assert_eq!((response.errors()[0].0, response.errors()[0].1), (2, "B"));
+        upload(world, swallowed)
+            .answer()
+            .await
+            .assert_problem(422, "quote_not_closed");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn json_that_is_not_an_array_of_users_is_rejected_with_the_position() {
-    let world = a_world().await;
-    let import = |body: &'static str| ask(&world, Method::POST, "/v1/imports").json(body);
+    World::run_in(a_world().await, async |world| {
+        let import = |body: &'static str| ask(world, Method::POST, "/v1/imports").json(body);
 
-    for (body, place) in [
-        ("{\"email\":\"a@b.co\"}", (1, 1)),
-        ("[{\"email\":\"a@b.co\"},\n {]", (2, 3)),
-        ("[{\"email\":\"a@b.co\"}] x", (1, 22)),
-        ("[{\"email\":\"a@b.co\"}", (1, 20)),
-    ] {
-        let response = import(body).answer().await;
-        response.assert_problem(400, "json_invalid");
-        let detail = response.body["detail"].as_str().unwrap();
-        assert!(
-            detail.ends_with(&format!("(line {}, column {})", place.0, place.1)),
-            "{body}: {detail}"
-        );
-    }
-    import("[]")
-        .must_be_refused(422, "no_rows", "Your file needs at least one row")
-        .await;
-    let deep = format!("[{{\"email\":{}", "[".repeat(100_000));
-    let response = ask(&world, Method::POST, "/v1/imports").json(deep).answer().await;
-    assert!(matches!(response.status, 400 | 422), "{}", response.text);
-    assert_eq!(rows_in(&world, "imports").await, 0);
-    world.end().await;
+        for (body, place) in [
+            ("{\"email\":\"a@b.co\"}", (1, 1)),
+            ("[{\"email\":\"a@b.co\"},\n {]", (2, 3)),
+            ("[{\"email\":\"a@b.co\"}] x", (1, 22)),
+            ("[{\"email\":\"a@b.co\"}", (1, 20)),
+        ] {
+            let response = import(body).answer().await;
+            response.assert_problem(400, "json_invalid");
+            let detail = response.body["detail"].as_str().unwrap();
+            assert!(
+                detail.ends_with(&format!("(line {}, column {})", place.0, place.1)),
+                "{body}: {detail}"
+            );
+        }
+        import("[]")
+            .must_be_refused(422, "no_rows", "Your file needs at least one row")
+            .await;
+        let deep = format!("[{{\"email\":{}", "[".repeat(100_000));
+        let response = ask(world, Method::POST, "/v1/imports").json(deep).answer().await;
+        assert!(matches!(response.status, 400 | 422), "{}", response.text);
+        assert_eq!(rows_in(world, "imports").await, 0);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_aborted_upload_leaves_nothing() {
-    let world = a_world().await;
-    let rows = || (0..2_000).map(|n| format!("person{n}@example.org,{}\n", "x".repeat(100)));
-    let parts = std::iter::once("email,note\n".to_owned()).chain(rows()).map(Ok);
-    let broken = parts.chain(std::iter::once_with(|| Err(std::io::Error::other("the line broke"))));
+    World::run_in(a_world().await, async |world| {
+        let rows = || (0..2_000).map(|n| format!("person{n}@example.org,{}\n", "x".repeat(100)));
+        let parts = std::iter::once("email,note\n".to_owned()).chain(rows()).map(Ok);
+        let broken = parts.chain(std::iter::once_with(|| Err(std::io::Error::other("the line broke"))));
 
-    let sent = upload(&world, Body::wrap_stream(stream::iter(broken)))
-        .send_only()
-        .await;
+        let sent = upload(world, Body::wrap_stream(stream::iter(broken))).send_only().await;
 
-    assert!(sent.is_err(), "{sent:?}");
-    // The server notices the disconnect a moment later than the test; its next answer comes after that.
-    world.import("email\nafter@example.org\n").await.expect(201);
-    assert_eq!(
-        (rows_in(&world, "imports").await, rows_in(&world, "users").await),
-        (1, 1)
-    );
-    world.end().await;
+        assert!(sent.is_err(), "{sent:?}");
+        // The server notices the disconnect a moment later than the test; its next answer comes after that.
+        world.import("email\nafter@example.org\n").await.expect(201);
+        assert_eq!((rows_in(world, "imports").await, rows_in(world, "users").await), (1, 1));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn importing_the_same_file_again_changes_nothing() {
-    let world = a_world().await;
-    let file = "email,first_name,team\nada@example.org,Ada,Blue\nBOB@example.org,Bob,Red\n";
+    World::run_in(a_world().await, async |world| {
+        let file = "email,first_name,team\nada@example.org,Ada,Blue\nBOB@example.org,Bob,Red\n";
 
-    let first = upload(&world, file).answer().await;
-    let second = upload(&world, file).answer().await;
+        let first = upload(world, file).answer().await;
+        let second = upload(world, file).answer().await;
 
-    let sums = |response: &ApiResponse| {
-        ["rows", "created", "updated", "unchanged", "rejected"].map(|name| response.body[name].as_i64().unwrap())
-    };
-    assert_eq!(sums(&first), [2, 2, 0, 0, 0], "{}", first.text);
-    assert_eq!(sums(&second), [2, 0, 0, 2, 0], "{}", second.text);
-    assert_ne!(first.body["id"], second.body["id"]);
-    assert_eq!(rows_in(&world, "users").await, 2);
-    world.end().await;
+        let sums = |response: &ApiResponse| {
+            ["rows", "created", "updated", "unchanged", "rejected"].map(|name| response.body[name].as_i64().unwrap())
+        };
+        assert_eq!(sums(&first), [2, 2, 0, 0, 0], "{}", first.text);
+        assert_eq!(sums(&second), [2, 0, 0, 2, 0], "{}", second.text);
+        assert_ne!(first.body["id"], second.body["id"]);
+        assert_eq!(rows_in(world, "users").await, 2);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_dry_run_returns_the_same_result_and_stores_nothing() {
-    let world = a_world().await;
-    let file = "email\nada@example.org\nnot an address\n";
+    World::run_in(a_world().await, async |world| {
+        let file = "email\nada@example.org\nnot an address\n";
 
-    let dry = ask(&world, Method::POST, "/v1/imports?dry_run=true")
-        .header("Content-Type", "text/csv")
-        .body(file)
-        .answer()
-        .await;
-    let wet = upload(&world, file).answer().await;
+        let dry = ask(world, Method::POST, "/v1/imports?dry_run=true")
+            .header("Content-Type", "text/csv")
+            .body(file)
+            .answer()
+            .await;
+        let wet = upload(world, file).answer().await;
 
-    assert_eq!(
-        (dry.status, &dry.body["id"], &dry.body["problems_url"]),
-        (200, &serde_json::Value::Null, &serde_json::Value::Null)
-    );
-    for sum in ["rows", "created", "rejected", "problems"] {
-        assert_eq!(dry.body[sum], wet.body[sum], "{sum}");
-    }
-    assert_eq!(rows_in(&world, "imports").await, 1);
-    world.end().await;
+        assert_eq!(
+            (dry.status, &dry.body["id"], &dry.body["problems_url"]),
+            (200, &serde_json::Value::Null, &serde_json::Value::Null)
+        );
+        for sum in ["rows", "created", "rejected", "problems"] {
+            assert_eq!(dry.body[sum], wet.body[sum], "{sum}");
+        }
+        assert_eq!(rows_in(world, "imports").await, 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_invalid_parameter_of_an_import_is_rejected_before_the_file_is_read() {
-    let world = a_world().await;
-    let import = |query: &str| {
-        ask(&world, Method::POST, &format!("/v1/imports?{query}"))
-            .header("Content-Type", "text/csv")
-            .body("email\na@b.co\n")
-    };
+    World::run_in(a_world().await, async |world| {
+        let import = |query: &str| {
+            ask(world, Method::POST, &format!("/v1/imports?{query}"))
+                .header("Content-Type", "text/csv")
+                .body("email\na@b.co\n")
+        };
 
-    import("dry_run=maybe")
-        .must_be_refused(
-            400,
-            "parameter_invalid",
-            "dry_run cannot be ‘maybe’: write true or false.",
-        )
-        .await;
-    import("dryrun=true")
-        .must_be_refused(
-            400,
-            "unknown_parameter",
-            "There is no parameter dryrun. The parameters are file_name, dry_run, sheet, accept_doubtful, mapping, mode, empty.",
-        )
-        .await;
-    assert_eq!(rows_in(&world, "imports").await, 0);
-    let named = import(&format!("file_name={}", "x".repeat(5_000))).answer().await;
-    assert_eq!(named.status, 201, "{}", named.text);
-    assert!(named.body["file_name"].as_str().unwrap().len() <= 200);
-    world.end().await;
+        import("dry_run=maybe")
+            .must_be_refused(
+                400,
+                "parameter_invalid",
+                "dry_run cannot be ‘maybe’: write true or false.",
+            )
+            .await;
+        import("dryrun=true")
+            .must_be_refused(
+                400,
+                "unknown_parameter",
+                "There is no parameter dryrun. The parameters are file_name, dry_run, sheet, accept_doubtful, mapping, mode, empty.",
+            )
+            .await;
+        assert_eq!(rows_in(world, "imports").await, 0);
+        let named = import(&format!("file_name={}", "x".repeat(5_000))).answer().await;
+        assert_eq!(named.status, 201, "{}", named.text);
+        assert!(named.body["file_name"].as_str().unwrap().len() <= 200);
+    })
+    .await;
 }

@@ -1,5 +1,6 @@
 //! Invalid column mappings.
 
+use harness::World;
 use reqwest::Method;
 
 use crate::api_request::{a_world, ask, rows_in};
@@ -51,53 +52,51 @@ const WRONG: &[(&str, &str, &str)] = &[
 
 #[tokio::test]
 async fn an_unusable_mapping_is_rejected_by_column() {
-    let world = a_world().await;
-    for (mapping, code, sentence) in WRONG {
-        let encoded: String = byte_serialize(mapping.as_bytes()).collect();
-        let path = format!("/v1/imports?file_name=x.csv&mapping={encoded}");
-        let asked = ask(&world, Method::POST, &path);
-        let response = asked
-            .header("Content-Type", "text/csv")
-            .body("email,Team\nada@example.org,Blue\n")
-            .answer()
-            .await;
+    World::run_in(a_world().await, async |world| {
+        for (mapping, code, sentence) in WRONG {
+            let encoded: String = byte_serialize(mapping.as_bytes()).collect();
+            let path = format!("/v1/imports?file_name=x.csv&mapping={encoded}");
+            let asked = ask(world, Method::POST, &path);
+            let response = asked
+                .header("Content-Type", "text/csv")
+                .body("email,Team\nada@example.org,Blue\n")
+                .answer()
+                .await;
 
-        assert_eq!(response.status, 422, "{mapping}: {}", response.body);
-        let error = &response.body["errors"][0];
-        assert_eq!(error["code"], *code, "{mapping}: {}", response.body);
-        let message = error["message"].as_str().unwrap();
-        assert!(message.starts_with(sentence), "{mapping}: {message}");
-    }
-    assert_eq!(
-        (rows_in(&world, "imports").await, rows_in(&world, "users").await),
-        (0, 0)
-    );
-    world.end().await;
+            assert_eq!(response.status, 422, "{mapping}: {}", response.body);
+            let error = &response.body["errors"][0];
+            assert_eq!(error["code"], *code, "{mapping}: {}", response.body);
+            let message = error["message"].as_str().unwrap();
+            assert!(message.starts_with(sentence), "{mapping}: {message}");
+        }
+        assert_eq!((rows_in(world, "imports").await, rows_in(world, "users").await), (0, 0));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn options_of_tables_are_refused_for_json_and_unknown_values_are_named() {
-    let world = a_world().await;
+    World::run_in(a_world().await, async |world| {
+        for (query, content_type, expected) in [
+            (
+                "mapping=%7B%22a%22%3Anull%7D",
+                "application/json",
+                "A JSON array has no columns.",
+            ),
+            ("mode=replace", "text/csv", "mode"),
+            ("empty=delete", "text/csv", "empty"),
+        ] {
+            let asked = ask(world, Method::POST, &format!("/v1/imports?{query}"));
+            let answer = asked
+                .header("Content-Type", content_type)
+                .body("[{\"email\": \"ada@example.org\"}]")
+                .answer()
+                .await;
 
-    for (query, content_type, expected) in [
-        (
-            "mapping=%7B%22a%22%3Anull%7D",
-            "application/json",
-            "A JSON array has no columns.",
-        ),
-        ("mode=replace", "text/csv", "mode"),
-        ("empty=delete", "text/csv", "empty"),
-    ] {
-        let asked = ask(&world, Method::POST, &format!("/v1/imports?{query}"));
-        let answer = asked
-            .header("Content-Type", content_type)
-            .body("[{\"email\": \"ada@example.org\"}]")
-            .answer()
-            .await;
-
-        assert!((400..=422).contains(&answer.status), "{query}: {}", answer.body);
-        assert!(answer.body.to_string().contains(expected), "{query}: {}", answer.body);
-    }
-    assert_eq!(rows_in(&world, "users").await, 0);
-    world.end().await;
+            assert!((400..=422).contains(&answer.status), "{query}: {}", answer.body);
+            assert!(answer.body.to_string().contains(expected), "{query}: {}", answer.body);
+        }
+        assert_eq!(rows_in(world, "users").await, 0);
+    })
+    .await;
 }

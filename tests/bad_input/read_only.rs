@@ -12,29 +12,30 @@ const OWN: &str = "correct horse battery staple";
 
 #[tokio::test]
 async fn reads_are_answered_and_writes_get_retry_after() {
-    let world = a_world().await;
-    let user = world.person("ada@example.org").await;
-    set_password(&world, user, OWN).await;
-    let sign_in = || {
-        let body = json!({ "email": "ada@example.org", "password": OWN });
-        post(&world, "/v1/credentials/verify", body.to_string())
-    };
+    World::run_in(a_world().await, async |world| {
+        let user = world.person("ada@example.org").await;
+        set_password(world, user, OWN).await;
+        let sign_in = || {
+            let body = json!({ "email": "ada@example.org", "password": OWN });
+            post(world, "/v1/credentials/verify", body.to_string())
+        };
 
-    only_read(&world, true).await;
+        only_read(world, true).await;
 
-    for path in ["/v1/users", "/v1/batches", "/v1/system-emails"] {
-        let response = ask(&world, Method::GET, path).answer().await;
-        assert_eq!(response.status, 200, "{path}: {}", response.text);
-    }
-    let invite = post(&world, "/v1/invites", json!({ "users": [user] }).to_string());
-    for asked in [sign_in(), invite] {
-        let response = asked.answer().await;
-        response.assert_problem(503, "unavailable");
-        assert_eq!(response.header("retry-after"), "2");
-    }
-    only_read(&world, false).await;
-    assert_eq!(sign_in().answer().await.body["valid"], true);
-    world.end().await;
+        for path in ["/v1/users", "/v1/batches", "/v1/system-emails"] {
+            let response = ask(world, Method::GET, path).answer().await;
+            assert_eq!(response.status, 200, "{path}: {}", response.text);
+        }
+        let invite = post(world, "/v1/invites", json!({ "users": [user] }).to_string());
+        for asked in [sign_in(), invite] {
+            let response = asked.answer().await;
+            response.assert_problem(503, "unavailable");
+            assert_eq!(response.header("retry-after"), "2");
+        }
+        only_read(world, false).await;
+        assert_eq!(sign_in().answer().await.body["valid"], true);
+    })
+    .await;
 }
 
 /// Makes all new connections read-only, or writable again, and ends the existing ones. Also clears when the key was

@@ -1,6 +1,7 @@
 //! Bodies larger than a route accepts.
 
 use futures_util::stream;
+use harness::World;
 use reqwest::{Body, Method};
 
 use crate::api_request::{a_world, ask, rows_in};
@@ -24,37 +25,39 @@ fn body(bytes: usize, is_declared: bool) -> Body {
 
 #[tokio::test]
 async fn a_body_over_the_limit_of_its_route_is_rejected_with_the_limit() {
-    let world = a_world().await;
-    let limits = [
-        ("/v1/invites", 16 * MIB),
-        ("/v1/password-resets", 16 * MIB),
-        ("/v1/credentials/verify", MIB),
-        ("/v1/credentials/revoke", MIB),
-        ("/v1/system-emails/invite/preview", MIB),
-    ];
+    World::run_in(a_world().await, async |world| {
+        let limits = [
+            ("/v1/invites", 16 * MIB),
+            ("/v1/password-resets", 16 * MIB),
+            ("/v1/credentials/verify", MIB),
+            ("/v1/credentials/revoke", MIB),
+            ("/v1/system-emails/invite/preview", MIB),
+        ];
 
-    for (route, limit) in limits {
-        for is_declared in [true, false] {
-            let asked = ask(&world, Method::POST, route).json(body(limit + 1, is_declared));
-            asked.must_be_refused(413, "body_too_large", TOO_LARGE).await;
+        for (route, limit) in limits {
+            for is_declared in [true, false] {
+                let asked = ask(world, Method::POST, route).json(body(limit + 1, is_declared));
+                asked.must_be_refused(413, "body_too_large", TOO_LARGE).await;
+            }
+            let response = ask(world, Method::POST, route).json(body(limit, true)).answer().await;
+            assert_eq!(response.status, 400, "{route} takes {limit} bytes: {}", response.text);
         }
-        let response = ask(&world, Method::POST, route).json(body(limit, true)).answer().await;
-        assert_eq!(response.status, 400, "{route} takes {limit} bytes: {}", response.text);
-    }
-    world.end().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_upload_over_64_mib_is_rejected_with_the_limit() {
-    let world = a_world().await;
-    let sentence = "The file is larger than 64 MiB. Split it and import the parts one after the other.";
+    World::run_in(a_world().await, async |world| {
+        let sentence = "The file is larger than 64 MiB. Split it and import the parts one after the other.";
 
-    for is_declared in [true, false] {
-        let asked = ask(&world, Method::POST, "/v1/imports")
-            .header("Content-Type", "text/csv")
-            .body(body(64 * MIB + 1, is_declared));
-        asked.must_be_refused(413, "body_too_large", sentence).await;
-    }
-    assert_eq!(rows_in(&world, "imports").await, 0);
-    world.end().await;
+        for is_declared in [true, false] {
+            let asked = ask(world, Method::POST, "/v1/imports")
+                .header("Content-Type", "text/csv")
+                .body(body(64 * MIB + 1, is_declared));
+            asked.must_be_refused(413, "body_too_large", sentence).await;
+        }
+        assert_eq!(rows_in(world, "imports").await, 0);
+    })
+    .await;
 }

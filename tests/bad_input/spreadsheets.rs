@@ -48,80 +48,82 @@ async fn bytes_at(world: &World, path: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_spreadsheet_is_imported_and_its_faulty_rows_are_returned_as_one() {
-    let world = a_world().await;
-    let file = book(&[(
-        "Staff",
-        &[
-            &["Staff of November"],
-            &["E-Mail *", "First name", "Team"],
-            &["ada@example.org", "Ada", "Blue"],
-            &["bob@example", "Bob", "=1+1"],
-            &["cem@example.org", "Cem", "Red"],
-        ],
-    )]);
+    World::run_in(a_world().await, async |world| {
+        let file = book(&[(
+            "Staff",
+            &[
+                &["Staff of November"],
+                &["E-Mail *", "First name", "Team"],
+                &["ada@example.org", "Ada", "Blue"],
+                &["bob@example", "Bob", "=1+1"],
+                &["cem@example.org", "Cem", "Red"],
+            ],
+        )]);
 
-    let response = send(&world, "", file).await;
+        let response = send(world, "", file).await;
 
-    assert_eq!(response.status, 201, "{}", response.text);
-    let sums = ["rows", "created", "rejected", "header_row"].map(|name| response.body[name].as_i64().unwrap());
-    assert_eq!(sums, [3, 2, 1, 2], "{}", response.text);
-    assert_eq!(
-        (&response.body["format"], &response.body["sheet"]),
-        (&json!("xlsx"), &json!("Staff"))
-    );
-    assert_eq!(response.body["problems"][0]["cell"], "A4", "{}", response.text);
-    let url = response.body["problems_url"].as_str().unwrap();
-    assert!(url.ends_with("/problems.xlsx"), "{url}");
-    let shown = world.get(url.trim_end_matches("/problems.xlsx")).await.expect(200);
-    assert_eq!(shown, response.body);
-    let bytes = bytes_at(&world, url).await;
-    let again = send(&world, "", bytes).await;
-    assert_eq!(
-        (again.status, &again.body["header_row"]),
-        (201, &json!(1)),
-        "{}",
-        again.text
-    );
-    assert_eq!(
-        again.body["problems"],
-        json!([
-            { "row": 2, "column": "E-Mail *", "cell": "A2", "field": "email", "code": "domain_not_public",
-              "message": response.body["problems"][0]["message"], "value": "bob@example" }
-        ])
-    );
-    assert_eq!(
-        again.body["columns"].as_array().map(Vec::len),
-        Some(3),
-        "{}",
-        again.text
-    );
-    world.end().await;
+        assert_eq!(response.status, 201, "{}", response.text);
+        let sums = ["rows", "created", "rejected", "header_row"].map(|name| response.body[name].as_i64().unwrap());
+        assert_eq!(sums, [3, 2, 1, 2], "{}", response.text);
+        assert_eq!(
+            (&response.body["format"], &response.body["sheet"]),
+            (&json!("xlsx"), &json!("Staff"))
+        );
+        assert_eq!(response.body["problems"][0]["cell"], "A4", "{}", response.text);
+        let url = response.body["problems_url"].as_str().unwrap();
+        assert!(url.ends_with("/problems.xlsx"), "{url}");
+        let shown = world.get(url.trim_end_matches("/problems.xlsx")).await.expect(200);
+        assert_eq!(shown, response.body);
+        let bytes = bytes_at(world, url).await;
+        let again = send(world, "", bytes).await;
+        assert_eq!(
+            (again.status, &again.body["header_row"]),
+            (201, &json!(1)),
+            "{}",
+            again.text
+        );
+        assert_eq!(
+            again.body["problems"],
+            json!([
+                { "row": 2, "column": "E-Mail *", "cell": "A2", "field": "email", "code": "domain_not_public",
+                  "message": response.body["problems"][0]["message"], "value": "bob@example" }
+            ])
+        );
+        assert_eq!(
+            again.body["columns"].as_array().map(Vec::len),
+            Some(3),
+            "{}",
+            again.text
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_workbook_with_several_sheets_asks_which_one() {
-    let world = a_world().await;
-    let file = book(&[
-        ("One", &[&["email"], &["one@example.org"]]),
-        ("Two", &[&["email"], &["two@example.org"]]),
-    ]);
+    World::run_in(a_world().await, async |world| {
+        let file = book(&[
+            ("One", &[&["email"], &["one@example.org"]]),
+            ("Two", &[&["email"], &["two@example.org"]]),
+        ]);
 
-    let response = send(&world, "", file.clone()).await;
+        let response = send(world, "", file.clone()).await;
 
-    response.assert_problem(422, "several_sheets");
-    assert!(response.text.contains("‘One’ and ‘Two’"), "{}", response.text);
-    send(&world, "&sheet=Three", file.clone())
-        .await
-        .assert_problem(422, "no_such_sheet");
-    assert_eq!(rows_in(&world, "imports").await, 0);
-    let response = send(&world, "&sheet=Two", file).await;
-    assert_eq!(
-        (response.status, &response.body["sheet"]),
-        (201, &json!("Two")),
-        "{}",
-        response.text
-    );
-    world.end().await;
+        response.assert_problem(422, "several_sheets");
+        assert!(response.text.contains("‘One’ and ‘Two’"), "{}", response.text);
+        send(world, "&sheet=Three", file.clone())
+            .await
+            .assert_problem(422, "no_such_sheet");
+        assert_eq!(rows_in(world, "imports").await, 0);
+        let response = send(world, "&sheet=Two", file).await;
+        assert_eq!(
+            (response.status, &response.body["sheet"]),
+            (201, &json!("Two")),
+            "{}",
+            response.text
+        );
+    })
+    .await;
 }
 
 /// The format of Google Workspace's own user export.
@@ -130,76 +132,78 @@ const GOOGLE: &str = "First Name [Required],Last Name [Required],Email Address [
 
 #[tokio::test]
 async fn passwords_in_a_file_are_never_imported() {
-    let world = a_world().await;
+    World::run_in(a_world().await, async |world| {
 
-    let response = upload(&world, GOOGLE).must_be_refused(
-        422,
-        "password_column",
-        "Column D (‘Password [Required]’) holds passwords – Beckon never imports passwords. Delete the column and try again",
-    );
-    assert_eq!(response.await.errors()[0].1, "D");
-    let initial = "email,First name,Initial password\nmina.park@lerna.example,Mina,Kestrel-4471\n";
-    upload(&world, initial)
-        .answer()
-        .await
-        .assert_problem(422, "password_column");
-    let users = json!([{ "email": "a@lerna.example", "fields": { "initialPassword": "Kestrel-4471" } }]);
-    let response = ask(&world, Method::POST, "/v1/imports")
-        .json(users.to_string())
-        .answer()
-        .await;
-    assert_eq!(response.problems()[0].2, "reserved_field", "{}", response.text);
-    let letter = json!({ "subject": "Welcome {{ first_name }}", "body": "{{ initial_password }}\n\n[Sign in]({{ sign_in_url }})" });
-    let saved = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
-    assert_eq!(saved.answer().await.status, 422);
-    assert_eq!(rows_in(&world, "users").await, 0);
-    // Without the column the file is imported, and the names are where emails use them.
-    let without = GOOGLE.replace("Password [Required],", "").replace("****,", "");
-    let response = upload(&world, without).answer().await;
-    assert_eq!(
-        (response.status, &response.body["created"]),
-        (201, &json!(1)),
-        "{}",
-        response.text
-    );
-    let amara = world.get("/v1/users?q=amara").await.expect(200)["items"][0].clone();
-    assert_eq!(
-        (&amara["first_name"], &amara["last_name"]),
-        (&json!("Amara"), &json!("Okoye"))
-    );
-    assert_eq!(amara["fields"], json!({ "org_unit_path": "/Staff" }));
-    let left_out = response.body["columns"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|column| column["note"].is_string());
-    assert_eq!(left_out.count(), 3, "{}", response.text);
-    world.end().await;
+        let response = upload(world, GOOGLE).must_be_refused(
+            422,
+            "password_column",
+            "Column D (‘Password [Required]’) holds passwords – Beckon never imports passwords. Delete the column and try again",
+        );
+        assert_eq!(response.await.errors()[0].1, "D");
+        let initial = "email,First name,Initial password\nmina.park@lerna.example,Mina,Kestrel-4471\n";
+        upload(world, initial)
+            .answer()
+            .await
+            .assert_problem(422, "password_column");
+        let users = json!([{ "email": "a@lerna.example", "fields": { "initialPassword": "Kestrel-4471" } }]);
+        let response = ask(world, Method::POST, "/v1/imports")
+            .json(users.to_string())
+            .answer()
+            .await;
+        assert_eq!(response.problems()[0].2, "reserved_field", "{}", response.text);
+        let letter = json!({ "subject": "Welcome {{ first_name }}", "body": "{{ initial_password }}\n\n[Sign in]({{ sign_in_url }})" });
+        let saved = ask(world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+        assert_eq!(saved.answer().await.status, 422);
+        assert_eq!(rows_in(world, "users").await, 0);
+        // Without the column the file is imported, and the names are where emails use them.
+        let without = GOOGLE.replace("Password [Required],", "").replace("****,", "");
+        let response = upload(world, without).answer().await;
+        assert_eq!(
+            (response.status, &response.body["created"]),
+            (201, &json!(1)),
+            "{}",
+            response.text
+        );
+        let amara = world.get("/v1/users?q=amara").await.expect(200)["items"][0].clone();
+        assert_eq!(
+            (&amara["first_name"], &amara["last_name"]),
+            (&json!("Amara"), &json!("Okoye"))
+        );
+        assert_eq!(amara["fields"], json!({ "org_unit_path": "/Staff" }));
+        let left_out = response.body["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|column| column["note"].is_string());
+        assert_eq!(left_out.count(), 3, "{}", response.text);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn damaged_values_are_reported_and_imported_if_accepted() {
-    let world = a_world().await;
-    let file = "email,first name\njose@example.org,JosÃ©\nnull@example.org,NULL\nada@example.org,Ada\n";
+    World::run_in(a_world().await, async |world| {
+        let file = "email,first name\njose@example.org,JosÃ©\nnull@example.org,NULL\nada@example.org,Ada\n";
 
-    let response = upload(&world, file).answer().await;
-    let accepted = ask(&world, Method::POST, "/v1/imports?accept_doubtful=true")
-        .header("Content-Type", "text/csv")
-        .body(file)
-        .answer()
-        .await;
+        let response = upload(world, file).answer().await;
+        let accepted = ask(world, Method::POST, "/v1/imports?accept_doubtful=true")
+            .header("Content-Type", "text/csv")
+            .body(file)
+            .answer()
+            .await;
 
-    let sums = |response: &ApiResponse| {
-        ["created", "unchanged", "rejected", "doubtful"].map(|name| response.body[name].as_i64().unwrap())
-    };
-    assert_eq!(sums(&response), [1, 0, 2, 2], "{}", response.text);
-    let problem = &response.body["problems"][0];
-    assert_eq!(
-        (&problem["code"], &problem["suggestion"], &problem["acceptable"]),
-        (&json!("double_encoded"), &json!("José"), &json!(true))
-    );
-    assert_eq!(sums(&accepted), [2, 1, 0, 0], "{}", accepted.text);
-    world.end().await;
+        let sums = |response: &ApiResponse| {
+            ["created", "unchanged", "rejected", "doubtful"].map(|name| response.body[name].as_i64().unwrap())
+        };
+        assert_eq!(sums(&response), [1, 0, 2, 2], "{}", response.text);
+        let problem = &response.body["problems"][0];
+        assert_eq!(
+            (&problem["code"], &problem["suggestion"], &problem["acceptable"]),
+            (&json!("double_encoded"), &json!("José"), &json!(true))
+        );
+        assert_eq!(sums(&accepted), [2, 1, 0, 0], "{}", accepted.text);
+    })
+    .await;
 }
 
 /// A workbook of one sheet whose rows are this XML.
@@ -226,25 +230,26 @@ fn crafted(rows: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn spreadsheets_made_to_exhaust_memory_take_little() {
-    let world = a_world().await;
-    let api = world.api.as_ref().unwrap();
-    let before = api.memory_most();
-    let began = Instant::now();
-    let cell = |text: &str| format!("<row><c t=\"str\"><v>{text}</v></c></row>");
-    let people = [cell("email"), cell("ada@example.org")].concat();
-    let empty = "<row s=\"1\" customFormat=\"1\"/>".repeat(1_000_000);
-    let long = format!("<row><c t=\"str\"><v>{}</v></c></row>", "x".repeat(50_000_000));
+    World::run_in(a_world().await, async |world| {
+        let api = world.api.as_ref().unwrap();
+        let before = api.memory_most();
+        let began = Instant::now();
+        let cell = |text: &str| format!("<row><c t=\"str\"><v>{text}</v></c></row>");
+        let people = [cell("email"), cell("ada@example.org")].concat();
+        let empty = "<row s=\"1\" customFormat=\"1\"/>".repeat(1_000_000);
+        let long = format!("<row><c t=\"str\"><v>{}</v></c></row>", "x".repeat(50_000_000));
 
-    let rows = send(&world, "", crafted(&format!("{people}{empty}"))).await;
-    let bomb = send(&world, "", crafted(&format!("{people}{long}"))).await;
+        let rows = send(world, "", crafted(&format!("{people}{empty}"))).await;
+        let bomb = send(world, "", crafted(&format!("{people}{long}"))).await;
 
-    assert_eq!((rows.status, &rows.body["rows"]), (201, &json!(1)), "{}", rows.text);
-    bomb.assert_problem(422, "too_large_inside");
-    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
-    if let (Some(before), Some(most)) = (before, api.memory_most()) {
-        let grown = (most - before) / 1024 / 1024;
-        println!("it grew by {grown} MiB");
-        assert!(grown < 150, "it grew by {grown} MiB");
-    }
-    world.end().await;
+        assert_eq!((rows.status, &rows.body["rows"]), (201, &json!(1)), "{}", rows.text);
+        bomb.assert_problem(422, "too_large_inside");
+        assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
+        if let (Some(before), Some(most)) = (before, api.memory_most()) {
+            let grown = (most - before) / 1024 / 1024;
+            println!("it grew by {grown} MiB");
+            assert!(grown < 150, "it grew by {grown} MiB");
+        }
+    })
+    .await;
 }

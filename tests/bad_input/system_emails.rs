@@ -1,5 +1,6 @@
 //! System emails that cannot be sent as they are, and callers who try to set another sender.
 
+use harness::World;
 use reqwest::Method;
 
 use crate::api_request::{a_world, ask, post, rows_in};
@@ -150,83 +151,85 @@ const FAULTS: &[Fault] = &[
 
 #[tokio::test]
 async fn a_fault_in_a_system_email_is_reported_with_its_position() {
-    let world = a_world().await;
-    let user = world.person("ada@example.org").await;
+    World::run_in(a_world().await, async |world| {
+        let user = world.person("ada@example.org").await;
 
-    for (kind, subject, body, expected) in FAULTS {
-        let letter = json!({ "subject": subject, "body": body });
-        let look = json!({ "user": user, "subject": subject, "body": body });
-        for asked in [
-            ask(&world, Method::PUT, &format!("/v1/system-emails/{kind}")).json(letter.to_string()),
-            post(&world, &format!("/v1/system-emails/{kind}/preview"), look.to_string()),
-        ] {
-            let sentence = "This email cannot be sent yet; see errors.";
-            let response = asked.must_be_refused(422, "template_invalid", sentence).await;
-            let errors = response.body["errors"].as_array().unwrap();
-            assert_eq!(errors.len(), 1, "{subject:?} {body:?}: {}", response.text);
-            let text = |name: &str| errors[0][name].as_str().unwrap();
-            let found = (
-                text("field"),
-                errors[0]["row"].as_u64().unwrap(),
-                text("column"),
-                text("code"),
-                text("message"),
-            );
-            assert_eq!(found, *expected, "{}", response.text);
+        for (kind, subject, body, expected) in FAULTS {
+            let letter = json!({ "subject": subject, "body": body });
+            let look = json!({ "user": user, "subject": subject, "body": body });
+            for asked in [
+                ask(world, Method::PUT, &format!("/v1/system-emails/{kind}")).json(letter.to_string()),
+                post(world, &format!("/v1/system-emails/{kind}/preview"), look.to_string()),
+            ] {
+                let sentence = "This email cannot be sent yet; see errors.";
+                let response = asked.must_be_refused(422, "template_invalid", sentence).await;
+                let errors = response.body["errors"].as_array().unwrap();
+                assert_eq!(errors.len(), 1, "{subject:?} {body:?}: {}", response.text);
+                let text = |name: &str| errors[0][name].as_str().unwrap();
+                let found = (
+                    text("field"),
+                    errors[0]["row"].as_u64().unwrap(),
+                    text("column"),
+                    text("code"),
+                    text("message"),
+                );
+                assert_eq!(found, *expected, "{}", response.text);
+            }
+            let saved = world.get(&format!("/v1/system-emails/{kind}")).await.expect(200);
+            assert_eq!(saved["version"], 1, "{saved}");
         }
-        let saved = world.get(&format!("/v1/system-emails/{kind}")).await.expect(200);
-        assert_eq!(saved["version"], 1, "{saved}");
-    }
-    world.end().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_subject_cannot_contain_a_line_break() {
-    let world = a_world().await;
+    World::run_in(a_world().await, async |world| {
+        let letter = json!({ "subject": "Hello\r\nBcc: all@example.org", "body": "Hello" });
+        let response = ask(world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+        let response = response.answer().await;
 
-    let letter = json!({ "subject": "Hello\r\nBcc: all@example.org", "body": "Hello" });
-    let response = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
-    let response = response.answer().await;
-
-    response.assert_problem(422, "template_invalid");
-    let first = &response.body["errors"][0];
-    assert_eq!(
-        (&first["field"], &first["code"], &first["message"]),
-        (
-            &json!("subject"),
-            &json!("subject_several_lines"),
-            &json!("Subject must be one line")
-        ),
-        "{}",
-        response.text
-    );
-    world.end().await;
+        response.assert_problem(422, "template_invalid");
+        let first = &response.body["errors"][0];
+        assert_eq!(
+            (&first["field"], &first["code"], &first["message"]),
+            (
+                &json!("subject"),
+                &json!("subject_several_lines"),
+                &json!("Subject must be one line")
+            ),
+            "{}",
+            response.text
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn only_the_settings_determine_the_sender() {
-    let world = a_world().await;
-    let user = world.person("ada@example.org").await;
-    let evil = "evil@example.com";
+    World::run_in(a_world().await, async |world| {
+        let user = world.person("ada@example.org").await;
+        let evil = "evil@example.com";
 
-    for field in ["from", "reply_to", "sender", "headers", "bcc", "subject", "to"] {
-        let batch = json!({ "users": [user], field: evil });
-        let letter =
-            json!({ "subject": "Hello", "body": "Hello", (if field == "subject" { "Subject" } else { field }): evil });
-        for asked in [
-            post(&world, "/v1/invites", batch.to_string()),
-            post(&world, "/v1/password-resets", batch.to_string()),
-            ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string()),
-        ] {
-            let response = asked.answer().await;
-            response.assert_problem(400, "unknown_field");
-            assert!(!response.text.contains(evil), "{}", response.text);
+        for field in ["from", "reply_to", "sender", "headers", "bcc", "subject", "to"] {
+            let batch = json!({ "users": [user], field: evil });
+            let letter =
+                json!({ "subject": "Hello", "body": "Hello", (if field == "subject" { "Subject" } else { field }): evil });
+            for asked in [
+                post(world, "/v1/invites", batch.to_string()),
+                post(world, "/v1/password-resets", batch.to_string()),
+                ask(world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string()),
+            ] {
+                let response = asked.answer().await;
+                response.assert_problem(400, "unknown_field");
+                assert!(!response.text.contains(evil), "{}", response.text);
+            }
         }
-    }
-    assert_eq!(rows_in(&world, "batches").await, 0);
-    let invite = world.get("/v1/system-emails/invite").await.expect(200);
-    assert_eq!(invite["version"], 1, "{invite}");
-    world.end().await;
+        assert_eq!(rows_in(world, "batches").await, 0);
+        let invite = world.get("/v1/system-emails/invite").await.expect(200);
+        assert_eq!(invite["version"], 1, "{invite}");
+    })
+    .await;
 }
 
 /// Languages that cannot be saved, with the field and the code of the error.
@@ -266,30 +269,30 @@ fn language_faults() -> Vec<(serde_json::Value, &'static str, &'static str)> {
 
 #[tokio::test]
 async fn a_fault_in_a_language_names_the_language() {
-    let world = a_world().await;
-
-    for (more, field, code) in language_faults() {
-        let mut letter = json!({ "subject": "Hello", "body": "Hello" });
-        letter
-            .as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        let asked = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
-        let response = asked.answer().await;
-        assert_eq!(response.status, 422, "{more}: {}", response.text);
-        let error = &response.body["errors"][0];
+    World::run_in(a_world().await, async |world| {
+        for (more, field, code) in language_faults() {
+            let mut letter = json!({ "subject": "Hello", "body": "Hello" });
+            letter
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            let asked = ask(world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+            let response = asked.answer().await;
+            assert_eq!(response.status, 422, "{more}: {}", response.text);
+            let error = &response.body["errors"][0];
+            assert_eq!(
+                (&error["field"], &error["code"]),
+                (&json!(field), &json!(code)),
+                "{}",
+                response.text
+            );
+        }
+        let saved = world.get("/v1/system-emails/invite").await.expect(200);
         assert_eq!(
-            (&error["field"], &error["code"]),
-            (&json!(field), &json!(code)),
-            "{}",
-            response.text
+            (&saved["version"], &saved["language"]),
+            (&json!(1), &json!("en")),
+            "{saved}"
         );
-    }
-    let saved = world.get("/v1/system-emails/invite").await.expect(200);
-    assert_eq!(
-        (&saved["version"], &saved["language"]),
-        (&json!(1), &json!("en")),
-        "{saved}"
-    );
-    world.end().await;
+    })
+    .await;
 }

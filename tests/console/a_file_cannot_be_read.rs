@@ -1,5 +1,6 @@
 //! Unreadable files: each error explains what to do, and nothing of the file is stored.
 
+use harness::World;
 use harness::browser::Browser;
 
 use crate::files::{ByWire, file};
@@ -48,82 +49,85 @@ fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 
 #[tokio::test]
 async fn each_error_is_shown_at_the_file_field() {
-    let world = a_quiet_world().await;
-    let window = desk();
-    let browser = Browser::start(window).await;
-    browser.sign_in(&world).await;
-    go(&browser, &world, "/console/imports/new").await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let window = desk();
+        let browser = Browser::start(window).await;
+        browser.sign_in(world).await;
+        go(&browser, world, "/console/imports/new").await;
 
-    browser.click("Upload and check").await;
-    browser.sees("There is a problem Select a file").await;
-    assert!(browser.title().await.starts_with("Error: Import users"));
-    browser.assert_sound().await;
-    let mut label = "File";
-    for (name, bytes, words) in wrong_files() {
-        browser.attach(label, &file(&world, name, bytes)).await;
         browser.click("Upload and check").await;
-        browser.sees(&format!("There is a problem {name}: ")).await;
-        browser.sees(words).await;
+        browser.sees("There is a problem Select a file").await;
+        assert!(browser.title().await.starts_with("Error: Import users"));
         browser.assert_sound().await;
-        label = "Corrected file";
-    }
-    browser.become_like(window.without_scripting()).await;
-    browser
-        .attach(label, &file(&world, "good.csv", "email\nada@example.org\n"))
-        .await;
-    browser.click("Upload and check").await;
-    browser.sees("No problems found").await;
+        let mut label = "File";
+        for (name, bytes, words) in wrong_files() {
+            browser.attach(label, &file(world, name, bytes)).await;
+            browser.click("Upload and check").await;
+            browser.sees(&format!("There is a problem {name}: ")).await;
+            browser.sees(words).await;
+            browser.assert_sound().await;
+            label = "Corrected file";
+        }
+        browser.become_like(window.without_scripting()).await;
+        browser
+            .attach(label, &file(world, "good.csv", "email\nada@example.org\n"))
+            .await;
+        browser.click("Upload and check").await;
+        browser.sees("No problems found").await;
 
-    let kept: i64 = sqlx::query_scalar("select count(*) from imports where state <> 'discarded'")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(kept, 1, "each corrected file takes the place of the one before");
-    world.end().await;
+        let kept: i64 = sqlx::query_scalar("select count(*) from imports where state <> 'discarded'")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(kept, 1, "each corrected file takes the place of the one before");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_file_that_is_too_large_is_reported_before_and_after_the_upload() {
-    let world = a_quiet_world().await;
-    let large = file(&world, "large.csv", "email,a\n".repeat(9 * 1024 * 1024));
-    let browser = Browser::start(desk()).await;
-    browser.sign_in(&world).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let large = file(world, "large.csv", "email,a\n".repeat(9 * 1024 * 1024));
+        let browser = Browser::start(desk()).await;
+        browser.sign_in(world).await;
 
-    go(&browser, &world, "/console/imports/new").await;
-    browser.attach("File", &large).await;
-    let message = browser
-        .run("return document.getElementById('file').validationMessage")
-        .await;
-    assert_eq!(message, "The selected file must be smaller than 64 MB");
+        go(&browser, world, "/console/imports/new").await;
+        browser.attach("File", &large).await;
+        let message = browser
+            .run("return document.getElementById('file').validationMessage")
+            .await;
+        assert_eq!(message, "The selected file must be smaller than 64 MB");
 
-    browser.become_like(desk().without_scripting()).await;
-    go(&browser, &world, "/console/imports/new").await;
-    browser.attach("File", &large).await;
-    browser.click("Upload and check").await;
-    browser
-        .sees("There is a problem The selected file must be smaller than 64 MB")
-        .await;
-    browser.assert_sound().await;
-    world.end().await;
+        browser.become_like(desk().without_scripting()).await;
+        go(&browser, world, "/console/imports/new").await;
+        browser.attach("File", &large).await;
+        browser.click("Upload and check").await;
+        browser
+            .sees("There is a problem The selected file must be smaller than 64 MB")
+            .await;
+        browser.assert_sound().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_file_with_faults_in_every_row_shows_the_first_rows() {
-    let world = a_quiet_world().await;
-    let by_wire = ByWire::sign_in(&world).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let by_wire = ByWire::sign_in(world).await;
 
-    let page = by_wire.upload(format!("email\n{}", "unknown\n".repeat(20_000))).await;
-    world
-        .eventually("the check", async || {
-            let text = by_wire.get(&page).await.text().await.unwrap();
-            text.contains("No row can be imported").then_some(())
-        })
-        .await;
-    let shown = by_wire.get(&page).await.text().await.unwrap();
-    let download = by_wire.get(&format!("{page}/problems.csv")).await.text().await.unwrap();
+        let page = by_wire.upload(format!("email\n{}", "unknown\n".repeat(20_000))).await;
+        world
+            .eventually("the check", async || {
+                let text = by_wire.get(&page).await.text().await.unwrap();
+                text.contains("No row can be imported").then_some(())
+            })
+            .await;
+        let shown = by_wire.get(&page).await.text().await.unwrap();
+        let download = by_wire.get(&format!("{page}/problems.csv")).await.text().await.unwrap();
 
-    assert!(shown.contains("fix 20,000 email addresses"), "{shown}");
-    assert_eq!(shown.matches("class=\"wrong-cell\"").count(), 50);
-    assert_eq!(download.lines().count(), 20_001);
-    world.end().await;
+        assert!(shown.contains("fix 20,000 email addresses"), "{shown}");
+        assert_eq!(shown.matches("class=\"wrong-cell\"").count(), 50);
+        assert_eq!(download.lines().count(), 20_001);
+    })
+    .await;
 }

@@ -50,88 +50,91 @@ async fn makes_uses_and_revokes(world: &World, window: browser::Setup, name: &st
 
 #[tokio::test]
 async fn a_key_is_made_used_and_revoked() {
-    let world = a_quiet_world().await;
-
-    makes_uses_and_revokes(&world, browser::Setup::default(), "intranet").await;
-    let telephone = browser::Setup::default().width(375).without_scripting();
-    makes_uses_and_revokes(&world, telephone, "payroll").await;
-
-    world.end().await;
+    World::run_in(a_quiet_world().await, async |world| {
+        makes_uses_and_revokes(world, browser::Setup::default(), "intranet").await;
+        let telephone = browser::Setup::default().width(375).without_scripting();
+        makes_uses_and_revokes(world, telephone, "payroll").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_password_is_confirmed_before_a_key_is_made() {
-    let world = a_quiet_world().await;
-    let priya = world.administrator().await.clone();
+    World::run_in(a_quiet_world().await, async |world| {
+        let priya = world.administrator().await.clone();
 
-    for (window, name) in windows().into_iter().zip(["intranet", "payroll"]) {
-        let browser = Browser::start(window).await;
-        browser.sign_in(&world).await;
-        sqlx::query("update sessions set authenticated_at = now() - interval '11 minutes'")
-            .execute(&world.db)
-            .await
-            .unwrap();
-        go(&browser, &world, "/console/keys/new").await;
-        browser.fill("Name of the program that will use it", name).await;
-        browser.choose("In 90 days").await;
-        browser.click("Create API key").await;
+        for (window, name) in windows().into_iter().zip(["intranet", "payroll"]) {
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            sqlx::query("update sessions set authenticated_at = now() - interval '11 minutes'")
+                .execute(&world.db)
+                .await
+                .unwrap();
+            go(&browser, world, "/console/keys/new").await;
+            browser.fill("Name of the program that will use it", name).await;
+            browser.choose("In 90 days").await;
+            browser.click("Create API key").await;
 
-        assert_eq!(browser.heading().await, "Confirm your password");
-        browser.assert_sound().await;
-        browser.click("Confirm and continue").await;
-        browser.sees("Enter your password").await;
-        browser.fill("Your password", "not her password at all").await;
-        browser.click("Confirm and continue").await;
-        browser.sees("The password is incorrect").await;
-        assert_eq!(browser.title().await, "Error: Confirm your password – Beckon");
-        browser.assert_sound().await;
-        browser.fill("Your password", &priya.password).await;
-        browser.click("Confirm and continue").await;
-        browser.sees("Copy this key now").await;
-        go(&browser, &world, "/console/keys").await;
-        browser.sees(name).await;
-    }
-    world.end().await;
+            assert_eq!(browser.heading().await, "Confirm your password");
+            browser.assert_sound().await;
+            browser.click("Confirm and continue").await;
+            browser.sees("Enter your password").await;
+            browser.fill("Your password", "not her password at all").await;
+            browser.click("Confirm and continue").await;
+            browser.sees("The password is incorrect").await;
+            assert_eq!(browser.title().await, "Error: Confirm your password – Beckon");
+            browser.assert_sound().await;
+            browser.fill("Your password", &priya.password).await;
+            browser.click("Confirm and continue").await;
+            browser.sees("Copy this key now").await;
+            go(&browser, world, "/console/keys").await;
+            browser.sees(name).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn keys_that_expire_soon_and_that_have_expired_are_shown_so() {
-    let world = a_quiet_world().await;
-    let sql = "insert into api_keys (name, digest, expires_at) values
-        ('next week', 'a', now() + interval '7 days'), ('yesterday', 'b', now() - interval '1 day')";
-    sqlx::query(sql).execute(&world.db).await.unwrap();
+    World::run_in(a_quiet_world().await, async |world| {
+        let sql = "insert into api_keys (name, digest, expires_at) values
+            ('next week', 'a', now() + interval '7 days'), ('yesterday', 'b', now() - interval '1 day')";
+        sqlx::query(sql).execute(&world.db).await.unwrap();
 
-    for window in windows() {
-        let browser = Browser::start(window).await;
-        browser.sign_in(&world).await;
-        go(&browser, &world, "/console/keys").await;
-        browser.sees("Expires soon").await;
-        browser.sees("Expired").await;
-        browser.assert_sound().await;
-    }
-    world.end().await;
+        for window in windows() {
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            go(&browser, world, "/console/keys").await;
+            browser.sees("Expires soon").await;
+            browser.sees("Expired").await;
+            browser.assert_sound().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_same_form_twice_makes_one_key_and_shows_it_once() {
-    let world = a_quiet_world().await;
-    let browser = Browser::start(browser::Setup::default()).await;
-    browser.sign_in(&world).await;
-    let before = keys_there_are(&world).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let browser = Browser::start(browser::Setup::default()).await;
+        browser.sign_in(world).await;
+        let before = keys_there_are(world).await;
 
-    go(&browser, &world, "/console/keys/new").await;
-    // Like a reload: resubmits the same fields.
-    let sent = "const form = document.querySelector('main form'); form.elements.name.value = 'intranet';
+        go(&browser, world, "/console/keys/new").await;
+        // Like a reload: resubmits the same fields.
+        let sent = "const form = document.querySelector('main form'); form.elements.name.value = 'intranet';
         window.fields = new URLSearchParams(new FormData(form)); window.action = form.action;";
-    browser.run(sent).await;
-    let send = "return fetch(window.action, { method: 'POST', body: window.fields }).then((answer) => answer.text())";
-    let first = browser.run(send).await;
-    let second = browser.run(send).await;
+        browser.run(sent).await;
+        let send =
+            "return fetch(window.action, { method: 'POST', body: window.fields }).then((answer) => answer.text())";
+        let first = browser.run(send).await;
+        let second = browser.run(send).await;
 
-    let (first, second) = (first.as_str().unwrap(), second.as_str().unwrap());
-    assert!(first.contains("value=\"beckon_"), "{first}");
-    assert!(!second.contains("beckon_"), "{second}");
-    assert!(second.contains("was already created"), "{second}");
-    assert_eq!(keys_there_are(&world).await, before + 1);
-    world.end().await;
+        let (first, second) = (first.as_str().unwrap(), second.as_str().unwrap());
+        assert!(first.contains("value=\"beckon_"), "{first}");
+        assert!(!second.contains("beckon_"), "{second}");
+        assert!(second.contains("was already created"), "{second}");
+        assert_eq!(keys_there_are(world).await, before + 1);
+    })
+    .await;
 }

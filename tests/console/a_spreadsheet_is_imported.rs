@@ -1,5 +1,6 @@
 //! From an Excel file with typical faults to the Import Summary.
 
+use harness::World;
 use harness::browser::Browser;
 use rust_xlsxwriter::Workbook;
 
@@ -30,94 +31,95 @@ fn staff(tag: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_sheet_is_chosen_and_doubtful_values_are_imported_when_accepted() {
-    let world = a_quiet_world().await;
+    World::run_in(a_quiet_world().await, async |world| {
+        for (n, window) in windows().into_iter().enumerate() {
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            go(&browser, world, "/console/imports/new").await;
+            browser
+                .attach("File", &file(world, &format!("staff {n}.xlsx"), staff(n)))
+                .await;
+            browser.click("Upload and check").await;
 
-    for (n, window) in windows().into_iter().enumerate() {
-        let browser = Browser::start(window).await;
-        browser.sign_in(&world).await;
-        go(&browser, &world, "/console/imports/new").await;
-        browser
-            .attach("File", &file(&world, &format!("staff {n}.xlsx"), staff(n)))
-            .await;
-        browser.click("Upload and check").await;
+            assert_eq!(browser.heading().await, format!("Choose a sheet: staff {n}.xlsx"));
+            browser.assert_sound().await;
+            browser.choose("Staff").await;
+            browser.click("Check this sheet").await;
 
-        assert_eq!(browser.heading().await, format!("Choose a sheet: staff {n}.xlsx"));
-        browser.assert_sound().await;
-        browser.choose("Staff").await;
-        browser.click("Check this sheet").await;
+            assert_eq!(browser.heading().await, format!("Check import: staff {n}.xlsx"));
+            browser.sees("There is a problem with 2 rows").await;
+            browser.sees("check 1 value in \u{2018}Vorname\u{2019}").await;
+            browser
+                .sees("B4: Letters were garbled when this file was saved – did you mean José?")
+                .await;
+            browser.sees("A5: Not a valid email address").await;
+            browser.sees("Read from the sheet \u{2018}Staff\u{2019}.").await;
+            browser.sees("The column names are in row 2.").await;
+            browser.sees("1 row is hidden in the spreadsheet").await;
+            browser.assert_sound().await;
+            let download = browser.download("Download the 2 rows with reasons (Excel)").await;
+            assert!(
+                download.disposition.ends_with("-problems.xlsx\""),
+                "{}",
+                download.disposition
+            );
+            browser.click("Import 2 users, 1 row as it is").await;
 
-        assert_eq!(browser.heading().await, format!("Check import: staff {n}.xlsx"));
-        browser.sees("There is a problem with 2 rows").await;
-        browser.sees("check 1 value in \u{2018}Vorname\u{2019}").await;
-        browser
-            .sees("B4: Letters were garbled when this file was saved – did you mean José?")
-            .await;
-        browser.sees("A5: Not a valid email address").await;
-        browser.sees("Read from the sheet \u{2018}Staff\u{2019}.").await;
-        browser.sees("The column names are in row 2.").await;
-        browser.sees("1 row is hidden in the spreadsheet").await;
-        browser.assert_sound().await;
-        let download = browser.download("Download the 2 rows with reasons (Excel)").await;
-        assert!(
-            download.disposition.ends_with("-problems.xlsx\""),
-            "{}",
-            download.disposition
-        );
-        browser.click("Import 2 users, 1 row as it is").await;
-
-        assert_eq!(browser.heading().await, format!("Import summary: staff {n}.xlsx"));
-        browser.sees("1 row was not imported").await;
-        browser.assert_no_console_errors().await;
-    }
-    world.end().await;
+            assert_eq!(browser.heading().await, format!("Import summary: staff {n}.xlsx"));
+            browser.sees("1 row was not imported").await;
+            browser.assert_no_console_errors().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_list_is_pasted_instead_of_a_file() {
-    let world = a_quiet_world().await;
+    World::run_in(a_quiet_world().await, async |world| {
+        for (n, window) in windows().into_iter().enumerate() {
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            go(&browser, world, "/console/imports/new").await;
+            browser.click("Or paste rows").await;
+            let list = format!("Ada Lovelace <ada@n{n}.example>; \"Ray, Bob\" <bob@n{n}.example>");
+            browser
+                .fill("Rows from a spreadsheet, or a list of addresses", &list)
+                .await;
+            browser.assert_sound().await;
+            browser.click("Upload and check").await;
 
-    for (n, window) in windows().into_iter().enumerate() {
-        let browser = Browser::start(window).await;
-        browser.sign_in(&world).await;
-        go(&browser, &world, "/console/imports/new").await;
-        browser.click("Or paste rows").await;
-        let list = format!("Ada Lovelace <ada@n{n}.example>; \"Ray, Bob\" <bob@n{n}.example>");
-        browser
-            .fill("Rows from a spreadsheet, or a list of addresses", &list)
-            .await;
-        browser.assert_sound().await;
-        browser.click("Upload and check").await;
-
-        assert_eq!(browser.heading().await, "Check import: Pasted rows");
-        browser.sees("2 users can be imported").await;
-        browser
-            .sees("First and last name, split after the first word or at the comma")
-            .await;
-        browser.click("Import 2 users").await;
-        browser.click("See these users").await;
-        browser.sees("Ada Lovelace").await;
-        browser.sees("Bob Ray").await;
-    }
-    world.end().await;
+            assert_eq!(browser.heading().await, "Check import: Pasted rows");
+            browser.sees("2 users can be imported").await;
+            browser
+                .sees("First and last name, split after the first word or at the comma")
+                .await;
+            browser.click("Import 2 users").await;
+            browser.click("See these users").await;
+            browser.sees("Ada Lovelace").await;
+            browser.sees("Bob Ray").await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_template_has_the_ticked_fields_and_its_example_is_not_imported_by_mistake() {
-    let world = a_quiet_world().await;
-    world
-        .import("email,team,room\nada@example.org,Blue,12\n")
-        .await
-        .expect(201);
-    let by_wire = ByWire::sign_in(&world).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        world
+            .import("email,team,room\nada@example.org,Blue,12\n")
+            .await
+            .expect(201);
+        let by_wire = ByWire::sign_in(world).await;
 
-    for ending in ["xlsx", "csv"] {
-        let path = format!("/console/imports/template.{ending}?field=team");
-        let template = by_wire.get(&path).await.bytes().await.unwrap();
-        let page = by_wire.upload(&template).await;
-        let text = by_wire.get(&page).await.text().await.unwrap();
+        for ending in ["xlsx", "csv"] {
+            let path = format!("/console/imports/template.{ending}?field=team");
+            let template = by_wire.get(&path).await.bytes().await.unwrap();
+            let page = by_wire.upload(&template).await;
+            let text = by_wire.get(&page).await.text().await.unwrap();
 
-        assert!(text.contains("This is the example row of the template"), "{text}");
-        assert!(text.contains("{{ team }}") && !text.contains("{{ room }}"), "{text}");
-    }
-    world.end().await;
+            assert!(text.contains("This is the example row of the template"), "{text}");
+            assert!(text.contains("{{ team }}") && !text.contains("{{ room }}"), "{text}");
+        }
+    })
+    .await;
 }

@@ -44,219 +44,226 @@ async fn choose_with(browser: &Browser, password: &str) {
 
 #[tokio::test]
 async fn an_added_administrator_chooses_a_password_with_a_link() {
-    let world = a_quiet_world().await;
-    let priya = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
-    priya.sign_in(&world).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let priya = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
+        priya.sign_in(world).await;
 
-    go(&priya, &world, "/console/administrators").await;
-    priya.click("Add an administrator").await;
-    priya.fill("Their email address", "ana").await;
-    priya.fill("Their name", "Priya Nair").await;
-    priya.click("Add administrator").await;
-    priya.sees("There is a problem").await;
-    priya.fill("Their email address", "Ana.Ruiz@Lerna.example").await;
-    priya.click("Add administrator").await;
-    priya.sees("Another administrator is called Priya Nair").await;
-    priya.fill("Their name", "Ana Ruiz").await;
-    priya.click("Add administrator").await;
-    priya.sees("Copy this link now").await;
-    let link = path_of(&priya.value("One-time link").await);
-    priya.click("If the link’s page asks for a code").await;
-    let code = priya.value("Code").await;
-    assert_eq!(link, format!("/console/choose-password#{code}"));
-    priya.assert_sound().await;
-    priya.click("Go to their page").await;
-    priya.sees("They have not chosen a password yet").await;
-    priya.loses(&code).await;
+        go(&priya, world, "/console/administrators").await;
+        priya.click("Add an administrator").await;
+        priya.fill("Their email address", "ana").await;
+        priya.fill("Their name", "Priya Nair").await;
+        priya.click("Add administrator").await;
+        priya.sees("There is a problem").await;
+        priya.fill("Their email address", "Ana.Ruiz@Lerna.example").await;
+        priya.click("Add administrator").await;
+        priya.sees("Another administrator is called Priya Nair").await;
+        priya.fill("Their name", "Ana Ruiz").await;
+        priya.click("Add administrator").await;
+        priya.sees("Copy this link now").await;
+        let link = path_of(&priya.value("One-time link").await);
+        priya.click("If the link’s page asks for a code").await;
+        let code = priya.value("Code").await;
+        assert_eq!(link, format!("/console/choose-password#{code}"));
+        priya.assert_sound().await;
+        priya.click("Go to their page").await;
+        priya.sees("They have not chosen a password yet").await;
+        priya.loses(&code).await;
 
-    let ana = Browser::start(browser::Setup::default()).await;
-    open_link(&ana, &world, &link).await;
-    ana.sees("You sign in to the Beckon console as Ana.Ruiz@Lerna.example")
-        .await;
-    ana.assert_sound().await;
-    ana.fill("Password", "orchard").await;
-    ana.fill("Confirm password", "lantern").await;
-    ana.click("Set password and sign in").await;
-    ana.sees("Password must be 15 characters or more").await;
-    ana.sees("The passwords do not match").await;
-    ana.assert_sound().await;
-    choose_with(&ana, "orchard lantern seven").await;
-    ana.sees("Your password is set, and you are signed in").await;
-    open_link(&ana, &world, &link).await;
-    assert_eq!(ana.heading().await, "This link no longer works");
-    ana.assert_sound().await;
+        let ana = Browser::start(browser::Setup::default()).await;
+        open_link(&ana, world, &link).await;
+        ana.sees("You sign in to the Beckon console as Ana.Ruiz@Lerna.example")
+            .await;
+        ana.assert_sound().await;
+        ana.fill("Password", "orchard").await;
+        ana.fill("Confirm password", "lantern").await;
+        ana.click("Set password and sign in").await;
+        ana.sees("Password must be 15 characters or more").await;
+        ana.sees("The passwords do not match").await;
+        ana.assert_sound().await;
+        choose_with(&ana, "orchard lantern seven").await;
+        ana.sees("Your password is set, and you are signed in").await;
+        open_link(&ana, world, &link).await;
+        assert_eq!(ana.heading().await, "This link no longer works");
+        ana.assert_sound().await;
 
-    look_at(&priya, &world, "Ana Ruiz").await;
-    priya.sees("Can sign in").await;
-    world.end().await;
+        look_at(&priya, world, "Ana Ruiz").await;
+        priya.sees("Can sign in").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_expired_link_is_replaced() {
-    let world = a_quiet_world().await;
-    let priya = Browser::start(browser::Setup::default()).await;
-    priya.sign_in(&world).await;
-    go(&priya, &world, "/console/administrators/new").await;
-    priya.fill("Their email address", "ana@lerna.example").await;
-    priya.fill("Their name", "Ana Ruiz").await;
-    priya.click("Add administrator").await;
-    let first = path_of(&priya.value("One-time link").await);
+    World::run_in(a_quiet_world().await, async |world| {
+        let priya = Browser::start(browser::Setup::default()).await;
+        priya.sign_in(world).await;
+        go(&priya, world, "/console/administrators/new").await;
+        priya.fill("Their email address", "ana@lerna.example").await;
+        priya.fill("Their name", "Ana Ruiz").await;
+        priya.click("Add administrator").await;
+        let first = path_of(&priya.value("One-time link").await);
 
-    sqlx::query("update administrators set link_expires_at = link_expires_at - interval '7 days'")
-        .execute(&world.db)
-        .await
-        .unwrap();
+        sqlx::query("update administrators set link_expires_at = link_expires_at - interval '7 days'")
+            .execute(&world.db)
+            .await
+            .unwrap();
 
-    look_at(&priya, &world, "Ana Ruiz").await;
-    priya.sees("Link expired").await;
-    priya.assert_sound().await;
-    let ana = Browser::start(browser::Setup::default()).await;
-    open_link(&ana, &world, &first).await;
-    ana.sees("This link no longer works").await;
-    priya.click("Reset password").await;
-    let second = path_of(&priya.value("One-time link").await);
-    // In the same tab, where a browser does not reload for a changed fragment.
-    open_link(&ana, &world, &second).await;
-    ana.sees("You sign in to the Beckon console as ana@lerna.example").await;
-    choose_with(&ana, "orchard lantern seven").await;
-    ana.finds("Your account: Ana Ruiz").await;
-    world.end().await;
+        look_at(&priya, world, "Ana Ruiz").await;
+        priya.sees("Link expired").await;
+        priya.assert_sound().await;
+        let ana = Browser::start(browser::Setup::default()).await;
+        open_link(&ana, world, &first).await;
+        ana.sees("This link no longer works").await;
+        priya.click("Reset password").await;
+        let second = path_of(&priya.value("One-time link").await);
+        // In the same tab, where a browser does not reload for a changed fragment.
+        open_link(&ana, world, &second).await;
+        ana.sees("You sign in to the Beckon console as ana@lerna.example").await;
+        choose_with(&ana, "orchard lantern seven").await;
+        ana.finds("Your account: Ana Ruiz").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_link_is_used_without_a_script_by_its_code() {
-    let world = a_quiet_world().await;
-    let priya = Browser::start(browser::Setup::default()).await;
-    priya.sign_in(&world).await;
-    go(&priya, &world, "/console/administrators/new").await;
-    priya.fill("Their email address", "ana@lerna.example").await;
-    priya.fill("Their name", "Ana Ruiz").await;
-    priya.click("Add administrator").await;
-    let link = path_of(&priya.value("One-time link").await);
+    World::run_in(a_quiet_world().await, async |world| {
+        let priya = Browser::start(browser::Setup::default()).await;
+        priya.sign_in(world).await;
+        go(&priya, world, "/console/administrators/new").await;
+        priya.fill("Their email address", "ana@lerna.example").await;
+        priya.fill("Their name", "Ana Ruiz").await;
+        priya.click("Add administrator").await;
+        let link = path_of(&priya.value("One-time link").await);
 
-    let ana = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
-    go(&ana, &world, &link).await;
-    ana.sees("You need the one-time link that an administrator gave you.")
-        .await;
-    ana.assert_sound().await;
-    ana.click("Continue").await;
-    ana.sees("Enter the code of your link").await;
-    ana.assert_sound().await;
-    ana.fill("Code", &format!("https://console.lerna.example{link}")).await;
-    ana.click("Continue").await;
-    ana.sees("You sign in to the Beckon console as ana@lerna.example").await;
-    choose_with(&ana, "orchard lantern seven").await;
-    ana.finds("Your account: Ana Ruiz").await;
-    world.end().await;
+        let ana = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
+        go(&ana, world, &link).await;
+        ana.sees("You need the one-time link that an administrator gave you.")
+            .await;
+        ana.assert_sound().await;
+        ana.click("Continue").await;
+        ana.sees("Enter the code of your link").await;
+        ana.assert_sound().await;
+        ana.fill("Code", &format!("https://console.lerna.example{link}")).await;
+        ana.click("Continue").await;
+        ana.sees("You sign in to the Beckon console as ana@lerna.example").await;
+        choose_with(&ana, "orchard lantern seven").await;
+        ana.finds("Your account: Ana Ruiz").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_disabled_administrator_is_signed_out_immediately() {
-    let world = a_quiet_world().await;
-    let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
-    let priya = Browser::start(browser::Setup::default()).await;
-    priya.sign_in(&world).await;
-    let at_work = at_the_console(&world, &ana).await;
-    go(&at_work, &world, "/console/account").await;
-    at_work.sees("Where you are signed in").await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
+        let priya = Browser::start(browser::Setup::default()).await;
+        priya.sign_in(world).await;
+        let at_work = at_the_console(world, &ana).await;
+        go(&at_work, world, "/console/account").await;
+        at_work.sees("Where you are signed in").await;
 
-    for name in ["intranet", "payroll"] {
-        go(&at_work, &world, "/console/keys/new").await;
-        at_work.fill("Name of the program that will use it", name).await;
-        at_work.click("Create API key").await;
-        at_work.sees("Copy this key now").await;
-    }
-    look_at(&priya, &world, "Ana Ruiz").await;
-    priya.click("Disable Ana Ruiz").await;
-    assert_eq!(priya.heading().await, "Disable Ana Ruiz?");
-    priya.sees("Revoke the API keys they created").await;
-    assert!(priya.is_chosen("payroll").await);
-    priya.unchoose("payroll").await;
-    priya.assert_sound().await;
-    priya.click("Disable Ana Ruiz").await;
-    priya
-        .sees("Ana Ruiz is signed out and can no longer sign in. 1 API key they created is revoked.")
-        .await;
-    priya.assert_sound().await;
+        for name in ["intranet", "payroll"] {
+            go(&at_work, world, "/console/keys/new").await;
+            at_work.fill("Name of the program that will use it", name).await;
+            at_work.click("Create API key").await;
+            at_work.sees("Copy this key now").await;
+        }
+        look_at(&priya, world, "Ana Ruiz").await;
+        priya.click("Disable Ana Ruiz").await;
+        assert_eq!(priya.heading().await, "Disable Ana Ruiz?");
+        priya.sees("Revoke the API keys they created").await;
+        assert!(priya.is_chosen("payroll").await);
+        priya.unchoose("payroll").await;
+        priya.assert_sound().await;
+        priya.click("Disable Ana Ruiz").await;
+        priya
+            .sees("Ana Ruiz is signed out and can no longer sign in. 1 API key they created is revoked.")
+            .await;
+        priya.assert_sound().await;
 
-    go(&at_work, &world, "/console/account").await;
-    assert_eq!(at_work.heading().await, "Sign in");
-    at_work.enter(&ana.email, &ana.password).await;
-    at_work.sees("password is incorrect").await;
+        go(&at_work, world, "/console/account").await;
+        assert_eq!(at_work.heading().await, "Sign in");
+        at_work.enter(&ana.email, &ana.password).await;
+        at_work.sees("password is incorrect").await;
 
-    priya.click("Enable Ana Ruiz").await;
-    priya.sees("Ana Ruiz can sign in again").await;
-    at_work.enter(&ana.email, &ana.password).await;
-    at_work.sees("Where you are signed in").await;
-    world.end().await;
+        priya.click("Enable Ana Ruiz").await;
+        priya.sees("Ana Ruiz can sign in again").await;
+        at_work.enter(&ana.email, &ana.password).await;
+        at_work.sees("Where you are signed in").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn neither_oneself_nor_the_last_administrator_can_be_disabled() {
-    let world = a_quiet_world().await;
-    let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
-    let priya = Browser::start(browser::Setup::default()).await;
-    priya.sign_in(&world).await;
-    let at_work = at_the_console(&world, &ana).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
+        let priya = Browser::start(browser::Setup::default()).await;
+        priya.sign_in(world).await;
+        let at_work = at_the_console(world, &ana).await;
 
-    look_at(&priya, &world, "Priya Nair").await;
-    priya.sees("This is you").await;
-    priya.loses("Disable").await;
-    // Both open each other's page and click at the same moment.
-    look_at(&priya, &world, "Ana Ruiz").await;
-    look_at(&at_work, &world, "Priya Nair").await;
-    priya.click("Disable Ana Ruiz").await;
-    at_work.click("Disable Priya Nair").await;
-    priya.assert_sound().await;
-    tokio::join!(priya.click("Disable Ana Ruiz"), at_work.click("Disable Priya Nair"));
+        look_at(&priya, world, "Priya Nair").await;
+        priya.sees("This is you").await;
+        priya.loses("Disable").await;
+        // Both open each other's page and click at the same moment.
+        look_at(&priya, world, "Ana Ruiz").await;
+        look_at(&at_work, world, "Priya Nair").await;
+        priya.click("Disable Ana Ruiz").await;
+        at_work.click("Disable Priya Nair").await;
+        priya.assert_sound().await;
+        tokio::join!(priya.click("Disable Ana Ruiz"), at_work.click("Disable Priya Nair"));
 
-    let enabled: i64 = sqlx::query_scalar("select count(*) from administrators where disabled_at is null")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(enabled, 1);
-    world.end().await;
+        let enabled: i64 = sqlx::query_scalar("select count(*) from administrators where disabled_at is null")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(enabled, 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_lost_password_is_reset_with_a_link() {
-    let world = a_quiet_world().await;
-    let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
-    let priya = Browser::start(browser::Setup::default()).await;
-    priya.sign_in(&world).await;
-    let at_work = at_the_console(&world, &ana).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
+        let priya = Browser::start(browser::Setup::default()).await;
+        priya.sign_in(world).await;
+        let at_work = at_the_console(world, &ana).await;
 
-    look_at(&priya, &world, "Ana Ruiz").await;
-    priya.click("Reset password").await;
-    priya.sees("Copy this link now").await;
-    let link = path_of(&priya.value("One-time link").await);
+        look_at(&priya, world, "Ana Ruiz").await;
+        priya.click("Reset password").await;
+        priya.sees("Copy this link now").await;
+        let link = path_of(&priya.value("One-time link").await);
 
-    go(&at_work, &world, "/console/account").await;
-    assert_eq!(at_work.heading().await, "Sign in");
-    at_work.enter(&ana.email, &ana.password).await;
-    at_work.sees("password is incorrect").await;
-    open_link(&at_work, &world, &link).await;
-    choose_with(&at_work, "orchard lantern seven").await;
-    at_work.finds("Your account: Ana Ruiz").await;
-    world.end().await;
+        go(&at_work, world, "/console/account").await;
+        assert_eq!(at_work.heading().await, "Sign in");
+        at_work.enter(&ana.email, &ana.password).await;
+        at_work.sees("password is incorrect").await;
+        open_link(&at_work, world, &link).await;
+        choose_with(&at_work, "orchard lantern seven").await;
+        at_work.finds("Your account: Ana Ruiz").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn other_sessions_can_be_ended() {
-    let world = a_quiet_world().await;
-    let priya = world.administrator().await.clone();
-    let here = at_the_console(&world, &priya).await;
-    let there = at_the_console(&world, &priya).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let priya = world.administrator().await.clone();
+        let here = at_the_console(world, &priya).await;
+        let there = at_the_console(world, &priya).await;
 
-    go(&here, &world, "/console/account").await;
-    here.sees("Another browser").await;
-    here.click("End 1 other session").await;
-    here.sees("1 other session has ended. You are now signed in only here.")
-        .await;
-    here.loses("Another browser").await;
-    here.assert_sound().await;
+        go(&here, world, "/console/account").await;
+        here.sees("Another browser").await;
+        here.click("End 1 other session").await;
+        here.sees("1 other session has ended. You are now signed in only here.")
+            .await;
+        here.loses("Another browser").await;
+        here.assert_sound().await;
 
-    go(&there, &world, "/console/account").await;
-    assert_eq!(there.heading().await, "Sign in");
-    world.end().await;
+        go(&there, world, "/console/account").await;
+        assert_eq!(there.heading().await, "Sign in");
+    })
+    .await;
 }

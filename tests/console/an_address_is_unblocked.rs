@@ -10,34 +10,36 @@ use crate::{go, windows};
 #[tokio::test]
 async fn a_password_is_sent_after_the_address_is_unblocked() {
     for window in windows() {
-        let world = World::start().await;
-        let browser = Browser::start(window).await;
-        browser.sign_in(&world).await;
-        let people = "email,first name\n550+ada@example.org,Ada\n550+eve@example.org,=1+1\nfay@example.org,Fay\n";
-        let import = world.import(people).await.expect(201);
-        // Accepted before two of the addresses turn out not to exist.
-        let again = world
-            .reset_passwords(json!({ "import": import["id"], "hold_seconds": 600 }))
-            .await;
-        let batch = world.invite(json!({ "import": import["id"] })).await;
-        world.finished(batch).await;
-        go(&browser, &world, &format!("/console/batches/{again}")).await;
-        browser.click("Send now").await;
-        world.finished(again).await;
+        World::run(async |world| {
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            let people = "email,first name\n550+ada@example.org,Ada\n550+eve@example.org,=1+1\nfay@example.org,Fay\n";
+            let import = world.import(people).await.expect(201);
+            // Accepted before two of the addresses turn out not to exist.
+            let again = world
+                .reset_passwords(json!({ "import": import["id"], "hold_seconds": 600 }))
+                .await;
+            let batch = world.invite(json!({ "import": import["id"] })).await;
+            world.finished(batch).await;
+            go(&browser, world, &format!("/console/batches/{again}")).await;
+            browser.click("Send now").await;
+            world.finished(again).await;
 
-        what_was_suppressed_is_told(&browser, &world, again).await;
-        the_list_is_told_and_searched(&browser, &world).await;
-        a_choice_says_who_gets_nothing(&browser, &world, import["id"].as_str().unwrap()).await;
-        world.relay.set("550+ada@example.org", Behaviour::Accept);
-        one_is_unblocked_and_sent_to(&browser, &world).await;
+            what_was_suppressed_is_told(&browser, world, again).await;
+            the_list_is_told_and_searched(&browser, world).await;
+            a_choice_says_who_gets_nothing(&browser, world, import["id"].as_str().unwrap()).await;
+            world.relay.set("550+ada@example.org", Behaviour::Accept);
+            one_is_unblocked_and_sent_to(&browser, world).await;
 
-        let acts: i64 =
-            sqlx::query_scalar("select count(*) from audit where action = 'address_unblocked' and who = 'Priya Nair'")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-        assert_eq!(acts, 2);
-        world.end().await;
+            let acts: i64 = sqlx::query_scalar(
+                "select count(*) from audit where action = 'address_unblocked' and who = 'Priya Nair'",
+            )
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+            assert_eq!(acts, 2);
+        })
+        .await;
     }
 }
 

@@ -39,53 +39,54 @@ async fn german_is_added(browser: &Browser, world: &World) {
 
 #[tokio::test]
 async fn a_language_is_added_beside_the_default_text_and_its_users_are_counted() {
-    let world = a_quiet_world().await;
-    let import = world.import(PEOPLE).await.expect(201)["id"].clone();
-    let path = "/v1/system-emails/invite";
+    World::run_in(a_quiet_world().await, async |world| {
+        let import = world.import(PEOPLE).await.expect(201)["id"].clone();
+        let path = "/v1/system-emails/invite";
 
-    for window in windows() {
-        let default =
-            json!({ "subject": "Hello", "body": "Hello {{ first_name }}", "language": "en", "translations": {} });
-        world.ask(Method::PUT, path, Some(default), None).await.expect(200);
-        let browser = Browser::start(window).await;
-        browser.sign_in(&world).await;
-        german_is_added(&browser, &world).await;
+        for window in windows() {
+            let default =
+                json!({ "subject": "Hello", "body": "Hello {{ first_name }}", "language": "en", "translations": {} });
+            world.ask(Method::PUT, path, Some(default), None).await.expect(200);
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            german_is_added(&browser, world).await;
 
-        let changed = json!({ "subject": "Welcome", "body": "Hello {{ first_name }}" });
-        world.ask(Method::PUT, path, Some(changed), None).await.expect(200);
-        let begin = format!(
-            "/console/selections/new?kind=invite&import={}",
-            import.as_str().unwrap()
-        );
-        go(&browser, &world, &begin).await;
-        browser.click("Preview").await;
-        browser.sees("German (de)").await;
-        browser.assert_sound().await;
-        browser.click("Continue").await;
-        browser.sees("English (en), the default text: 2").await;
-        browser.sees("German (de): 2 (older than the default text)").await;
-        browser.assert_sound().await;
+            let changed = json!({ "subject": "Welcome", "body": "Hello {{ first_name }}" });
+            world.ask(Method::PUT, path, Some(changed), None).await.expect(200);
+            let begin = format!(
+                "/console/selections/new?kind=invite&import={}",
+                import.as_str().unwrap()
+            );
+            go(&browser, world, &begin).await;
+            browser.click("Preview").await;
+            browser.sees("German (de)").await;
+            browser.assert_sound().await;
+            browser.click("Continue").await;
+            browser.sees("English (en), the default text: 2").await;
+            browser.sees("German (de): 2 (older than the default text)").await;
+            browser.assert_sound().await;
 
-        go(&browser, &world, "/console/system-emails/invite").await;
-        browser.click("German (de) (older than the default)").await;
-        browser
-            .sees("The default text was changed after this translation.")
-            .await;
-        browser.assert_sound().await;
-        browser.click("Submit").await;
-        browser
-            .loses("The default text was changed after this translation.")
-            .await;
-        let saved = world.get(path).await.expect(200);
-        assert_eq!(
-            saved["translations"]["de"],
-            json!({ "subject": "Hallo", "body": "Hallo {{ first_name }}", "older_than_default": false })
-        );
-        browser.click("Remove German (de)").await;
-        browser.sees("German (de) was removed. Earlier versions keep it.").await;
-        let saved: Value = world.get(path).await.expect(200);
-        assert_eq!(saved["translations"], json!({}));
-        browser.assert_no_console_errors().await;
-    }
-    world.end().await;
+            go(&browser, world, "/console/system-emails/invite").await;
+            browser.click("German (de) (older than the default)").await;
+            browser
+                .sees("The default text was changed after this translation.")
+                .await;
+            browser.assert_sound().await;
+            browser.click("Submit").await;
+            browser
+                .loses("The default text was changed after this translation.")
+                .await;
+            let saved = world.get(path).await.expect(200);
+            assert_eq!(
+                saved["translations"]["de"],
+                json!({ "subject": "Hallo", "body": "Hallo {{ first_name }}", "older_than_default": false })
+            );
+            browser.click("Remove German (de)").await;
+            browser.sees("German (de) was removed. Earlier versions keep it.").await;
+            let saved: Value = world.get(path).await.expect(200);
+            assert_eq!(saved["translations"], json!({}));
+            browser.assert_no_console_errors().await;
+        }
+    })
+    .await;
 }

@@ -18,24 +18,25 @@ fn page_of(runbook: &str) -> String {
 }
 
 async fn walk(browser: Browser) {
-    let world = World::start().await;
-    browser.sign_in(&world).await;
-    let file = "Email,First name\n550+ada@example.org,Ada\nben@example.org,Ben\ncleo@example.org,Cleo\n";
-    world.import(file).await.expect(201);
-    let emails = ["550+ada@example.org", "ben@example.org", "cleo@example.org"];
-    let batch = world.invite(json!({ "emails": emails })).await;
-    world.finished(batch).await;
+    World::run(async |world| {
+        browser.sign_in(world).await;
+        let file = "Email,First name\n550+ada@example.org,Ada\nben@example.org,Ben\ncleo@example.org,Cleo\n";
+        world.import(file).await.expect(201);
+        let emails = ["550+ada@example.org", "ben@example.org", "cleo@example.org"];
+        let batch = world.invite(json!({ "emails": emails })).await;
+        world.finished(batch).await;
 
-    // The page from the runbook, then the batch, then the user.
-    go(&browser, &world, &page_of("BeckonPermanentFailuresHigh.md")).await;
-    browser.sees("1 failed").await;
-    browser.click("3 invite emails").await;
-    browser.sees("Ada").await;
-    browser.click("Ada").await;
-    browser.sees("550 5.1.1 no such user").await;
-    browser.sees("550+ada@example.org").await;
-    browser.assert_sound().await;
-    world.end().await;
+        // The page from the runbook, then the batch, then the user.
+        go(&browser, world, &page_of("BeckonPermanentFailuresHigh.md")).await;
+        browser.sees("1 failed").await;
+        browser.click("3 invite emails").await;
+        browser.sees("Ada").await;
+        browser.click("Ada").await;
+        browser.sees("550 5.1.1 no such user").await;
+        browser.sees("550+ada@example.org").await;
+        browser.assert_sound().await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -8,55 +8,56 @@ use crate::{go, windows};
 
 #[tokio::test]
 async fn a_list_is_pasted_and_left_out_with_a_filter_of_one_batch() {
-    let world = World::with(Setup::default().workers(0).api_setting("BECKON_HOLD", "600s")).await;
-    let filter =
-        json!({ "name": "Guests", "filter": { "where": [{ "field": "last_name", "op": "is", "value": "Guest" }] } });
-    world.post("/v1/filters", filter).await.expect(201);
+    World::run_with(Setup::default().workers(0).api_setting("BECKON_HOLD", "600s"), async |world| {
+        let filter =
+            json!({ "name": "Guests", "filter": { "where": [{ "field": "last_name", "op": "is", "value": "Guest" }] } });
+        world.post("/v1/filters", filter).await.expect(201);
 
-    for (n, window) in windows().into_iter().enumerate() {
-        let csv = format!(
-            "email,last_name\nann{n}@lerna.example,Lee\nbob{n}@lerna.example,Guest\ncia{n}@lerna.example,Moe\n"
-        );
-        let import = world.import(&csv).await.expect(201)["id"].clone();
-        let browser = Browser::start(window).await;
-        browser.sign_in(&world).await;
-        let name = format!("On leave {n}");
-        a_list_is_pasted(&browser, &world, &name, n).await;
+        for (n, window) in windows().into_iter().enumerate() {
+            let csv = format!(
+                "email,last_name\nann{n}@lerna.example,Lee\nbob{n}@lerna.example,Guest\ncia{n}@lerna.example,Moe\n"
+            );
+            let import = world.import(&csv).await.expect(201)["id"].clone();
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            let name = format!("On leave {n}");
+            a_list_is_pasted(&browser, world, &name, n).await;
 
-        let import = import.as_str().unwrap();
-        go(
-            &browser,
-            &world,
-            &format!("/console/selections/new?kind=invite&import={import}"),
-        )
-        .await;
-        browser.click("Send Invite Email").await;
-        browser.finds("Send 3 invite emails").await;
-        browser.click("Leave people out").await;
-        browser.choose(&name).await;
-        browser.choose("Guests").await;
-        browser.assert_sound().await;
-        browser.click("Send 3 invite emails").await;
-
-        browser
-            .sees("You changed the options. Check the numbers and the start time, then send.")
+            let import = import.as_str().unwrap();
+            go(
+                &browser,
+                world,
+                &format!("/console/selections/new?kind=invite&import={import}"),
+            )
             .await;
-        browser.sees("Is on a do-not-mail list").await;
-        browser.sees("Matches a filter that was left out").await;
-        assert!(browser.is_chosen(&name).await && browser.is_chosen("Guests").await);
-        browser.assert_sound().await;
-        browser.click("Send 1 invite email").await;
+            browser.click("Send Invite Email").await;
+            browser.finds("Send 3 invite emails").await;
+            browser.click("Leave people out").await;
+            browser.choose(&name).await;
+            browser.choose("Guests").await;
+            browser.assert_sound().await;
+            browser.click("Send 3 invite emails").await;
 
-        browser
-            .sees(&format!(
-                "Excluded from this batch: filter ‘Guests’, do-not-mail list ‘{name}’."
-            ))
-            .await;
-        browser.sees("1 invite email starts").await;
-        browser.assert_sound().await;
-        browser.assert_no_console_errors().await;
-    }
-    world.end().await;
+            browser
+                .sees("You changed the options. Check the numbers and the start time, then send.")
+                .await;
+            browser.sees("Is on a do-not-mail list").await;
+            browser.sees("Matches a filter that was left out").await;
+            assert!(browser.is_chosen(&name).await && browser.is_chosen("Guests").await);
+            browser.assert_sound().await;
+            browser.click("Send 1 invite email").await;
+
+            browser
+                .sees(&format!(
+                    "Excluded from this batch: filter ‘Guests’, do-not-mail list ‘{name}’."
+                ))
+                .await;
+            browser.sees("1 invite email starts").await;
+            browser.assert_sound().await;
+            browser.assert_no_console_errors().await;
+        }
+    })
+    .await;
 }
 
 /// Adds a list by pasting, first with a fault.

@@ -35,23 +35,24 @@ async fn at_a_telephone_without_scripts() {
 }
 
 async fn the_whole_way(window: browser::Setup) {
-    let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "5")).await;
-    somebody_has_signed_in(&world).await;
-    let browser = Browser::start(window).await;
-    browser.sign_in(&world).await;
+    World::run_with(Setup::default().api_setting("BECKON_MAIL_RATE", "5"), async |world| {
+        somebody_has_signed_in(world).await;
+        let browser = Browser::start(window).await;
+        browser.sign_in(world).await;
 
-    a_file_is_brought_in(&browser, &world).await;
-    people_are_chosen(&browser).await;
-    the_email_is_looked_at(&browser).await;
-    the_sums_are_checked(&browser).await;
-    it_is_undone_and_sent_again(&browser).await;
-    it_is_followed_to_its_end(&browser).await;
-    one_mail_is_traced(&browser).await;
-    everybody_has_one_mail_and_gets_in(&world).await;
-    the_email_is_rewritten(&browser, &world).await;
-    one_person_gets_another(&browser, &world).await;
-    world.assert_promises_kept().await;
-    world.end().await;
+        a_file_is_brought_in(&browser, world).await;
+        people_are_chosen(&browser).await;
+        the_email_is_looked_at(&browser).await;
+        the_sums_are_checked(&browser).await;
+        it_is_undone_and_sent_again(&browser).await;
+        it_is_followed_to_its_end(&browser).await;
+        one_mail_is_traced(&browser).await;
+        everybody_has_one_mail_and_gets_in(world).await;
+        the_email_is_rewritten(&browser, world).await;
+        one_person_gets_another(&browser, world).await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 async fn somebody_has_signed_in(world: &World) {

@@ -230,7 +230,7 @@ async fn ask_of_credentials(world: &World) {
 async fn ask_of_the_audit_log(world: &mut World) {
     let settings = world.settings().to_vec();
     let arguments = ["create-key", "--name", "siem", "--read-audit-log"];
-    let (_, output) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+    let (_, output) = world.run_program("beckon-api", &arguments, &settings).await.unwrap();
     let key = output.lines().last().unwrap_or_default();
     let log = world.ask_as(key, Method::GET, "/v1/audit-log", None, None).await;
     assert!(log.expect(200)["items"][0]["id"].is_string());
@@ -262,43 +262,44 @@ async fn ask_in_vain(world: &World) {
 
 #[tokio::test]
 async fn every_operation_responds_as_described() {
-    let mut world = World::start().await;
+    World::run(async |world| {
+        ask_of_imports(world).await;
+        let ada = ask_of_users(world).await;
+        ask_of_filters(world).await;
+        ask_of_do_not_mail_lists(world).await;
+        ask_of_system_emails(world, &ada).await;
+        ask_of_batches(world).await;
+        ask_of_credentials(world).await;
+        ask_of_the_audit_log(world).await;
+        ask_in_vain(world).await;
+        let gone = format!("/v1/users/{}", text(&ada));
+        world.ask(Method::DELETE, &gone, None, None).await.expect(204);
 
-    ask_of_imports(&world).await;
-    let ada = ask_of_users(&world).await;
-    ask_of_filters(&world).await;
-    ask_of_do_not_mail_lists(&world).await;
-    ask_of_system_emails(&world, &ada).await;
-    ask_of_batches(&world).await;
-    ask_of_credentials(&world).await;
-    ask_of_the_audit_log(&mut world).await;
-    ask_in_vain(&world).await;
-    let gone = format!("/v1/users/{}", text(&ada));
-    world.ask(Method::DELETE, &gone, None, None).await.expect(204);
-
-    let mut unseen = described(&world).await;
-    for seen in world.described_answers() {
-        unseen.remove(&seen);
-    }
-    // Its events are compared as if they were the answer of a batch.
-    unseen.remove(&("batches_batch".to_owned(), "200".to_owned()));
-    assert!(unseen.is_empty(), "no answer was asked of {unseen:?}");
-    world.end().await;
+        let mut unseen = described(world).await;
+        for seen in world.described_answers() {
+            unseen.remove(&seen);
+        }
+        // Its events are compared as if they were the answer of a batch.
+        unseen.remove(&("batches_batch".to_owned(), "200".to_owned()));
+        assert!(unseen.is_empty(), "no answer was asked of {unseen:?}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_refused_key_gets_an_authenticate_header_and_a_wrong_password_does_not() {
-    let world = World::with(harness::Setup::default().workers(0)).await;
-    let ask = async |key: &str| {
-        let verify = json!({ "email": ADA, "password": "wrong" });
-        let request = Client::new().post(format!("{}/v1/credentials/verify", world.base()));
-        request.bearer_auth(key).json(&verify).send().await.unwrap()
-    };
+    World::run_with(harness::Setup::default().workers(0), async |world| {
+        let ask = async |key: &str| {
+            let verify = json!({ "email": ADA, "password": "wrong" });
+            let request = Client::new().post(format!("{}/v1/credentials/verify", world.base()));
+            request.bearer_auth(key).json(&verify).send().await.unwrap()
+        };
 
-    let (stranger, wrong) = (ask("beckon_stolen").await, ask(world.key()).await);
+        let (stranger, wrong) = (ask("beckon_stolen").await, ask(world.key()).await);
 
-    assert_eq!((stranger.status().as_u16(), wrong.status().as_u16()), (401, 200));
-    assert_eq!(stranger.headers()["www-authenticate"], "Bearer");
-    assert!(!wrong.headers().contains_key("www-authenticate"));
-    world.end().await;
+        assert_eq!((stranger.status().as_u16(), wrong.status().as_u16()), (401, 200));
+        assert_eq!(stranger.headers()["www-authenticate"], "Bearer");
+        assert!(!wrong.headers().contains_key("www-authenticate"));
+    })
+    .await;
 }

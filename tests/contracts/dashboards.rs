@@ -123,18 +123,20 @@ fn queries_of_a_run() -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_panel_shows_values_of_a_run() {
     let (world, prometheus) = a_run().await;
-    let mut empty = queries_of_a_run();
-    let asked_until = Instant::now() + PATIENCE;
+    World::run_in(world, async |_| {
+        let mut empty = queries_of_a_run();
+        let asked_until = Instant::now() + PATIENCE;
 
-    while !empty.is_empty() && Instant::now() < asked_until {
-        for (panel, query) in std::mem::take(&mut empty) {
-            if prometheus.query(&query).await.unwrap().is_empty() {
-                empty.push((panel, query));
+        while !empty.is_empty() && Instant::now() < asked_until {
+            for (panel, query) in std::mem::take(&mut empty) {
+                if prometheus.query(&query).await.unwrap().is_empty() {
+                    empty.push((panel, query));
+                }
             }
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
 
-    assert!(empty.is_empty(), "these find nothing: {empty:#?}");
-    world.end().await;
+        assert!(empty.is_empty(), "these find nothing: {empty:#?}");
+    })
+    .await;
 }

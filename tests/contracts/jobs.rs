@@ -54,27 +54,28 @@ fn foreign_messages_are_not_jobs() {
 
 #[tokio::test]
 async fn jobs_contain_no_name_no_address_and_no_secret() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let user = world.person("grace.hopper@example.org").await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let user = world.person("grace.hopper@example.org").await;
 
-    let batch = world.reset_passwords(json!({ "users": [user] })).await;
-    world.until(batch, "queued", 1).await;
-    let messages = world.messages("beckon.interactive").await;
+        let batch = world.reset_passwords(json!({ "users": [user] })).await;
+        world.until(batch, "queued", 1).await;
+        let messages = world.messages("beckon.interactive").await;
 
-    let delivery = world.deliveries(batch).await[0]["id"].clone();
-    let expected = format!(r#"{{"v":1,"delivery":{delivery},"attempt":1}}"#);
-    assert_eq!(messages.len(), 1, "{messages:?}");
-    let message = &messages[0];
-    assert_eq!(message.body, expected);
-    assert!(message.is_persistent);
-    let names: Vec<&str> = message.headers.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["traceparent"], "{message:?}");
-    let everything = format!("{message:?}").to_lowercase();
-    for secret in ["grace", "hopper", "example.org", "lerna", "argon"] {
-        assert!(!everything.contains(secret), "{secret} is in {everything}");
-    }
-    // Her first name is also three hexadecimal digits, which any id may contain.
-    let mut words = everything.split(|c: char| !c.is_alphanumeric());
-    assert!(!words.any(|word| word == "ada"), "ada is in {everything}");
-    world.end().await;
+        let delivery = world.deliveries(batch).await[0]["id"].clone();
+        let expected = format!(r#"{{"v":1,"delivery":{delivery},"attempt":1}}"#);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        let message = &messages[0];
+        assert_eq!(message.body, expected);
+        assert!(message.is_persistent);
+        let names: Vec<&str> = message.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["traceparent"], "{message:?}");
+        let everything = format!("{message:?}").to_lowercase();
+        for secret in ["grace", "hopper", "example.org", "lerna", "argon"] {
+            assert!(!everything.contains(secret), "{secret} is in {everything}");
+        }
+        // Her first name is also three hexadecimal digits, which any id may contain.
+        let mut words = everything.split(|c: char| !c.is_alphanumeric());
+        assert!(!words.any(|word| word == "ada"), "ada is in {everything}");
+    })
+    .await;
 }

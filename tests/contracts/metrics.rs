@@ -89,35 +89,36 @@ async fn page_at(base: &str) -> Page {
 
 /// The metrics pages of an API and a worker that have done some of everything.
 pub(crate) async fn pages() -> [Page; 2] {
-    let world = World::with(Setup::default().workers(0)).await;
-    let probes = world.spare_address().unwrap();
-    let mut settings = world.settings().to_vec();
-    settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
-    settings.push((
-        "SMTP_URL".to_owned(),
-        format!("smtp://{}?tls=none", world.relay.address()),
-    ));
-    let worker = Program::start("beckon-worker", world.folder(), "measured", &[], &settings)
-        .await
-        .unwrap();
-    world.person("ada@example.org").await;
-    let batch = world
-        .reset_passwords(json!({ "emails": ["ada@example.org", "550@example.org"] }))
-        .await;
-    world.relay.wait_for(1, PATIENCE).await.unwrap();
-    world.finished(batch).await;
-    world.verify("ada@example.org", "wrong").await;
-    world.get(&format!("/v1/batches/{batch}")).await.expect(200);
-    world.get("/v1/nowhere/ada@example.org").await.expect(404);
+    World::run_with(Setup::default().workers(0), async |world| {
+        let probes = world.spare_address().unwrap();
+        let mut settings = world.settings().to_vec();
+        settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
+        settings.push((
+            "SMTP_URL".to_owned(),
+            format!("smtp://{}?tls=none", world.relay.address()),
+        ));
+        let worker = Program::start("beckon-worker", world.folder(), "measured", &[], &settings)
+            .await
+            .unwrap();
+        world.person("ada@example.org").await;
+        let batch = world
+            .reset_passwords(json!({ "emails": ["ada@example.org", "550@example.org"] }))
+            .await;
+        world.relay.wait_for(1, PATIENCE).await.unwrap();
+        world.finished(batch).await;
+        world.verify("ada@example.org", "wrong").await;
+        world.get(&format!("/v1/batches/{batch}")).await.expect(200);
+        world.get("/v1/nowhere/ada@example.org").await.expect(404);
 
-    let pages = [
-        page_at(world.probes()).await,
-        page_at(&format!("http://{probes}")).await,
-    ];
+        let pages = [
+            page_at(world.probes()).await,
+            page_at(&format!("http://{probes}")).await,
+        ];
 
-    drop(worker);
-    world.end().await;
-    pages
+        drop(worker);
+        pages
+    })
+    .await
 }
 
 #[tokio::test]

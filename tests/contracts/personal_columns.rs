@@ -306,38 +306,39 @@ const COLUMNS: &[(&str, &str, Column)] = &[
 
 #[tokio::test]
 async fn every_column_is_classified_by_its_personal_data() {
-    let world = World::with(Setup::default().workers(0)).await;
-    // Monthly partitions belong to their tables.
-    let columns: Vec<(String, String)> = sqlx::query_as(
-        "select c.table_name::text, c.column_name::text from information_schema.columns c
-         where c.table_schema = current_schema()
-           and not exists (select from pg_inherits where inhrelid = c.table_name::regclass)
-         order by 1, 2",
-    )
-    .fetch_all(&world.db)
-    .await
-    .unwrap();
-    let known: BTreeMap<(&str, &str), Column> = COLUMNS
-        .iter()
-        .map(|(table, name, what)| ((*table, *name), *what))
-        .collect();
+    World::run_with(Setup::default().workers(0), async |world| {
+        // Monthly partitions belong to their tables.
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "select c.table_name::text, c.column_name::text from information_schema.columns c
+             where c.table_schema = current_schema()
+               and not exists (select from pg_inherits where inhrelid = c.table_name::regclass)
+             order by 1, 2",
+        )
+        .fetch_all(&world.db)
+        .await
+        .unwrap();
+        let known: BTreeMap<(&str, &str), Column> = COLUMNS
+            .iter()
+            .map(|(table, name, what)| ((*table, *name), *what))
+            .collect();
 
-    let is_whole = |table: &str| TABLES.iter().any(|(whole, _)| *whole == table);
-    let unknown: Vec<&(String, String)> = columns
-        .iter()
-        .filter(|(table, name)| !is_whole(table) && !known.contains_key(&(table.as_str(), name.as_str())))
-        .collect();
-    let gone: Vec<&(&str, &str)> = known
-        .keys()
-        .filter(|(table, name)| !columns.iter().any(|(is, column)| is == table && column == name))
-        .collect();
+        let is_whole = |table: &str| TABLES.iter().any(|(whole, _)| *whole == table);
+        let unknown: Vec<&(String, String)> = columns
+            .iter()
+            .filter(|(table, name)| !is_whole(table) && !known.contains_key(&(table.as_str(), name.as_str())))
+            .collect();
+        let gone: Vec<&(&str, &str)> = known
+            .keys()
+            .filter(|(table, name)| !columns.iter().any(|(is, column)| is == table && column == name))
+            .collect();
 
-    assert!(
-        unknown.is_empty(),
-        "classify these columns here, and export and erase their personal data: {unknown:#?}"
-    );
-    assert!(gone.is_empty(), "{gone:#?}");
-    world.end().await;
+        assert!(
+            unknown.is_empty(),
+            "classify these columns here, and export and erase their personal data: {unknown:#?}"
+        );
+        assert!(gone.is_empty(), "{gone:#?}");
+    })
+    .await;
 }
 
 #[test]

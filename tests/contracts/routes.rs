@@ -111,125 +111,125 @@ async fn as_stranger(world: &World, method: &str, path: &str) -> (u16, String, V
 
 #[tokio::test]
 async fn every_route_of_the_contract_is_described() {
-    let world = a_world().await;
+    World::run_in(a_world().await, async |world| {
+        let described = described(world).await;
 
-    let described = described(&world).await;
-
-    let has = |(method, path): &&(&str, &str)| described.iter().any(|(m, p)| m == method && p == path);
-    let missing: Vec<_> = CONTRACT.iter().filter(|route| !has(route)).collect();
-    assert!(missing.is_empty(), "not at /openapi.json: {missing:#?}");
-    world.end().await;
+        let has = |(method, path): &&(&str, &str)| described.iter().any(|(m, p)| m == method && p == path);
+        let missing: Vec<_> = CONTRACT.iter().filter(|route| !has(route)).collect();
+        assert!(missing.is_empty(), "not at /openapi.json: {missing:#?}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn every_route_requires_authentication() {
-    let world = a_world().await;
+    World::run_in(a_world().await, async |world| {
+        let described = described(world).await;
 
-    let described = described(&world).await;
-
-    for (method, path) in described
-        .iter()
-        .map(|(m, p)| (m.as_str(), p.as_str()))
-        .chain(CONTRACT.iter().copied())
-    {
-        if OPEN.contains(&path) {
-            continue;
+        for (method, path) in described
+            .iter()
+            .map(|(m, p)| (m.as_str(), p.as_str()))
+            .chain(CONTRACT.iter().copied())
+        {
+            if OPEN.contains(&path) {
+                continue;
+            }
+            let (status, content_type, body) = as_stranger(world, method, &filled(path)).await;
+            assert_eq!(
+                (status, content_type.as_str()),
+                (401, "application/problem+json"),
+                "{method} {path}: {body}"
+            );
+            assert_eq!(body["type"], "/problems/key_missing", "{method} {path}");
         }
-        let (status, content_type, body) = as_stranger(&world, method, &filled(path)).await;
-        assert_eq!(
-            (status, content_type.as_str()),
-            (401, "application/problem+json"),
-            "{method} {path}: {body}"
-        );
-        assert_eq!(body["type"], "/problems/key_missing", "{method} {path}");
-    }
-    for path in OPEN {
-        assert_eq!(as_stranger(&world, "get", path).await.0, 200, "{path}");
-    }
-    for path in PROBES {
-        assert_eq!(world.probe(path).await.status, 200, "{path}");
-        let (status, _, body) = as_stranger(&world, "get", path).await;
-        assert_eq!((status, &body["type"]), (404, &"/problems/not_found".into()), "{path}");
-    }
-    let elsewhere = reqwest::get(format!("{}/openapi.json", world.probes())).await.unwrap();
-    assert_eq!(elsewhere.status().as_u16(), 404, "the API answers where probes do");
-    world.end().await;
+        for path in OPEN {
+            assert_eq!(as_stranger(world, "get", path).await.0, 200, "{path}");
+        }
+        for path in PROBES {
+            assert_eq!(world.probe(path).await.status, 200, "{path}");
+            let (status, _, body) = as_stranger(world, "get", path).await;
+            assert_eq!((status, &body["type"]), (404, &"/problems/not_found".into()), "{path}");
+        }
+        let elsewhere = reqwest::get(format!("{}/openapi.json", world.probes())).await.unwrap();
+        assert_eq!(elsewhere.status().as_u16(), 404, "the API answers where probes do");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn every_described_route_is_served() {
-    let world = a_world().await;
+    World::run_in(a_world().await, async |world| {
+        let described = described(world).await;
 
-    let described = described(&world).await;
-
-    assert!(described.len() >= CONTRACT.len(), "{described:?}");
-    for (method, path) in &described {
-        let method: Method = method.to_uppercase().parse().unwrap();
-        // A stream never ends, so it is not awaited.
-        if path.ends_with("/events") {
-            continue;
+        assert!(described.len() >= CONTRACT.len(), "{described:?}");
+        for (method, path) in &described {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            // A stream never ends, so it is not awaited.
+            if path.ends_with("/events") {
+                continue;
+            }
+            let answer = world.ask(method.clone(), &filled(path), None, None).await;
+            let is_unserved = answer.status == 405 || answer.text.contains("There is no such page");
+            assert!(
+                !is_unserved && answer.status < 500,
+                "{method} {path}: {} {}",
+                answer.status,
+                answer.text
+            );
         }
-        let answer = world.ask(method.clone(), &filled(path), None, None).await;
-        let is_unserved = answer.status == 405 || answer.text.contains("There is no such page");
-        assert!(
-            !is_unserved && answer.status < 500,
-            "{method} {path}: {} {}",
-            answer.status,
-            answer.text
-        );
-    }
-    world.end().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_unknown_route_is_answered_with_a_problem() {
-    let world = a_world().await;
-
-    for path in [
-        "/v1",
-        "/v1/",
-        "/v2/users",
-        "/v1/users/",
-        "/v1/nothing",
-        "/%2e%2e/etc/passwd",
-        "/v1/users/%00",
-    ] {
-        let (status, content_type, body) = as_stranger(&world, "get", path).await;
-        // A path below a route with a key may be refused for the missing key instead.
-        assert!(matches!(status, 401 | 404), "{path}: {status} {body}");
-        assert_eq!(content_type, "application/problem+json", "{path}");
-        let answer = world.get(path).await;
-        assert_eq!(
-            (answer.status, &answer.body["type"]),
-            (404, &Value::from("/problems/not_found")),
-            "{path}: {}",
-            answer.text
-        );
-    }
-    world.end().await;
+    World::run_in(a_world().await, async |world| {
+        for path in [
+            "/v1",
+            "/v1/",
+            "/v2/users",
+            "/v1/users/",
+            "/v1/nothing",
+            "/%2e%2e/etc/passwd",
+            "/v1/users/%00",
+        ] {
+            let (status, content_type, body) = as_stranger(world, "get", path).await;
+            // A path below a route with a key may be refused for the missing key instead.
+            assert!(matches!(status, 401 | 404), "{path}: {status} {body}");
+            assert_eq!(content_type, "application/problem+json", "{path}");
+            let answer = world.get(path).await;
+            assert_eq!(
+                (answer.status, &answer.body["type"]),
+                (404, &Value::from("/problems/not_found")),
+                "{path}: {}",
+                answer.text
+            );
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_wrong_method_is_answered_with_a_problem() {
-    let world = a_world().await;
-
-    for (method, path) in [
-        (Method::GET, "/v1/invites"),
-        (Method::DELETE, "/v1/imports"),
-        (Method::PUT, "/v1/users"),
-        (Method::POST, "/openapi.json"),
-        (Method::GET, "/v1/batches/00000000-0000-7000-8000-000000000000/stop"),
-        (Method::TRACE, "/v1/users"),
-        (Method::from_bytes(b"PURGE").unwrap(), "/v1/users"),
-    ] {
-        let answer = world.ask(method.clone(), path, None, None).await;
-        assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text);
-        assert_eq!(
-            answer.body["type"], "/problems/method_not_allowed",
-            "{method} {path}: {}",
-            answer.text
-        );
-        assert_eq!(answer.body["status"], 405, "{method} {path}");
-    }
-    world.end().await;
+    World::run_in(a_world().await, async |world| {
+        for (method, path) in [
+            (Method::GET, "/v1/invites"),
+            (Method::DELETE, "/v1/imports"),
+            (Method::PUT, "/v1/users"),
+            (Method::POST, "/openapi.json"),
+            (Method::GET, "/v1/batches/00000000-0000-7000-8000-000000000000/stop"),
+            (Method::TRACE, "/v1/users"),
+            (Method::from_bytes(b"PURGE").unwrap(), "/v1/users"),
+        ] {
+            let answer = world.ask(method.clone(), path, None, None).await;
+            assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text);
+            assert_eq!(
+                answer.body["type"], "/problems/method_not_allowed",
+                "{method} {path}: {}",
+                answer.text
+            );
+            assert_eq!(answer.body["status"], 405, "{method} {path}");
+        }
+    })
+    .await;
 }

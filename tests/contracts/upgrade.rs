@@ -103,55 +103,57 @@ fn sortable(version: &str) -> Vec<u64> {
 #[tokio::test]
 async fn queries_of_the_previous_release_still_work() {
     let before = released();
-    let world = World::with(Setup::default().workers(0)).await;
-    let mut connection = world.db.acquire().await.unwrap();
+    World::run_with(Setup::default().workers(0), async |world| {
+        let mut connection = world.db.acquire().await.unwrap();
 
-    let mut changed = Vec::new();
-    for old in &before.statements {
-        match shape_of(&old.query, &mut connection).await {
-            Ok(now) if now == *old => {}
-            Ok(now) => changed.push(format!("{old:#?}\nis now {now:#?}")),
-            Err(fault) => changed.push(format!("{fault}\n{}", old.query)),
+        let mut changed = Vec::new();
+        for old in &before.statements {
+            match shape_of(&old.query, &mut connection).await {
+                Ok(now) if now == *old => {}
+                Ok(now) => changed.push(format!("{old:#?}\nis now {now:#?}")),
+                Err(fault) => changed.push(format!("{fault}\n{}", old.query)),
+            }
         }
-    }
 
-    assert!(before.statements.len() > 100, "{SNAPSHOT} has lost its statements");
-    assert!(
-        changed.is_empty(),
-        "{} would fail on this schema:\n{}",
-        before.version,
-        changed.join("\n\n")
-    );
-    drop(connection);
-    world.end().await;
+        assert!(before.statements.len() > 100, "{SNAPSHOT} has lost its statements");
+        assert!(
+            changed.is_empty(),
+            "{} would fail on this schema:\n{}",
+            before.version,
+            changed.join("\n\n")
+        );
+        drop(connection);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn released_migrations_do_not_change() {
     let before = released();
-    let world = World::with(Setup::default().workers(0)).await;
+    World::run_with(Setup::default().workers(0), async |world| {
 
-    let now = applied(&mut world.db.acquire().await.unwrap()).await;
+        let now = applied(&mut world.db.acquire().await.unwrap()).await;
 
-    for (number, checksum) in &before.migrations {
-        assert_eq!(
-            now.get(number),
-            Some(checksum),
-            "migration {number} of {} has changed: databases that have it would refuse this release. Add a migration; \
-             if that release is not out yet, `make snapshot`",
-            before.version
+        for (number, checksum) in &before.migrations {
+            assert_eq!(
+                now.get(number),
+                Some(checksum),
+                "migration {number} of {} has changed: databases that have it would refuse this release. Add a migration; \
+                 if that release is not out yet, `make snapshot`",
+                before.version
+            );
+        }
+        let newest = before.migrations.keys().max().unwrap();
+        let late: Vec<&i64> = now
+            .keys()
+            .filter(|one| !before.migrations.contains_key(one) && *one < newest)
+            .collect();
+        assert!(
+            late.is_empty(),
+            "{late:?} would come after {newest}; give them later numbers"
         );
-    }
-    let newest = before.migrations.keys().max().unwrap();
-    let late: Vec<&i64> = now
-        .keys()
-        .filter(|one| !before.migrations.contains_key(one) && *one < newest)
-        .collect();
-    assert!(
-        late.is_empty(),
-        "{late:?} would come after {newest}; give them later numbers"
-    );
-    world.end().await;
+    })
+    .await;
 }
 
 #[test]
@@ -275,27 +277,28 @@ async fn remember_this_release() {
         released().version != VERSION || read("CHANGELOG.md").contains(&format!("## [{VERSION}] - Unreleased")),
         "{VERSION} is out and stays as it is; the next release has another version"
     );
-    let world = World::with(Setup::default().workers(0)).await;
-    let mut connection = world.db.acquire().await.unwrap();
-    let mut statements = Vec::new();
-    for file in std::fs::read_dir(top().join("shared/.sqlx")).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let checked: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let query = checked["query"].as_str().unwrap();
-        statements.push(shape_of(query, &mut connection).await.unwrap());
-    }
-    statements.sort_by(|one, other| one.query.cmp(&other.query));
-    let reads = JOBS.iter().filter(|body| Job::decode(body.as_bytes()) == Ok(job()));
-    let released = Released {
-        version: VERSION.to_owned(),
-        writes: String::from_utf8(job().encode()).unwrap(),
-        reads: reads.map(|body| (*body).to_owned()).collect(),
-        migrations: applied(&mut connection).await,
-        statements,
-    };
+    World::run_with(Setup::default().workers(0), async |world| {
+        let mut connection = world.db.acquire().await.unwrap();
+        let mut statements = Vec::new();
+        for file in std::fs::read_dir(top().join("shared/.sqlx")).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let checked: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let query = checked["query"].as_str().unwrap();
+            statements.push(shape_of(query, &mut connection).await.unwrap());
+        }
+        statements.sort_by(|one, other| one.query.cmp(&other.query));
+        let reads = JOBS.iter().filter(|body| Job::decode(body.as_bytes()) == Ok(job()));
+        let released = Released {
+            version: VERSION.to_owned(),
+            writes: String::from_utf8(job().encode()).unwrap(),
+            reads: reads.map(|body| (*body).to_owned()).collect(),
+            migrations: applied(&mut connection).await,
+            statements,
+        };
 
-    let text = serde_json::to_string_pretty(&released).unwrap();
-    std::fs::write(top().join(SNAPSHOT), text + "\n").unwrap();
-    drop(connection);
-    world.end().await;
+        let text = serde_json::to_string_pretty(&released).unwrap();
+        std::fs::write(top().join(SNAPSHOT), text + "\n").unwrap();
+        drop(connection);
+    })
+    .await;
 }

@@ -29,45 +29,50 @@ async fn nothing_is_sent_until_the_change_is_noticed() {
     let setup = Setup::default()
         .workers(0)
         .api_setting("BECKON_HOLD_AFTER_PROMOTION", "true");
-    let mut world = World::with(setup).await;
-    let import = world.people(PEOPLE).await;
-    let batch = world.invite(json!({ "import": import })).await;
-    world
-        .eventually("all jobs in the queue", async || {
-            (world.message_count("beckon.bulk").await as usize == PEOPLE).then_some(())
-        })
-        .await;
-    world.kill_api().await;
-    let elsewhere = Replicated::start().await.unwrap();
-    elsewhere.ask(Which::First, "create database beckon").await.unwrap();
-    let restored = elsewhere.url(Which::First, "beckon");
-    copy(world.setting("DATABASE_URL"), &restored).await;
-    world.turn_to_database(&restored).unwrap();
+    World::run_with(setup, async |world| {
+        let import = world.people(PEOPLE).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        world
+            .eventually("all jobs in the queue", async || {
+                (world.message_count("beckon.bulk").await as usize == PEOPLE).then_some(())
+            })
+            .await;
+        world.kill_api().await;
+        let elsewhere = Replicated::start().await.unwrap();
+        elsewhere.ask(Which::First, "create database beckon").await.unwrap();
+        let restored = elsewhere.url(Which::First, "beckon");
+        copy(world.setting("DATABASE_URL"), &restored).await;
+        world.turn_to_database(&restored).unwrap();
 
-    world.start_worker().await.unwrap();
-    world
-        .eventually("the worker to have received all jobs", async || {
-            (world.message_count("beckon.bulk").await == 0).then_some(())
-        })
-        .await;
-    // Otherwise they would be claimed and sent by now.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let before = world.relay.accepted_count();
-    world.start_api().await.unwrap();
-    world
-        .eventually("the change to be logged", async || {
-            let logs = world.logs();
-            logs.contains("Postgres was promoted or restored, and sending is on hold")
-                .then_some(())
-        })
-        .await;
-    let settings = world.settings().to_vec();
-    let (code, resumed) = world.run("beckon-api", &["resume-sending"], &settings).await.unwrap();
-    world.relay.wait_for(PEOPLE, PATIENCE).await.unwrap();
-    let finished = world.finished(batch).await;
+        world.start_worker().await.unwrap();
+        world
+            .eventually("the worker to have received all jobs", async || {
+                (world.message_count("beckon.bulk").await == 0).then_some(())
+            })
+            .await;
+        // Otherwise they would be claimed and sent by now.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let before = world.relay.accepted_count();
+        world.start_api().await.unwrap();
+        world
+            .eventually("the change to be logged", async || {
+                let logs = world.logs();
+                logs.contains("Postgres was promoted or restored, and sending is on hold")
+                    .then_some(())
+            })
+            .await;
+        let settings = world.settings().to_vec();
+        let (code, resumed) = world
+            .run_program("beckon-api", &["resume-sending"], &settings)
+            .await
+            .unwrap();
+        world.relay.wait_for(PEOPLE, PATIENCE).await.unwrap();
+        let finished = world.finished(batch).await;
 
-    assert_eq!(before, 0, "mails were sent before the change was noticed");
-    assert_eq!(code, 0, "{resumed}");
-    crate::assert_each_got_one(&world, &finished, PEOPLE);
-    world.assert_promises_kept().await;
+        assert_eq!(before, 0, "mails were sent before the change was noticed");
+        assert_eq!(code, 0, "{resumed}");
+        crate::assert_each_got_one(world, &finished, PEOPLE);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

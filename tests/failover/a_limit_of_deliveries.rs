@@ -42,22 +42,23 @@ pub(crate) async fn die_in_a_circle(world: &mut World, times: usize) {
 #[tokio::test]
 #[ignore = "nightly: a minute"]
 async fn jobs_of_workers_in_a_crash_loop_are_published_again_at_once() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let import = world.people(PEOPLE).await;
-    limit_deliveries(&world).await;
-    let batch = world.invite(json!({ "import": import })).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let import = world.people(PEOPLE).await;
+        limit_deliveries(world).await;
+        let batch = world.invite(json!({ "import": import })).await;
 
-    die_in_a_circle(&mut world, 26).await;
-    world.relay.set_mode(Mode::Normal);
-    let began = Instant::now();
-    world.start_worker().await.unwrap();
-    let finished = world.finished(batch).await;
-    let waited = figure("26 workers died with their jobs, until the last mail", began);
+        die_in_a_circle(world, 26).await;
+        world.relay.set_mode(Mode::Normal);
+        let began = Instant::now();
+        world.start_worker().await.unwrap();
+        let finished = world.finished(batch).await;
+        let waited = figure("26 workers died with their jobs, until the last mail", began);
 
-    assert!(waited < LATE_MOST, "{waited:?}");
-    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert!(waited < LATE_MOST, "{waited:?}");
+        assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 /// Sends to `people` through `workers` workers, while the relay is busy three times for longer than they keep their

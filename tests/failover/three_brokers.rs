@@ -356,24 +356,25 @@ async fn with_rabbitmq_4_each_node_is_restarted_in_turn() {
 async fn with_rabbitmq_4_and_no_policy_workers_are_in_a_crash_loop() {
     let mut brokers = BrokerCluster::strangers(Release::Four).await.unwrap();
     brokers.start_node(0).await.unwrap();
-    let mut world = World::with(Setup::default().workers(0).on_brokers(&brokers.url(0))).await;
-    let import = world.people(150).await;
-    let batch = world.invite(json!({ "import": import })).await;
+    World::run_with(Setup::default().workers(0).on_brokers(&brokers.url(0)), async |world| {
+        let import = world.people(150).await;
+        let batch = world.invite(json!({ "import": import })).await;
 
-    die_in_a_circle(&mut world, 26).await;
-    world.relay.set_mode(harness::relay::Mode::Normal);
-    let began = Instant::now();
-    world.start_worker().await.unwrap();
-    let finished = world.finished(batch).await;
-    let waited = figure(
-        "Four, no policy: 26 workers died with their jobs, until the last mail",
-        began,
-    );
+        die_in_a_circle(world, 26).await;
+        world.relay.set_mode(harness::relay::Mode::Normal);
+        let began = Instant::now();
+        world.start_worker().await.unwrap();
+        let finished = world.finished(batch).await;
+        let waited = figure(
+            "Four, no policy: 26 workers died with their jobs, until the last mail",
+            began,
+        );
 
-    assert!(waited < OUTAGE_MOST, "{waited:?}");
-    assert_eq!(finished["counts"]["sent"], 150, "{finished}");
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert!(waited < OUTAGE_MOST, "{waited:?}");
+        assert_eq!(finished["counts"]["sent"], 150, "{finished}");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 //! program is a separate process.
 //!
 //! A world has the verbs of the product: [`World::import`], [`World::invite`], [`World::reset_passwords`],
-//! [`World::finished`]. It waits for conditions and never sleeps for a guessed time. [`World::assert_promises_kept`]
-//! compares the ledger with what the relay received.
+//! [`World::finished`]. It waits for conditions and never sleeps for a guessed time. [`World::run`] runs a test in one,
+//! compares the ledger with what the relay received, and removes it. [`World::assert_promises_kept`] waits until
+//! nothing is in progress and compares more.
 #![expect(
     clippy::indexing_slicing,
     reason = "a JSON value indexed by a name it lacks is null, and null fails the test"
@@ -23,7 +24,10 @@ mod passwords;
 mod programs;
 mod promises;
 mod queues;
+mod run;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 pub use administrators::Administrator;
 pub use another::AnotherApi;
@@ -31,7 +35,7 @@ pub use calls::Answer;
 pub use queues::Message;
 pub use setup::Setup;
 
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -88,6 +92,9 @@ pub struct World {
     settings: Vec<(String, String)>,
     folder: tempfile::TempDir,
     started: usize,
+    began: Instant,
+    /// Why the promises are not checked at the end, if they are not.
+    promises_skipped: OnceLock<&'static str>,
     _turn: Option<MutexGuard<'static, ()>>,
 }
 
@@ -183,6 +190,8 @@ impl World {
             settings,
             folder,
             started: 0,
+            began: Instant::now(),
+            promises_skipped: OnceLock::new(),
             setup,
             _turn: turn,
         };
@@ -321,7 +330,7 @@ impl World {
     async fn make_key(&mut self) -> Result<String> {
         let settings = self.settings.clone();
         let (code, output) = self
-            .run("beckon-api", &["create-key", "--name", "tests"], &settings)
+            .run_program("beckon-api", &["create-key", "--name", "tests"], &settings)
             .await?;
         let key = output.lines().last().unwrap_or_default().trim().to_owned();
         if code == 0 && key.starts_with("beckon_") {
@@ -330,18 +339,6 @@ impl World {
             Err(HarnessError::new(format!(
                 "could not make an API key: exit {code}\n{output}"
             )))
-        }
-    }
-
-    /// Removes the world's database and virtual host from shared servers. Dropping a world leaves them there until
-    /// the servers are removed.
-    pub async fn end(mut self) {
-        self.workers.clear();
-        self.api = None;
-        self.db.close().await;
-        if let Servers::Shared(stack) = self.servers {
-            let _ = stack.delete_vhost(&self.name).await;
-            let _ = stack.drop_database(&self.name).await;
         }
     }
 }

@@ -7,36 +7,37 @@ use time::format_description::well_known::Rfc3339;
 
 #[tokio::test]
 async fn nothing_is_sent_before_the_start_and_everything_after() {
-    let world = World::start().await;
-    let import = world.people(40).await;
-    let start_at: OffsetDateTime = sqlx::query_scalar("select now() + interval '3 s'")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    World::run(async |world| {
+        let import = world.people(40).await;
+        let start_at: OffsetDateTime = sqlx::query_scalar("select now() + interval '3 s'")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
 
-    let recipients = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
-    let batch = world.invite(recipients).await;
-    let held = world.batch(batch).await;
-    let due = world.deliveries(batch).await[0]["due_at"].clone();
-    let early = world
-        .eventually("the batch's time", async || {
-            let seen = world.relay.counts().connections;
-            let its_time = sqlx::query_scalar("select now() >= $1").bind(start_at);
-            (seen > 0 || its_time.fetch_one(&world.db).await.unwrap()).then_some(seen)
-        })
-        .await;
-    let finished = world.finished(batch).await;
+        let recipients = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
+        let batch = world.invite(recipients).await;
+        let held = world.batch(batch).await;
+        let due = world.deliveries(batch).await[0]["due_at"].clone();
+        let early = world
+            .eventually("the batch's time", async || {
+                let seen = world.relay.counts().connections;
+                let its_time = sqlx::query_scalar("select now() >= $1").bind(start_at);
+                (seen > 0 || its_time.fetch_one(&world.db).await.unwrap()).then_some(seen)
+            })
+            .await;
+        let finished = world.finished(batch).await;
 
-    assert_eq!(held["state"], "held", "{held}");
-    assert_eq!(held["counts"]["waiting"], 40, "{held}");
-    assert_eq!(due, held["start_at"], "{held}");
-    assert_eq!(early, 0, "a worker connected to the relay before the start");
-    assert_eq!(finished["counts"]["sent"], 40, "{finished}");
-    let first: OffsetDateTime = sqlx::query_scalar("select min(started_at) from attempts")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert!(first >= start_at, "{first} is before {start_at}");
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(held["state"], "held", "{held}");
+        assert_eq!(held["counts"]["waiting"], 40, "{held}");
+        assert_eq!(due, held["start_at"], "{held}");
+        assert_eq!(early, 0, "a worker connected to the relay before the start");
+        assert_eq!(finished["counts"]["sent"], 40, "{finished}");
+        let first: OffsetDateTime = sqlx::query_scalar("select min(started_at) from attempts")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert!(first >= start_at, "{first} is before {start_at}");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

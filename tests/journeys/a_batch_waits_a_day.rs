@@ -11,45 +11,46 @@ const MEMORY: u64 = 24 * 1024 * 1024;
 
 #[tokio::test]
 async fn queue_and_memory_stay_small_and_stale_passwords_expire() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let import = world.people(PEOPLE).await;
-    let few: Vec<String> = (1..=30).map(|n| format!("few{n}@example.org")).collect();
-    world.import(&format!("email\n{}\n", few.join("\n"))).await.expect(201);
-    let api = world.api.as_ref().unwrap();
-    let before = api.memory_most();
+    World::run_with(Setup::default().workers(0), async |world| {
+        let import = world.people(PEOPLE).await;
+        let few: Vec<String> = (1..=30).map(|n| format!("few{n}@example.org")).collect();
+        world.import(&format!("email\n{}\n", few.join("\n"))).await.expect(201);
+        let api = world.api.as_ref().unwrap();
+        let before = api.memory_most();
 
-    let invites = world.invite(json!({ "emails": few })).await;
-    world.until(invites, "queued", 30).await;
-    let passwords = world.reset_passwords(json!({ "import": import })).await;
-    world
-        .eventually("the queue to take what it takes", async || {
-            (world.count(passwords, "queued").await > 0).then_some(())
-        })
-        .await;
-    let queued = world.count(passwords, "queued").await;
-    let (in_queue, most) = (world.message_count("beckon.bulk").await, api.memory_most());
-    // Moves every clock column back by 25 hours.
-    for change in [
-        "update batches set start_at = start_at - interval '25 hours', stale_at = stale_at - interval '25 hours'",
-        "update published_ranges set published_at = published_at - interval '25 hours'",
-    ] {
-        sqlx::query(change).execute(&world.db).await.unwrap();
-    }
-    let expired = world.finished(passwords).await;
-    world.start_worker().await.unwrap();
-    let sent = world.finished(invites).await;
+        let invites = world.invite(json!({ "emails": few })).await;
+        world.until(invites, "queued", 30).await;
+        let passwords = world.reset_passwords(json!({ "import": import })).await;
+        world
+            .eventually("the queue to take what it takes", async || {
+                (world.count(passwords, "queued").await > 0).then_some(())
+            })
+            .await;
+        let queued = world.count(passwords, "queued").await;
+        let (in_queue, most) = (world.message_count("beckon.bulk").await, api.memory_most());
+        // Moves every clock column back by 25 hours.
+        for change in [
+            "update batches set start_at = start_at - interval '25 hours', stale_at = stale_at - interval '25 hours'",
+            "update published_ranges set published_at = published_at - interval '25 hours'",
+        ] {
+            sqlx::query(change).execute(&world.db).await.unwrap();
+        }
+        let expired = world.finished(passwords).await;
+        world.start_worker().await.unwrap();
+        let sent = world.finished(invites).await;
 
-    assert!(
-        queued < 2_000 && in_queue < 4_000,
-        "{queued} marked, {in_queue} in the queue"
-    );
-    if let (Some(before), Some(most)) = (before, most) {
-        assert!(most < before + MEMORY, "{before} bytes before, {most} after");
-    }
-    assert_eq!(expired["counts"]["expired"], PEOPLE, "{expired}");
-    assert_eq!(world.deliveries(passwords).await[0]["reason"], "stale");
-    assert_eq!(sent["counts"]["sent"], 30, "{sent}");
-    assert_eq!(world.relay.accepted_count(), 30, "a password went out a day late");
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert!(
+            queued < 2_000 && in_queue < 4_000,
+            "{queued} marked, {in_queue} in the queue"
+        );
+        if let (Some(before), Some(most)) = (before, most) {
+            assert!(most < before + MEMORY, "{before} bytes before, {most} after");
+        }
+        assert_eq!(expired["counts"]["expired"], PEOPLE, "{expired}");
+        assert_eq!(world.deliveries(passwords).await[0]["reason"], "stale");
+        assert_eq!(sent["counts"]["sent"], 30, "{sent}");
+        assert_eq!(world.relay.accepted_count(), 30, "a password went out a day late");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

@@ -104,50 +104,52 @@ async fn assert_unharmed(world: &mut World, api: &AnotherApi) {
 
 #[tokio::test]
 async fn a_batch_or_an_import_is_complete_or_absent() {
-    let (mut world, api, _proxy) = slow_world(Setup::default().workers(0)).await;
-    world.people(5 * usize::try_from(MOMENTS).unwrap()).await;
-    let mut wholes = [STAYS; 2];
+    let (world, api, _proxy) = slow_world(Setup::default().workers(0)).await;
+    World::run_in(world, async |world| {
+        world.people(5 * usize::try_from(MOMENTS).unwrap()).await;
+        let mut wholes = [STAYS; 2];
 
-    for n in 0..MOMENTS {
-        let after = wholes.map(|whole| moment(n, MOMENTS, whole));
-        let five = (1..=5).map(|one| format!("person{}@example.org", 5 * n + one));
-        let batch = json!({ "emails": five.collect::<Vec<_>>(), "hold_seconds": 3600 });
-        let rows: Vec<String> = (0..60).map(|row| format!("new{row}@n{n}.example\n")).collect();
-        let headers = format!("Content-Type: text/csv\r\nIdempotency-Key: import{n}\r\n");
-        let (rows, key) = (format!("email\n{}", rows.concat()), format!("batch{n}"));
-        let lasted = tokio::join!(
-            leave_json(&world, &api.base, "/v1/invites", &key, &batch, after[0]),
-            leave(&world, &api.base, "/v1/imports", &headers, &rows, after[1]),
-        );
-        if n < 2 {
-            wholes = lasted.into();
+        for n in 0..MOMENTS {
+            let after = wholes.map(|whole| moment(n, MOMENTS, whole));
+            let five = (1..=5).map(|one| format!("person{}@example.org", 5 * n + one));
+            let batch = json!({ "emails": five.collect::<Vec<_>>(), "hold_seconds": 3600 });
+            let rows: Vec<String> = (0..60).map(|row| format!("new{row}@n{n}.example\n")).collect();
+            let headers = format!("Content-Type: text/csv\r\nIdempotency-Key: import{n}\r\n");
+            let (rows, key) = (format!("email\n{}", rows.concat()), format!("batch{n}"));
+            let lasted = tokio::join!(
+                leave_json(world, &api.base, "/v1/invites", &key, &batch, after[0]),
+                leave(world, &api.base, "/v1/imports", &headers, &rows, after[1]),
+            );
+            if n < 2 {
+                wholes = lasted.into();
+            }
+            assert_nothing_left_open(world).await;
         }
-        assert_nothing_left_open(&world).await;
-    }
-    assert_unharmed(&mut world, &api).await;
+        assert_unharmed(world, &api).await;
 
-    for n in 0..MOMENTS {
-        let answered = "select count(*) from idempotency_keys where key = $1";
-        let (batches, imports) = (format!("batch{n}"), format!("import{n}"));
-        let owed = count(
-            &world,
-            "select count(*) from deliveries d join idempotency_keys k on k.answer->>'batch' = d.batch_id::text
-             where k.key = $1",
-            &batches,
-        )
-        .await;
-        assert_eq!(owed, 5 * count(&world, answered, &batches).await, "{batches}");
-        let domain = format!("%@n{n}.example");
-        let users = count(&world, "select count(*) from users where email like $1", &domain).await;
-        assert_eq!(users, 60 * count(&world, answered, &imports).await, "{imports}");
-    }
-    let nameless = "select count(*) from batches b where not exists (
-        select from idempotency_keys k where k.answer->>'batch' = b.id::text) and b.created_by <> $1";
-    assert_eq!(count(&world, nameless, "").await, 0, "a batch that no caller can find");
-    let done = count(&world, "select count(*) from idempotency_keys where key <> $1", "").await;
-    assert!(done >= 2, "those who stayed were not answered");
-    world.assert_sums().await;
-    world.end().await;
+        for n in 0..MOMENTS {
+            let answered = "select count(*) from idempotency_keys where key = $1";
+            let (batches, imports) = (format!("batch{n}"), format!("import{n}"));
+            let owed = count(
+                world,
+                "select count(*) from deliveries d join idempotency_keys k on k.answer->>'batch' = d.batch_id::text
+                 where k.key = $1",
+                &batches,
+            )
+            .await;
+            assert_eq!(owed, 5 * count(world, answered, &batches).await, "{batches}");
+            let domain = format!("%@n{n}.example");
+            let users = count(world, "select count(*) from users where email like $1", &domain).await;
+            assert_eq!(users, 60 * count(world, answered, &imports).await, "{imports}");
+        }
+        let nameless = "select count(*) from batches b where not exists (
+            select from idempotency_keys k where k.answer->>'batch' = b.id::text) and b.created_by <> $1";
+        assert_eq!(count(world, nameless, "").await, 0, "a batch that no caller can find");
+        let done = count(world, "select count(*) from idempotency_keys where key <> $1", "").await;
+        assert!(done >= 2, "those who stayed were not answered");
+        world.assert_sums().await;
+    })
+    .await;
 }
 
 /// Mails passwords to `each` users of a `kind` at every moment, and returns the batches.
@@ -203,45 +205,47 @@ async fn ends_of_passwords(world: &World) -> [u32; 3] {
 
 #[tokio::test]
 async fn a_password_is_used_chosen_or_revoked_completely_or_not_at_all() {
-    let (mut world, api, _proxy) = slow_world(Setup::default()).await;
-    for batch in passwords(&world, "verify", 1).await {
-        world.finished(batch).await;
-    }
-    let (again, choosing) = (
-        passwords(&world, "verify", 1).await,
-        passwords(&world, "choose", 1).await,
-    );
-    let ended = passwords(&world, "revoke", 3).await;
-    for batch in again.iter().chain(&choosing).chain(&ended) {
-        world.finished(*batch).await;
-    }
-    let mut wholes = [STAYS; 3];
-
-    for (n, batch) in (0..FEWER_MOMENTS).zip(&ended) {
-        let after = wholes.map(|whole| moment(n, FEWER_MOMENTS, whole));
-        let person = |kind: &str| format!("{kind}0@n{n}.example");
-        let mailed = |kind: &str| newest(&world, &person(kind));
-        let verify = json!({ "email": person("verify"), "password": mailed("verify") });
-        let choose =
-            json!({ "email": person("choose"), "password": mailed("choose"), "new_password": "their own password" });
-        let revoke = json!({ "batch": batch });
-        let key = format!("moment-{n}");
-        let lasted = tokio::join!(
-            leave_json(&world, &api.base, "/v1/credentials/verify", "none", &verify, after[0]),
-            leave_json(&world, &api.base, "/v1/credentials/choose", &key, &choose, after[1]),
-            leave_json(&world, &api.base, "/v1/credentials/revoke", "none", &revoke, after[2]),
-        );
-        if n < 2 {
-            wholes = lasted.into();
+    let (world, api, _proxy) = slow_world(Setup::default()).await;
+    World::run_in(world, async |world| {
+        for batch in passwords(world, "verify", 1).await {
+            world.finished(batch).await;
         }
-        assert_nothing_left_open(&world).await;
-    }
-    assert_unharmed(&mut world, &api).await;
+        let (again, choosing) = (
+            passwords(world, "verify", 1).await,
+            passwords(world, "choose", 1).await,
+        );
+        let ended = passwords(world, "revoke", 3).await;
+        for batch in again.iter().chain(&choosing).chain(&ended) {
+            world.finished(*batch).await;
+        }
+        let mut wholes = [STAYS; 3];
 
-    let ends = ends_of_passwords(&world).await;
-    assert!(
-        ends.iter().all(|end| *end > 0),
-        "clients always left too early: {ends:?}"
-    );
-    world.end().await;
+        for (n, batch) in (0..FEWER_MOMENTS).zip(&ended) {
+            let after = wholes.map(|whole| moment(n, FEWER_MOMENTS, whole));
+            let person = |kind: &str| format!("{kind}0@n{n}.example");
+            let mailed = |kind: &str| newest(world, &person(kind));
+            let verify = json!({ "email": person("verify"), "password": mailed("verify") });
+            let choose =
+                json!({ "email": person("choose"), "password": mailed("choose"), "new_password": "their own password" });
+            let revoke = json!({ "batch": batch });
+            let key = format!("moment-{n}");
+            let lasted = tokio::join!(
+                leave_json(world, &api.base, "/v1/credentials/verify", "none", &verify, after[0]),
+                leave_json(world, &api.base, "/v1/credentials/choose", &key, &choose, after[1]),
+                leave_json(world, &api.base, "/v1/credentials/revoke", "none", &revoke, after[2]),
+            );
+            if n < 2 {
+                wholes = lasted.into();
+            }
+            assert_nothing_left_open(world).await;
+        }
+        assert_unharmed(world, &api).await;
+
+        let ends = ends_of_passwords(world).await;
+        assert!(
+            ends.iter().all(|end| *end > 0),
+            "clients always left too early: {ends:?}"
+        );
+    })
+    .await;
 }

@@ -129,48 +129,50 @@ async fn a_batch_larger_than_the_quota_is_sent_in_nearly_ideal_time() {
         },
         ..Setup::default()
     };
-    let world = World::with(setup.workers(2).worker_setting("BECKON_RETRY_FIRST", RETRY_FIRST)).await;
-    world.relay.set_where(
-        |address| address.ends_with("@large.example"),
-        Behaviour::Greylist(GREYLISTS_FOR),
-    );
-    let quota = Limit {
-        window: DAY,
-        ..Limit::per_day(QUOTA, QUOTA_REPLY)
-    };
-    world.relay.set_limits(vec![quota, Limit::per_second(RATE)]);
-    let rows: String = (0..PEOPLE).map(|n| email(n) + "\n").collect();
-    let import = world.import(&format!("email\n{rows}")).await.expect(201);
+    let setup = setup.workers(2).worker_setting("BECKON_RETRY_FIRST", RETRY_FIRST);
+    World::run_with(setup, async |world| {
+        world.relay.set_where(
+            |address| address.ends_with("@large.example"),
+            Behaviour::Greylist(GREYLISTS_FOR),
+        );
+        let quota = Limit {
+            window: DAY,
+            ..Limit::per_day(QUOTA, QUOTA_REPLY)
+        };
+        world.relay.set_limits(vec![quota, Limit::per_second(RATE)]);
+        let rows: String = (0..PEOPLE).map(|n| email(n) + "\n").collect();
+        let import = world.import(&format!("email\n{rows}")).await.expect(201);
 
-    let began = Instant::now();
-    let batch = world.invite(json!({ "import": import["id"] })).await;
-    world.relay.wait_for(SENT, Duration::from_mins(10)).await.unwrap();
-    let took = began.elapsed();
-    let finished = world.finished(batch).await;
-    let (ideal, seen) = (Figures::ideal(), Figures::of(&world, took).await);
+        let began = Instant::now();
+        let batch = world.invite(json!({ "import": import["id"] })).await;
+        world.relay.wait_for(SENT, Duration::from_mins(10)).await.unwrap();
+        let took = began.elapsed();
+        let finished = world.finished(batch).await;
+        let (ideal, seen) = (Figures::ideal(), Figures::of(world, took).await);
 
-    ideal.print("ideal");
-    seen.print("seen");
-    println!("figure: connections turned away: {}", world.relay.counts().turned_away);
-    assert_only_unknown_failed(&world, batch, &finished).await;
-    assert_nobody_got_two(&world);
-    assert!(
-        seen.took < ideal.took.mul_f64(1.2),
-        "{:?} instead of {:?}",
-        seen.took,
-        ideal.took
-    );
-    assert!(
-        seen.attempts < ideal.attempts + 0.05,
-        "{} attempts a mail",
-        seen.attempts
-    );
-    assert!(
-        seen.refused_per_mail() < 0.2,
-        "{} refused a mail",
-        seen.refused_per_mail()
-    );
-    assert!(seen.over_quota < 60, "{} probes of the used-up quota", seen.over_quota);
-    world.assert_promises_kept().await;
-    world.end().await;
+        ideal.print("ideal");
+        seen.print("seen");
+        println!("figure: connections turned away: {}", world.relay.counts().turned_away);
+        assert_only_unknown_failed(world, batch, &finished).await;
+        assert_nobody_got_two(world);
+        assert!(
+            seen.took < ideal.took.mul_f64(1.2),
+            "{:?} instead of {:?}",
+            seen.took,
+            ideal.took
+        );
+        assert!(
+            seen.attempts < ideal.attempts + 0.05,
+            "{} attempts a mail",
+            seen.attempts
+        );
+        assert!(
+            seen.refused_per_mail() < 0.2,
+            "{} refused a mail",
+            seen.refused_per_mail()
+        );
+        assert!(seen.over_quota < 60, "{} probes of the used-up quota", seen.over_quota);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

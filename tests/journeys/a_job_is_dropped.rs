@@ -22,36 +22,37 @@ fn shipped(with: &Value) -> Value {
 
 /// Makes the broker drop jobs by this limit until `left` remain, and sends them afterwards.
 async fn dropped_by(limit: Value, left: u32) {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
-    let policy = shipped(&limit);
-    world.stack().put_policy(world.vhost(), "limit", &policy).await.unwrap();
+    World::run_with(Setup::default().workers(0), async |world| {
+        let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
+        let policy = shipped(&limit);
+        world.stack().put_policy(world.vhost(), "limit", &policy).await.unwrap();
 
-    let batch = world.invite(json!({ "import": import })).await;
-    world.until(batch, "queued", PEOPLE).await;
-    world
-        .eventually("the jobs to be dropped", async || {
-            (world.message_count("beckon.bulk").await == left).then_some(())
-        })
-        .await;
-    let parked_at_once = world.message_count("beckon.parked").await;
-    let unlimited = shipped(&json!({}));
-    world
-        .stack()
-        .put_policy(world.vhost(), "limit", &unlimited)
-        .await
-        .unwrap();
-    // As long as a job may stay unclaimed in its queue.
-    world.let_leases_end().await;
-    world.start_worker().await.unwrap();
-    let finished = world.finished(batch).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        world.until(batch, "queued", PEOPLE).await;
+        world
+            .eventually("the jobs to be dropped", async || {
+                (world.message_count("beckon.bulk").await == left).then_some(())
+            })
+            .await;
+        let parked_at_once = world.message_count("beckon.parked").await;
+        let unlimited = shipped(&json!({}));
+        world
+            .stack()
+            .put_policy(world.vhost(), "limit", &unlimited)
+            .await
+            .unwrap();
+        // As long as a job may stay unclaimed in its queue.
+        world.let_leases_end().await;
+        world.start_worker().await.unwrap();
+        let finished = world.finished(batch).await;
 
-    assert_eq!(parked_at_once, 0, "{limit}");
-    assert_eq!(world.message_count("beckon.parked").await, 0, "{limit}");
-    assert_eq!(finished["counts"]["sent"], PEOPLE, "{limit}: {finished}");
-    assert_eq!(i64::try_from(world.relay.accepted_count()).unwrap(), PEOPLE, "{limit}");
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(parked_at_once, 0, "{limit}");
+        assert_eq!(world.message_count("beckon.parked").await, 0, "{limit}");
+        assert_eq!(finished["counts"]["sent"], PEOPLE, "{limit}: {finished}");
+        assert_eq!(i64::try_from(world.relay.accepted_count()).unwrap(), PEOPLE, "{limit}");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]

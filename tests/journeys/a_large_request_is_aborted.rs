@@ -29,58 +29,59 @@ async fn break_off(world: &World, path: &str, kind: &str, body: &[u8], sent: usi
 
 #[tokio::test]
 async fn it_takes_effect_completely_or_not_at_all() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    world.people(10).await;
-    let before = world.api.as_ref().unwrap().memory_most();
-    let rows: Vec<String> = (0..ROWS).map(|n| format!("new{n}@example.org,Person {n}\n")).collect();
-    let file = format!("email,first name\n{}", rows.concat()).into_bytes();
-    let emails: Vec<String> = (0..ROWS).map(|n| format!("person{}@example.org", n % 10 + 1)).collect();
-    let request = json!({ "emails": emails }).to_string().into_bytes();
+    World::run_with(Setup::default().workers(0), async |world| {
+        world.people(10).await;
+        let before = world.api.as_ref().unwrap().memory_most();
+        let rows: Vec<String> = (0..ROWS).map(|n| format!("new{n}@example.org,Person {n}\n")).collect();
+        let file = format!("email,first name\n{}", rows.concat()).into_bytes();
+        let emails: Vec<String> = (0..ROWS).map(|n| format!("person{}@example.org", n % 10 + 1)).collect();
+        let request = json!({ "emails": emails }).to_string().into_bytes();
 
-    for part in [1, 50, 99] {
-        break_off(&world, "/v1/imports", "text/csv", &file, file.len() * part / 100).await;
-        break_off(
-            &world,
-            "/v1/invites",
-            "application/json",
-            &request,
-            request.len() * part / 100,
-        )
-        .await;
-    }
-    break_off(&world, "/v1/imports", "text/csv", &file, file.len()).await;
-    break_off(&world, "/v1/invites", "application/json", &request, request.len()).await;
-    world
-        .eventually("every request to have ended", async || {
-            let asks = world.api_metric("beckon_http_requests_in_flight").await > 1.5;
-            let open = "select count(*) from pg_stat_activity where datname = current_database()
-                        and pid <> pg_backend_pid() and xact_start is not null";
-            (!asks && count(&world, open).await == 0).then_some(())
-        })
-        .await;
-    let most = world.api.as_ref().unwrap().memory_most();
-    // The stop waits for work that a request has already started.
-    assert_eq!(world.stop_api().await, 0);
+        for part in [1, 50, 99] {
+            break_off(world, "/v1/imports", "text/csv", &file, file.len() * part / 100).await;
+            break_off(
+                world,
+                "/v1/invites",
+                "application/json",
+                &request,
+                request.len() * part / 100,
+            )
+            .await;
+        }
+        break_off(world, "/v1/imports", "text/csv", &file, file.len()).await;
+        break_off(world, "/v1/invites", "application/json", &request, request.len()).await;
+        world
+            .eventually("every request to have ended", async || {
+                let asks = world.api_metric("beckon_http_requests_in_flight").await > 1.5;
+                let open = "select count(*) from pg_stat_activity where datname = current_database()
+                            and pid <> pg_backend_pid() and xact_start is not null";
+                (!asks && count(world, open).await == 0).then_some(())
+            })
+            .await;
+        let most = world.api.as_ref().unwrap().memory_most();
+        // The stop waits for work that a request has already started.
+        assert_eq!(world.stop_api().await, 0);
 
-    let new = count(&world, "select count(*) from users where email like 'new%'").await;
-    let batches = count(&world, "select count(*) from batches").await;
-    let owed = count(&world, "select count(*) from deliveries").await;
-    assert!(
-        [0, i64::try_from(ROWS).unwrap()].contains(&new),
-        "{new} of {ROWS} came in"
-    );
-    assert_eq!(
-        count(&world, "select count(*) from imports").await,
-        1 + i64::from(new > 0)
-    );
-    assert!(
-        batches <= 1 && owed == 10 * batches,
-        "{batches} batches with {owed} deliveries"
-    );
-    if let (Some(before), Some(most)) = (before, most) {
-        assert!(most < before + MEMORY, "{before} bytes before, {most} after");
-    }
-    world.start_api().await.unwrap();
-    world.assert_sums().await;
-    world.end().await;
+        let new = count(world, "select count(*) from users where email like 'new%'").await;
+        let batches = count(world, "select count(*) from batches").await;
+        let owed = count(world, "select count(*) from deliveries").await;
+        assert!(
+            [0, i64::try_from(ROWS).unwrap()].contains(&new),
+            "{new} of {ROWS} came in"
+        );
+        assert_eq!(
+            count(world, "select count(*) from imports").await,
+            1 + i64::from(new > 0)
+        );
+        assert!(
+            batches <= 1 && owed == 10 * batches,
+            "{batches} batches with {owed} deliveries"
+        );
+        if let (Some(before), Some(most)) = (before, most) {
+            assert!(most < before + MEMORY, "{before} bytes before, {most} after");
+        }
+        world.start_api().await.unwrap();
+        world.assert_sums().await;
+    })
+    .await;
 }

@@ -2,6 +2,7 @@
 
 use crate::json;
 use crate::manual_dispatch::{claim, due, run, settle, turn, world_that_owes};
+use harness::World;
 use shared::delivery::DeliveryState;
 use shared::store::dispatch;
 use shared::store::settle::Ending;
@@ -20,49 +21,49 @@ fn later() -> Ending {
 #[tokio::test]
 async fn a_mail_given_back_for_too_long_expires() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
-    let token = Uuid::new_v4();
-    let claimed = claim(&world, &due(&world, 10).await, token).await;
-    let given_back = || Ending::GivenBack { after: Duration::ZERO };
-    let early = settle(&world, &claimed[0], token, given_back(), false).await;
-    run(
-        &world,
-        "update deliveries set give_up_at = now() + interval '2 seconds'",
-    )
+    World::run_in(world, async |world| {
+        let token = Uuid::new_v4();
+        let claimed = claim(world, &due(world, 10).await, token).await;
+        let given_back = || Ending::GivenBack { after: Duration::ZERO };
+        let early = settle(world, &claimed[0], token, given_back(), false).await;
+        run(world, "update deliveries set give_up_at = now() + interval '2 seconds'").await;
+
+        let claimed = claim(world, &due(world, 10).await, token).await;
+        let longer = Ending::GivenBack {
+            after: Duration::from_mins(1),
+        };
+        let late = settle(world, &claimed[0], token, longer, false).await;
+
+        assert_eq!(early[0].state, DeliveryState::Waiting);
+        assert_eq!(late[0].state, DeliveryState::Expired);
+    })
     .await;
-
-    let claimed = claim(&world, &due(&world, 10).await, token).await;
-    let longer = Ending::GivenBack {
-        after: Duration::from_mins(1),
-    };
-    let late = settle(&world, &claimed[0], token, longer, false).await;
-
-    assert_eq!(early[0].state, DeliveryState::Waiting);
-    assert_eq!(late[0].state, DeliveryState::Expired);
-    world.end().await;
 }
 
 #[tokio::test]
 async fn a_mail_that_expired_during_an_outage_of_the_relay_is_not_sent_afterwards() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
-    let token = Uuid::new_v4();
-    let claimed = claim(&world, &due(&world, 10).await, token).await;
-    let first = settle(&world, &claimed[0], token, later(), false).await;
-    assert_eq!(first[0].state, DeliveryState::Retrying);
-    run(&world, "update deliveries set give_up_at = now() - interval '1 second'").await;
+    World::run_in(world, async |world| {
+        let token = Uuid::new_v4();
+        let claimed = claim(world, &due(world, 10).await, token).await;
+        let first = settle(world, &claimed[0], token, later(), false).await;
+        assert_eq!(first[0].state, DeliveryState::Retrying);
+        run(world, "update deliveries set give_up_at = now() - interval '1 second'").await;
 
-    let found = due(&world, 10).await;
-    assert!(found.iter().all(|due| due.is_late), "{found:?}");
-    let ended = dispatch::end_late(&world.db, turn(&world).await, &found).await.unwrap();
+        let found = due(world, 10).await;
+        assert!(found.iter().all(|due| due.is_late), "{found:?}");
+        let ended = dispatch::end_late(&world.db, turn(world).await, &found).await.unwrap();
 
-    assert_eq!(ended, 1);
-    let reason: Option<String> = sqlx::query_scalar("select reason from deliveries where state = 'expired'")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(
-        reason.as_deref(),
-        Some("greylisted"),
-        "the last trouble stays on record"
-    );
-    world.end().await;
+        assert_eq!(ended, 1);
+        let reason: Option<String> = sqlx::query_scalar("select reason from deliveries where state = 'expired'")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(
+            reason.as_deref(),
+            Some("greylisted"),
+            "the last trouble stays on record"
+        );
+    })
+    .await;
 }

@@ -67,52 +67,53 @@ async fn every_state(world: &mut World) -> Vec<(String, Uuid)> {
 
 #[tokio::test]
 async fn dropping_a_month_changes_no_counts_of_any_batch() {
-    let mut world = World::start().await;
-    let all = every_state(&mut world).await;
-    world.let_days_pass(70).await;
-    let mut before = Vec::new();
-    for (_, batch) in &all {
-        before.push(counts(&world, *batch).await);
-    }
+    World::run(async |world| {
+        let all = every_state(world).await;
+        world.let_days_pass(70).await;
+        let mut before = Vec::new();
+        for (_, batch) in &all {
+            before.push(counts(world, *batch).await);
+        }
 
-    let dropped = partitions::drop(&world.db, KEPT).await.unwrap();
+        let dropped = partitions::drop(&world.db, KEPT).await.unwrap();
 
-    assert_eq!(dropped, [], "a month of which mails are owed");
-    for ((name, batch), before) in all.iter().zip(&before) {
-        assert_eq!(&counts(&world, *batch).await, before, "{name}");
-        assert_eq!(before.iter().map(|alike| alike.count).sum::<i64>(), EACH, "{name}");
-    }
+        assert_eq!(dropped, [], "a month of which mails are owed");
+        for ((name, batch), before) in all.iter().zip(&before) {
+            assert_eq!(&counts(world, *batch).await, before, "{name}");
+            assert_eq!(before.iter().map(|alike| alike.count).sum::<i64>(), EACH, "{name}");
+        }
 
-    // Deletes what is owed; only batches with nothing left to send remain unfinished.
-    run(&world, "delete from deliveries where state = 'waiting'").await;
-    run(
-        &world,
-        "delete from batches b where not exists (select from deliveries where batch_id = b.id)",
-    )
+        // Deletes what is owed; only batches with nothing left to send remain unfinished.
+        run(world, "delete from deliveries where state = 'waiting'").await;
+        run(
+            world,
+            "delete from batches b where not exists (select from deliveries where batch_id = b.id)",
+        )
+        .await;
+        let with_nothing_left = partitions::drop(&world.db, KEPT).await.unwrap();
+        assert_eq!(with_nothing_left, [], "their counts would be 0");
+
+        world.start_api().await.unwrap();
+        let left: Vec<&(String, Uuid)> = all.iter().filter(|(name, _)| !name.ends_with("owed")).collect();
+        for (name, batch) in left.iter().filter(|(name, _)| !name.starts_with("held")) {
+            let finished = world.finished(*batch).await;
+            assert_eq!(finished["counts"]["sent"], EACH, "{name}: {finished}");
+        }
+        run(world, "update batches set start_at = now() where state = 'held'").await;
+        for (_, batch) in &left {
+            world.finished(*batch).await;
+        }
+        let at_last = partitions::drop(&world.db, KEPT).await.unwrap();
+
+        assert_eq!(at_last.len(), 1, "{at_last:?}");
+        for (name, batch) in &left {
+            let dropped = world.batch(*batch).await;
+            assert!(dropped["details_dropped_at"].is_string(), "{name}: {dropped}");
+            assert_eq!(dropped["counts"]["sent"], EACH, "{name}: {dropped}");
+            assert!(world.deliveries(*batch).await.is_empty(), "{name}");
+        }
+    })
     .await;
-    let with_nothing_left = partitions::drop(&world.db, KEPT).await.unwrap();
-    assert_eq!(with_nothing_left, [], "their counts would be 0");
-
-    world.start_api().await.unwrap();
-    let left: Vec<&(String, Uuid)> = all.iter().filter(|(name, _)| !name.ends_with("owed")).collect();
-    for (name, batch) in left.iter().filter(|(name, _)| !name.starts_with("held")) {
-        let finished = world.finished(*batch).await;
-        assert_eq!(finished["counts"]["sent"], EACH, "{name}: {finished}");
-    }
-    run(&world, "update batches set start_at = now() where state = 'held'").await;
-    for (_, batch) in &left {
-        world.finished(*batch).await;
-    }
-    let at_last = partitions::drop(&world.db, KEPT).await.unwrap();
-
-    assert_eq!(at_last.len(), 1, "{at_last:?}");
-    for (name, batch) in &left {
-        let dropped = world.batch(*batch).await;
-        assert!(dropped["details_dropped_at"].is_string(), "{name}: {dropped}");
-        assert_eq!(dropped["counts"]["sent"], EACH, "{name}: {dropped}");
-        assert!(world.deliveries(*batch).await.is_empty(), "{name}");
-    }
-    world.end().await;
 }
 
 /// Moves a batch, and each of its mails, to this many seconds before the end of the month before last; negative values
@@ -164,62 +165,64 @@ async fn invited(world: &World, name: &str, count: usize, hold_seconds: u32) -> 
 
 #[tokio::test]
 async fn a_batch_at_the_end_of_a_month_is_dropped_with_it_unless_unfinished() {
-    let world = World::start().await;
-    let (at_the_end, across, after, open) = (
-        invited(&world, "end", 1, 0).await,
-        invited(&world, "across", 2, 0).await,
-        invited(&world, "after", 1, 0).await,
-        invited(&world, "open", 2, 3_600).await,
-    );
-    for batch in [at_the_end, across, after] {
-        world.finished(batch).await;
-    }
-    sqlx::query(
-        "select make_month((date_trunc('month', now() at time zone 'UTC') - make_interval(months => n))::date)
-         from generate_series(1, 2) as n",
-    )
-    .execute(&world.db)
-    .await
-    .unwrap();
-    move_to(&world, at_the_end, 1_800.0, &[1_799.0]).await;
-    move_to(&world, across, 1.0, &[0.5, -0.5]).await;
-    move_to(&world, after, -1.0, &[-2.0]).await;
-    move_to(&world, open, 1.0, &[0.5, -0.5]).await;
-    // The mail in that month is sent, and the next one waits.
-    let paused = "update batches set state = 'paused', paused_at = now() where id = $1";
-    set(&world, paused, open).await;
-    let sent = "update deliveries set state = 'sent', sent_at = now(), attempt = 1
-                where id = (select min(id::text)::uuid from deliveries where batch_id = $1)";
-    set(&world, sent, open).await;
-    let kept = kept(&world).await;
-    let while_one_is_open = partitions::drop(&world.db, kept).await.unwrap();
-    world
-        .post(&format!("/v1/batches/{open}/stop"), json!({}))
-        .await
-        .expect(200);
-    let stopped = world.finished(open).await;
-    let dropped = partitions::drop(&world.db, kept).await.unwrap();
-
-    assert_eq!(while_one_is_open, [], "half of an unfinished batch would be gone");
-    assert_eq!(
-        (&stopped["counts"]["sent"], &stopped["counts"]["cancelled"]),
-        (&json!(1), &json!(1)),
-        "{stopped}"
-    );
-    assert_eq!(dropped.len(), 1, "{dropped:?}");
-    for (batch, sent) in [(at_the_end, 1), (across, 2), (open, 1)] {
-        let seen = world.batch(batch).await;
-        assert!(seen["details_dropped_at"].is_string(), "{seen}");
-        assert_eq!(seen["counts"]["sent"], sent, "{seen}");
-        assert!(world.deliveries(batch).await.is_empty(), "{seen}");
-    }
-    let neighbour = world.batch(after).await;
-    assert_eq!(neighbour["details_dropped_at"], Value::Null, "{neighbour}");
-    assert_eq!(world.deliveries(after).await.len(), 1);
-    let attempts: i64 = sqlx::query_scalar("select count(*) from attempts")
-        .fetch_one(&world.db)
+    World::run(async |world| {
+        let (at_the_end, across, after, open) = (
+            invited(world, "end", 1, 0).await,
+            invited(world, "across", 2, 0).await,
+            invited(world, "after", 1, 0).await,
+            invited(world, "open", 2, 3_600).await,
+        );
+        for batch in [at_the_end, across, after] {
+            world.finished(batch).await;
+        }
+        sqlx::query(
+            "select make_month((date_trunc('month', now() at time zone 'UTC') - make_interval(months => n))::date)
+             from generate_series(1, 2) as n",
+        )
+        .execute(&world.db)
         .await
         .unwrap();
-    assert_eq!(attempts, 1, "those of the neighbour");
-    world.end().await;
+        world.skip_promises("the ids of deliveries are changed");
+        move_to(world, at_the_end, 1_800.0, &[1_799.0]).await;
+        move_to(world, across, 1.0, &[0.5, -0.5]).await;
+        move_to(world, after, -1.0, &[-2.0]).await;
+        move_to(world, open, 1.0, &[0.5, -0.5]).await;
+        // The mail in that month is sent, and the next one waits.
+        let paused = "update batches set state = 'paused', paused_at = now() where id = $1";
+        set(world, paused, open).await;
+        let sent = "update deliveries set state = 'sent', sent_at = now(), attempt = 1
+                    where id = (select min(id::text)::uuid from deliveries where batch_id = $1)";
+        set(world, sent, open).await;
+        let kept = kept(world).await;
+        let while_one_is_open = partitions::drop(&world.db, kept).await.unwrap();
+        world
+            .post(&format!("/v1/batches/{open}/stop"), json!({}))
+            .await
+            .expect(200);
+        let stopped = world.finished(open).await;
+        let dropped = partitions::drop(&world.db, kept).await.unwrap();
+
+        assert_eq!(while_one_is_open, [], "half of an unfinished batch would be gone");
+        assert_eq!(
+            (&stopped["counts"]["sent"], &stopped["counts"]["cancelled"]),
+            (&json!(1), &json!(1)),
+            "{stopped}"
+        );
+        assert_eq!(dropped.len(), 1, "{dropped:?}");
+        for (batch, sent) in [(at_the_end, 1), (across, 2), (open, 1)] {
+            let seen = world.batch(batch).await;
+            assert!(seen["details_dropped_at"].is_string(), "{seen}");
+            assert_eq!(seen["counts"]["sent"], sent, "{seen}");
+            assert!(world.deliveries(batch).await.is_empty(), "{seen}");
+        }
+        let neighbour = world.batch(after).await;
+        assert_eq!(neighbour["details_dropped_at"], Value::Null, "{neighbour}");
+        assert_eq!(world.deliveries(after).await.len(), 1);
+        let attempts: i64 = sqlx::query_scalar("select count(*) from attempts")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(attempts, 1, "those of the neighbour");
+    })
+    .await;
 }

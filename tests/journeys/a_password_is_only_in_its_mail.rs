@@ -231,47 +231,49 @@ async fn a_password_is_nowhere_else_in_any_form() {
         .api_setting("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
         .worker_setting("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
         .worker_setting("BECKON_PROBES_LISTEN", &probes);
-    let mut world = World::with(setup).await;
-    let plant = json!([{ "email": "planted@example.org", "first_name": PLANTED }]);
-    let planted = world.import_bytes(plant.to_string().into_bytes(), "application/json");
-    planted.await.expect(201);
-    world.put_message("beckon.parked", PLANTED).await;
-    world
-        .import(&format!("email\n{}\n", PEOPLE.join("\n")))
-        .await
-        .expect(201);
+    World::run_with(setup, async |world| {
+        let plant = json!([{ "email": "planted@example.org", "first_name": PLANTED }]);
+        let planted = world.import_bytes(plant.to_string().into_bytes(), "application/json");
+        planted.await.expect(201);
+        world.put_message("beckon.parked", PLANTED).await;
+        world
+            .import(&format!("email\n{}\n", PEOPLE.join("\n")))
+            .await
+            .expect(201);
 
-    let batch = world.reset_passwords(json!({ "emails": PEOPLE })).await;
-    world.until(batch, "retrying", 2).await;
-    world.relay.set(PEOPLE[2], Behaviour::Accept);
-    world.let_pauses_pass().await;
-    let finished = world.finished(batch).await;
-    let mails = world.relay.mails_to(PEOPLE[0]).unwrap();
-    let mailed = mails[0].password().unwrap();
-    assert!(!world.signs_in("unknown@example.org", mailed).await);
-    world.sign_in(PEOPLE[0], mailed).await;
-    let choose = json!({ "email": PEOPLE[0], "password": mailed, "new_password": OWN });
-    world.post("/v1/credentials/choose", choose).await.expect(200);
+        let batch = world.reset_passwords(json!({ "emails": PEOPLE })).await;
+        world.until(batch, "retrying", 2).await;
+        world.relay.set(PEOPLE[2], Behaviour::Accept);
+        world.let_pauses_pass().await;
+        let finished = world.finished(batch).await;
+        let mails = world.relay.mails_to(PEOPLE[0]).unwrap();
+        let mailed = mails[0].password().unwrap();
+        assert!(!world.signs_in("unknown@example.org", mailed).await);
+        world.sign_in(PEOPLE[0], mailed).await;
+        let choose = json!({ "email": PEOPLE[0], "password": mailed, "new_password": OWN });
+        world.post("/v1/credentials/choose", choose).await.expect(200);
 
-    assert_eq!(finished["counts"]["sent"], 3, "{finished}");
-    assert_eq!(finished["counts"]["failed"], 1, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
-    a_worker_dies(&mut world).await;
-    let passwords = passwords(&world);
-    assert_eq!(
-        passwords.len(),
-        7,
-        "one a mail, two for the one that got lost and for the worker's"
-    );
-    // The search blocks the runtime for seconds, so all requests to servers come first.
-    world.assert_promises_kept().await;
-    let all = everything(&world, &probes, &collector).await;
-    assert_all_is_seen(&all);
-    for secret in passwords.iter().map(String::as_str).chain([OWN]) {
-        let needles = Needles::of(secret);
-        for (place, bytes) in &all {
-            let form = needles.find(bytes);
-            assert_eq!(form, None, "a password can be read in {place}");
+        assert_eq!(finished["counts"]["sent"], 3, "{finished}");
+        assert_eq!(finished["counts"]["failed"], 1, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
+        a_worker_dies(world).await;
+        let passwords = passwords(world);
+        assert_eq!(
+            passwords.len(),
+            7,
+            "one a mail, two for the one that got lost and for the worker's"
+        );
+        // The search blocks the runtime for seconds, so all requests to servers come first.
+        world.assert_promises_kept().await;
+        let all = everything(world, &probes, &collector).await;
+        assert_all_is_seen(&all);
+        for secret in passwords.iter().map(String::as_str).chain([OWN]) {
+            let needles = Needles::of(secret);
+            for (place, bytes) in &all {
+                let form = needles.find(bytes);
+                assert_eq!(form, None, "a password can be read in {place}");
+            }
         }
-    }
+    })
+    .await;
 }

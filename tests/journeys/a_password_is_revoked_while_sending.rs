@@ -178,124 +178,129 @@ async fn live(world: &World, person: &Person) -> i64 {
 
 #[tokio::test]
 async fn a_password_revoked_before_its_verifier_is_stored_is_not_sent() {
-    let world = World::start().await;
-    set_traps(&world).await;
+    World::run(async |world| {
+        set_traps(world).await;
 
-    for (n, how) in End::ALL.into_iter().enumerate() {
-        let moment = Moment::BeforeItReads;
-        let (person, held) = in_hand(&world, format!("person{n}@example.org"), moment).await;
+        for (n, how) in End::ALL.into_iter().enumerate() {
+            let moment = Moment::BeforeItReads;
+            let (person, held) = in_hand(world, format!("person{n}@example.org"), moment).await;
 
-        let answer = end(&world, &person, how).await;
-        release(held, moment).await;
-        let finished = world.finished(person.batch).await;
+            let answer = end(world, &person, how).await;
+            release(held, moment).await;
+            let finished = world.finished(person.batch).await;
 
-        assert_eq!(finished["counts"]["cancelled"], 1, "{how:?}: {finished}");
-        let line = world.deliveries(person.batch).await[0].clone();
-        assert_eq!(line["reason"], how.reason(), "{how:?}: {line}");
-        assert_eq!(live(&world, &person).await, 0, "{how:?}");
-        let mails = world.relay.mails_to(&person.email).unwrap();
-        assert_eq!(mails.len(), 1, "{how:?}: the second was sent");
-        if let End::UserRevoked | End::UserLocked | End::AddressChanged = how {
-            assert_eq!(answer["mails_in_hand"], 1, "{how:?}: {answer}");
+            assert_eq!(finished["counts"]["cancelled"], 1, "{how:?}: {finished}");
+            let line = world.deliveries(person.batch).await[0].clone();
+            assert_eq!(line["reason"], how.reason(), "{how:?}: {line}");
+            assert_eq!(live(world, &person).await, 0, "{how:?}");
+            let mails = world.relay.mails_to(&person.email).unwrap();
+            assert_eq!(mails.len(), 1, "{how:?}: the second was sent");
+            if let End::UserRevoked | End::UserLocked | End::AddressChanged = how {
+                assert_eq!(answer["mails_in_hand"], 1, "{how:?}: {answer}");
+            }
         }
-    }
-    world.assert_promises_kept().await;
-    world.end().await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_password_revoked_while_its_verifier_is_stored_does_not_work() {
-    let world = World::start().await;
-    set_traps(&world).await;
+    World::run(async |world| {
+        set_traps(world).await;
 
-    for (n, how) in End::ALL.into_iter().enumerate() {
-        let moment = Moment::BeforeItCommits;
-        let (person, held) = in_hand(&world, format!("person{n}@example.org"), moment).await;
+        for (n, how) in End::ALL.into_iter().enumerate() {
+            let moment = Moment::BeforeItCommits;
+            let (person, held) = in_hand(world, format!("person{n}@example.org"), moment).await;
 
-        let ending = async {
-            let answer = end(&world, &person, how).await;
-            (answer, live(&world, &person).await)
-        };
-        let releasing = async {
-            waits(&world, false).await;
-            release(held, moment).await;
-        };
-        let ((answer, live_then), ()) = tokio::join!(ending, releasing);
-        world.finished(person.batch).await;
+            let ending = async {
+                let answer = end(world, &person, how).await;
+                (answer, live(world, &person).await)
+            };
+            let releasing = async {
+                waits(world, false).await;
+                release(held, moment).await;
+            };
+            let ((answer, live_then), ()) = tokio::join!(ending, releasing);
+            world.finished(person.batch).await;
 
-        // Stopping a batch does not revoke the password of a mail that a worker already handles.
-        let works = i64::from(matches!(how, End::BatchStopped));
-        assert_eq!(live(&world, &person).await, works, "{how:?}: {answer}");
-        if works == 0 {
-            assert_eq!(live_then, 0, "{how:?}: it worked after it was reported as ended");
-            let mails = world.relay.mails_to(&person.email).unwrap();
-            for mail in mails {
-                let signs_in = world.signs_in(&person.email, mail.password().unwrap()).await;
-                let is_earlier_of_the_batch =
-                    matches!(how, End::BatchRevoked) && mail.password() == Some(&*person.earlier);
-                assert_eq!(signs_in, is_earlier_of_the_batch, "{how:?}");
+            // Stopping a batch does not revoke the password of a mail that a worker already handles.
+            let works = i64::from(matches!(how, End::BatchStopped));
+            assert_eq!(live(world, &person).await, works, "{how:?}: {answer}");
+            if works == 0 {
+                assert_eq!(live_then, 0, "{how:?}: it worked after it was reported as ended");
+                let mails = world.relay.mails_to(&person.email).unwrap();
+                for mail in mails {
+                    let signs_in = world.signs_in(&person.email, mail.password().unwrap()).await;
+                    let is_earlier_of_the_batch =
+                        matches!(how, End::BatchRevoked) && mail.password() == Some(&*person.earlier);
+                    assert_eq!(signs_in, is_earlier_of_the_batch, "{how:?}");
+                }
             }
         }
-    }
-    world.end().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_worker_that_dies_while_sending_leaves_no_password() {
-    let mut world = World::with(Setup::default().workers(0).worker_setting("BECKON_LEASE", "2s")).await;
-    // Once before the verifier is stored, and once after.
-    for (step, stored) in [("W3", 0), ("W4", 1)] {
-        let id = world.person(&format!("{step}@example.org")).await;
-        let batch = world.reset_passwords(json!({ "users": [id] })).await;
-        let sign = world.folder().join(step);
-        let failpoint = format!("{step}:1:{}", sign.display());
-        world.start_worker_that_stops(&failpoint).await.unwrap();
-        world
-            .eventually("the worker to stop", async || sign.exists().then_some(()))
-            .await;
+    let setup = Setup::default().workers(0).worker_setting("BECKON_LEASE", "2s");
+    World::run_with(setup, async |world| {
+        // Once before the verifier is stored, and once after.
+        for (step, stored) in [("W3", 0), ("W4", 1)] {
+            let id = world.person(&format!("{step}@example.org")).await;
+            let batch = world.reset_passwords(json!({ "users": [id] })).await;
+            let sign = world.folder().join(step);
+            let failpoint = format!("{step}:1:{}", sign.display());
+            world.start_worker_that_stops(&failpoint).await.unwrap();
+            world
+                .eventually("the worker to stop", async || sign.exists().then_some(()))
+                .await;
 
-        let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
-        world.kill_worker(0).await;
-        let finished = world.finished(batch).await;
+            let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
+            world.kill_worker(0).await;
+            let finished = world.finished(batch).await;
 
-        assert_eq!(locked["passwords_ended"], stored, "{step}: {locked}");
-        assert_eq!(locked["mails_in_hand"], 1, "{step}: {locked}");
-        assert_eq!(finished["counts"]["cancelled"], 1, "{step}: {finished}");
-        assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked", "{step}");
-    }
-    let left: i64 = sqlx::query_scalar("select count(*) from credentials")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!((left, world.relay.accepted_count()), (0, 0));
-    world.end().await;
+            assert_eq!(locked["passwords_ended"], stored, "{step}: {locked}");
+            assert_eq!(locked["mails_in_hand"], 1, "{step}: {locked}");
+            assert_eq!(finished["counts"]["cancelled"], 1, "{step}: {finished}");
+            assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked", "{step}");
+        }
+        let left: i64 = sqlx::query_scalar("select count(*) from credentials")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!((left, world.relay.accepted_count()), (0, 0));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_mail_that_was_being_sent_is_not_retried() {
-    let world = World::start().await;
-    let id = world.person("ada@example.org").await;
-    world.relay.set("ada@example.org", Behaviour::Silence { at: Step::Dot });
-    let batch = world.reset_passwords(json!({ "users": [id] })).await;
-    world
-        .relay
-        .wait_until("a whole message", PATIENCE, |counts| counts.dots == 1)
-        .await
-        .unwrap();
+    World::run(async |world| {
+        let id = world.person("ada@example.org").await;
+        world.relay.set("ada@example.org", Behaviour::Silence { at: Step::Dot });
+        let batch = world.reset_passwords(json!({ "users": [id] })).await;
+        world
+            .relay
+            .wait_until("a whole message", PATIENCE, |counts| counts.dots == 1)
+            .await
+            .unwrap();
 
-    let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
-    world.relay.hang_up();
-    let finished = world.finished(batch).await;
+        let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
+        world.relay.hang_up();
+        let finished = world.finished(batch).await;
 
-    assert_eq!(
-        (&locked["passwords_ended"], &locked["mails_in_hand"]),
-        (&json!(1), &json!(1)),
-        "{locked}"
-    );
-    assert_eq!(finished["counts"]["cancelled"], 1, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
-    assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked");
-    assert_eq!(world.relay.counts().dots, 1);
-    world.assert_sums().await;
-    world.end().await;
+        assert_eq!(
+            (&locked["passwords_ended"], &locked["mails_in_hand"]),
+            (&json!(1), &json!(1)),
+            "{locked}"
+        );
+        assert_eq!(finished["counts"]["cancelled"], 1, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
+        assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked");
+        assert_eq!(world.relay.counts().dots, 1);
+        world.assert_sums().await;
+    })
+    .await;
 }

@@ -129,98 +129,100 @@ async fn assert_neighbour_stays(world: &World) {
 
 #[tokio::test]
 async fn everything_stored_about_a_user_is_exported_and_then_erased() {
-    let world = World::start().await;
-    let (nora, invite) = a_life(&world).await;
-    let before = world.batch(invite).await;
+    World::run(async |world| {
+        let (nora, invite) = a_life(world).await;
+        let before = world.batch(invite).await;
 
-    let exported = world.get(&format!("/v1/users/{nora}/export")).await;
-    let answer = world
-        .ask(Method::DELETE, &format!("/v1/users/{nora}"), None, None)
-        .await;
+        let exported = world.get(&format!("/v1/users/{nora}/export")).await;
+        let answer = world
+            .ask(Method::DELETE, &format!("/v1/users/{nora}"), None, None)
+            .await;
 
-    let text = exported.text.clone();
-    let exported = exported.expect(200);
-    assert_eq!(exported["user"]["email"], NEW, "{exported:#}");
-    assert_eq!(exported["user"]["fields"]["cost_centre"], "K78-Q", "{exported:#}");
-    let change = &exported["import_changes"][0];
-    assert_eq!(
-        (&change["before"]["cost_centre"], &change["after"]["cost_centre"]),
-        (&json!("K77-Q"), &json!("K78-Q")),
-        "{exported:#}"
-    );
-    for (part, rows) in [
-        ("imports", 2),
-        ("import_changes", 1),
-        ("rejected_rows", 1),
-        ("answers", 1),
-        ("passwords", 1),
-        ("mails", 3),
-        ("last_sent", 1),
-        ("left_out", 1),
-        ("blocked_addresses", 1),
-        ("saved_filters", 1),
-    ] {
-        assert_eq!(exported[part].as_array().unwrap().len(), rows, "{part} in {exported:#}");
-    }
-    assert!(!exported["audit"].as_array().unwrap().is_empty(), "{exported:#}");
-    assert!(text.contains("no user of this name"), "{exported:#}");
-    assert!(!text.contains("argon2"), "no verifier is handed out");
-    assert!(
-        !exported["rejected_rows"].to_string().contains(NEIGHBOUR),
-        "{exported:#}"
-    );
+        let text = exported.text.clone();
+        let exported = exported.expect(200);
+        assert_eq!(exported["user"]["email"], NEW, "{exported:#}");
+        assert_eq!(exported["user"]["fields"]["cost_centre"], "K78-Q", "{exported:#}");
+        let change = &exported["import_changes"][0];
+        assert_eq!(
+            (&change["before"]["cost_centre"], &change["after"]["cost_centre"]),
+            (&json!("K77-Q"), &json!("K78-Q")),
+            "{exported:#}"
+        );
+        for (part, rows) in [
+            ("imports", 2),
+            ("import_changes", 1),
+            ("rejected_rows", 1),
+            ("answers", 1),
+            ("passwords", 1),
+            ("mails", 3),
+            ("last_sent", 1),
+            ("left_out", 1),
+            ("blocked_addresses", 1),
+            ("saved_filters", 1),
+        ] {
+            assert_eq!(exported[part].as_array().unwrap().len(), rows, "{part} in {exported:#}");
+        }
+        assert!(!exported["audit"].as_array().unwrap().is_empty(), "{exported:#}");
+        assert!(text.contains("no user of this name"), "{exported:#}");
+        assert!(!text.contains("argon2"), "no verifier is handed out");
+        assert!(
+            !exported["rejected_rows"].to_string().contains(NEIGHBOUR),
+            "{exported:#}"
+        );
 
-    assert_eq!(answer.status, 204, "{}", answer.text);
-    for trace in [
-        OLD,
-        "'nora@lerna",
-        "(nora@lerna",
-        ",nora@lerna",
-        "\"nora@lerna",
-        "Quillfeather",
-        "K77-Q",
-        "K78-Q",
-    ] {
-        let left = rows_with(&world, trace).await;
-        assert!(left.is_empty(), "{trace} is left: {left:#?}");
-    }
-    assert_neighbour_stays(&world).await;
-    assert_eq!(world.batch(invite).await["counts"], before["counts"]);
-    let export = world.get(&format!("/v1/users/{nora}/export")).await;
-    assert_eq!(export.status, 404, "{}", export.text);
-    world.end().await;
+        assert_eq!(answer.status, 204, "{}", answer.text);
+        for trace in [
+            OLD,
+            "'nora@lerna",
+            "(nora@lerna",
+            ",nora@lerna",
+            "\"nora@lerna",
+            "Quillfeather",
+            "K77-Q",
+            "K78-Q",
+        ] {
+            let left = rows_with(world, trace).await;
+            assert!(left.is_empty(), "{trace} is left: {left:#?}");
+        }
+        assert_neighbour_stays(world).await;
+        assert_eq!(world.batch(invite).await["counts"], before["counts"]);
+        let export = world.get(&format!("/v1/users/{nora}/export")).await;
+        assert_eq!(export.status, 404, "{}", export.text);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_reply_after_a_user_is_erased_is_not_stored() {
-    let world = World::start().await;
-    world
-        .relay
-        .set(OLD, Behaviour::SlowDot(std::time::Duration::from_secs(2)));
-    let nora = world.person(OLD).await;
-    let batch = world.invite(json!({ "users": [nora] })).await;
-    world
-        .eventually("the mail is with the relay", async || {
-            (world.batch(batch).await["counts"]["sending"] == 1).then_some(())
-        })
-        .await;
+    World::run(async |world| {
+        world
+            .relay
+            .set(OLD, Behaviour::SlowDot(std::time::Duration::from_secs(2)));
+        let nora = world.person(OLD).await;
+        let batch = world.invite(json!({ "users": [nora] })).await;
+        world
+            .eventually("the mail is with the relay", async || {
+                (world.batch(batch).await["counts"]["sending"] == 1).then_some(())
+            })
+            .await;
 
-    let answer = world
-        .ask(Method::DELETE, &format!("/v1/users/{nora}"), None, None)
-        .await;
-    world.finished(batch).await;
+        let answer = world
+            .ask(Method::DELETE, &format!("/v1/users/{nora}"), None, None)
+            .await;
+        world.finished(batch).await;
 
-    assert_eq!(answer.status, 204, "{}", answer.text);
-    let replies: i64 = sqlx::query_scalar("select count(*) from attempts where reply is not null")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(replies, 0);
-    let sent: i64 = sqlx::query_scalar("select count(*) from last_sent")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(sent, 0);
-    assert_eq!(world.batch(batch).await["counts"]["sent"], 1);
-    world.end().await;
+        assert_eq!(answer.status, 204, "{}", answer.text);
+        let replies: i64 = sqlx::query_scalar("select count(*) from attempts where reply is not null")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(replies, 0);
+        let sent: i64 = sqlx::query_scalar("select count(*) from last_sent")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(sent, 0);
+        assert_eq!(world.batch(batch).await["counts"]["sent"], 1);
+    })
+    .await;
 }

@@ -39,111 +39,114 @@ async fn own(world: &World) {
 
 #[tokio::test]
 async fn fifty_requests_end_none_of_their_passwords() {
-    let world = World::start().await;
-    own(&world).await;
-    // Some of them are refused, and some are unsure.
-    let (mut accepted, mut left_out) = (0, 0);
+    World::run(async |world| {
+        own(world).await;
+        // Some of them are refused, and some are unsure.
+        let (mut accepted, mut left_out) = (0, 0);
 
-    for n in 0..50 {
-        let behaviour = match n {
-            1 => Behaviour::refused_after_dot(),
-            2 => Behaviour::try_later(),
-            _ => Behaviour::Accept,
-        };
-        world.relay.set(ADA, behaviour);
-        let answer = world.post("/v1/password-resets", recipients()).await.expect(202);
-        if answer["accepted"] == 1 {
-            accepted += 1;
-            let batch = answer["batch"].as_str().unwrap().parse().unwrap();
-            if n == 2 {
-                world.until(batch, "retrying", 1).await;
-                world.let_pauses_pass().await;
-                world.relay.set(ADA, Behaviour::Accept);
+        for n in 0..50 {
+            let behaviour = match n {
+                1 => Behaviour::refused_after_dot(),
+                2 => Behaviour::try_later(),
+                _ => Behaviour::Accept,
+            };
+            world.relay.set(ADA, behaviour);
+            let answer = world.post("/v1/password-resets", recipients()).await.expect(202);
+            if answer["accepted"] == 1 {
+                accepted += 1;
+                let batch = answer["batch"].as_str().unwrap().parse().unwrap();
+                if n == 2 {
+                    world.until(batch, "retrying", 1).await;
+                    world.let_pauses_pass().await;
+                    world.relay.set(ADA, Behaviour::Accept);
+                }
+                world.finished(batch).await;
+            } else {
+                left_out += 1;
+                assert_eq!(answer["left_out"], json!({ "too_many_passwords": 1 }), "{answer}");
             }
-            world.finished(batch).await;
-        } else {
-            left_out += 1;
-            assert_eq!(answer["left_out"], json!({ "too_many_passwords": 1 }), "{answer}");
+            // At each step, and so after each kind of outcome.
+            if n < 8 {
+                let right = world.sign_in(ADA, OWN).await;
+                assert_eq!(right["must_set_password"], false, "{right}");
+            }
         }
-        // At each step, and so after each kind of outcome.
-        if n < 8 {
-            let right = world.sign_in(ADA, OWN).await;
-            assert_eq!(right["must_set_password"], false, "{right}");
-        }
-    }
 
-    // The refused one left no password behind.
-    assert_eq!((accepted, left_out), (MOST + 1, 50 - MOST - 1));
-    assert_eq!(usize::try_from(live(&world).await).unwrap(), MOST);
-    let all = mailed(&world);
-    assert_eq!(all.len(), MOST + 1);
-    assert!(!world.signs_in(ADA, &all[0]).await, "the one before her own");
-    world.sign_in(ADA, &all[3]).await;
-    world.sign_in(ADA, OWN).await;
-    assert_eq!(usize::try_from(live(&world).await).unwrap(), MOST, "a use ended others");
-    world.assert_promises_kept().await;
-    world.end().await;
+        // The refused one left no password behind.
+        assert_eq!((accepted, left_out), (MOST + 1, 50 - MOST - 1));
+        assert_eq!(usize::try_from(live(world).await).unwrap(), MOST);
+        let all = mailed(world);
+        assert_eq!(all.len(), MOST + 1);
+        assert!(!world.signs_in(ADA, &all[0]).await, "the one before her own");
+        world.sign_in(ADA, &all[3]).await;
+        world.sign_in(ADA, OWN).await;
+        assert_eq!(usize::try_from(live(world).await).unwrap(), MOST, "a use ended others");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_request_during_delivery_does_not_end_the_password_being_sent() {
-    let world = World::start().await;
-    world.person(ADA).await;
-    world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(2)));
-    let first = world.reset_passwords(recipients()).await;
-    let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
-    dot.await.unwrap();
+    World::run(async |world| {
+        world.person(ADA).await;
+        world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(2)));
+        let first = world.reset_passwords(recipients()).await;
+        let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+        dot.await.unwrap();
 
-    let meanwhile = world.post("/v1/password-resets", recipients()).await.expect(202);
-    let invite = world.invite(json!({ "emails": [ADA] })).await;
-    world.finished(first).await;
-    world.relay.set(ADA, Behaviour::Accept);
-    world.finished(invite).await;
-    let second = world.reset_passwords(recipients()).await;
-    world.finished(second).await;
+        let meanwhile = world.post("/v1/password-resets", recipients()).await.expect(202);
+        let invite = world.invite(json!({ "emails": [ADA] })).await;
+        world.finished(first).await;
+        world.relay.set(ADA, Behaviour::Accept);
+        world.finished(invite).await;
+        let second = world.reset_passwords(recipients()).await;
+        world.finished(second).await;
 
-    assert_eq!(meanwhile["left_out"], json!({ "already_waiting": 1 }), "{meanwhile}");
-    let mails = world.relay.mails_to(ADA).unwrap();
-    let passwords: Vec<&str> = mails.iter().filter_map(|mail| mail.password()).collect();
-    assert_eq!(passwords.len(), 2);
-    assert_eq!(live(&world).await, 2, "the second took the first away");
-    world.sign_in(ADA, passwords[0]).await;
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(meanwhile["left_out"], json!({ "already_waiting": 1 }), "{meanwhile}");
+        let mails = world.relay.mails_to(ADA).unwrap();
+        let passwords: Vec<&str> = mails.iter().filter_map(|mail| mail.password()).collect();
+        assert_eq!(passwords.len(), 2);
+        assert_eq!(live(world).await, 2, "the second took the first away");
+        world.sign_in(ADA, passwords[0]).await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_password_used_before_its_mail_is_recorded_stays_used() {
-    let world = World::start().await;
-    world.person(ADA).await;
-    let mut record = world.db.begin().await.unwrap();
+    World::run(async |world| {
+        world.person(ADA).await;
+        let mut record = world.db.begin().await.unwrap();
 
-    let batch = world.reset_passwords(recipients()).await;
-    world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
-    let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
-    dot.await.unwrap();
-    // Recording the relay's 250 waits for this lock.
-    sqlx::query("lock table attempts in exclusive mode")
-        .execute(&mut *record)
-        .await
-        .unwrap();
-    world.relay.wait_for(1, PATIENCE).await.unwrap();
-    let password = mailed(&world).remove(0);
-    let early = world.sign_in(ADA, &password).await;
-    let unrecorded = world.count(batch, "sending").await;
-    record.rollback().await.unwrap();
-    let finished = world.finished(batch).await;
+        let batch = world.reset_passwords(recipients()).await;
+        world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
+        let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+        dot.await.unwrap();
+        // Recording the relay's 250 waits for this lock.
+        sqlx::query("lock table attempts in exclusive mode")
+            .execute(&mut *record)
+            .await
+            .unwrap();
+        world.relay.wait_for(1, PATIENCE).await.unwrap();
+        let password = mailed(world).remove(0);
+        let early = world.sign_in(ADA, &password).await;
+        let unrecorded = world.count(batch, "sending").await;
+        record.rollback().await.unwrap();
+        let finished = world.finished(batch).await;
 
-    assert_eq!(unrecorded, 1, "the outcome was recorded before she signed in");
-    assert_eq!(early["must_set_password"], true, "{early}");
-    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
-    let used: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!((live(&world).await, used), (1, 1));
-    world.sign_in(ADA, &password).await;
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(unrecorded, 1, "the outcome was recorded before she signed in");
+        assert_eq!(early["must_set_password"], true, "{early}");
+        assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+        let used: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!((live(world).await, used), (1, 1));
+        world.sign_in(ADA, &password).await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

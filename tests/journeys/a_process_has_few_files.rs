@@ -25,29 +25,30 @@ fn allow(world: &mut World, files: usize) -> TempDir {
 
 #[tokio::test]
 async fn a_worker_sends_over_the_connections_it_can_open() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let import = world.people(300).await;
-    let _programs = allow(&mut world, 24);
-    world
-        .relay
-        .set_default(harness::relay::Behaviour::SlowDot(std::time::Duration::from_millis(30)));
+    World::run_with(Setup::default().workers(0), async |world| {
+        let import = world.people(300).await;
+        let _programs = allow(world, 24);
+        world
+            .relay
+            .set_default(harness::relay::Behaviour::SlowDot(std::time::Duration::from_millis(30)));
 
-    world.start_worker().await.unwrap();
-    let batch = world.invite(json!({ "import": import })).await;
-    let finished = world.finished(batch).await;
+        world.start_worker().await.unwrap();
+        let batch = world.invite(json!({ "import": import })).await;
+        let finished = world.finished(batch).await;
 
-    let most = world.relay.counts().most_open;
-    assert!(most < 20, "it opened all its {most} connections");
-    assert_eq!(finished["counts"]["sent"], 300, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
-    assert_eq!(world.workers[0].exit_code(), None, "{}", world.workers[0].log_tail());
-    let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(most, 1, "a want of files spent an attempt");
-    world.assert_promises_kept().await;
-    world.end().await;
+        let most = world.relay.counts().most_open;
+        assert!(most < 20, "it opened all its {most} connections");
+        assert_eq!(finished["counts"]["sent"], 300, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+        assert_eq!(world.workers[0].exit_code(), None, "{}", world.workers[0].log_tail());
+        let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(most, 1, "a want of files spent an attempt");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 /// Checks that the API answers, over a new connection.
@@ -57,22 +58,23 @@ async fn a_newcomer(world: &World) -> reqwest::Result<reqwest::Response> {
 
 #[tokio::test]
 async fn an_api_without_free_connections_answers_once_one_is_closed() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let _programs = allow(&mut world, 40);
-    world.kill_api().await;
-    world.start_api().await.unwrap();
+    World::run_with(Setup::default().workers(0), async |world| {
+        let _programs = allow(world, 40);
+        world.kill_api().await;
+        world.start_api().await.unwrap();
 
-    let mut callers = Vec::new();
-    for _ in 0..60 {
-        callers.push(TcpStream::connect(world.address()).await.unwrap());
-    }
-    let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), a_newcomer(&world)).await;
-    drop(callers);
-    let answered = a_newcomer(&world).await;
+        let mut callers = Vec::new();
+        for _ in 0..60 {
+            callers.push(TcpStream::connect(world.address()).await.unwrap());
+        }
+        let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), a_newcomer(world)).await;
+        drop(callers);
+        let answered = a_newcomer(world).await;
 
-    assert!(waiting.is_err(), "the API was never full: {waiting:?}");
-    assert_eq!(answered.unwrap().status(), 200);
-    let api = world.api.as_ref().unwrap();
-    assert_eq!(api.exit_code(), None, "{}", api.log_tail());
-    world.end().await;
+        assert!(waiting.is_err(), "the API was never full: {waiting:?}");
+        assert_eq!(answered.unwrap().status(), 200);
+        let api = world.api.as_ref().unwrap();
+        assert_eq!(api.exit_code(), None, "{}", api.log_tail());
+    })
+    .await;
 }

@@ -40,62 +40,63 @@ async fn a_world() -> World {
 
 #[tokio::test]
 async fn it_starts_no_mail_of_another_worker_and_overwrites_no_record() {
-    let mut world = a_world().await;
-    let slowly = |at, wait| Behaviour::Slow { at, wait };
-    world.relay.set(BEFORE, slowly(Step::Rcpt, 3 * SOME_TIME));
-    world.relay.set(AFTER, slowly(Step::Dot, SOME_TIME));
-    let mut stored = world.db.begin().await.unwrap();
-    sqlx::query("lock table credentials in exclusive mode")
-        .execute(&mut *stored)
-        .await
-        .unwrap();
+    World::run_in(a_world().await, async |world| {
+        let slowly = |at, wait| Behaviour::Slow { at, wait };
+        world.relay.set(BEFORE, slowly(Step::Rcpt, 3 * SOME_TIME));
+        world.relay.set(AFTER, slowly(Step::Dot, SOME_TIME));
+        let mut stored = world.db.begin().await.unwrap();
+        sqlx::query("lock table credentials in exclusive mode")
+            .execute(&mut *stored)
+            .await
+            .unwrap();
 
-    let password = world.reset_passwords(json!({ "emails": [STORING] })).await;
-    world
-        .eventually("a verifier about to be stored", async || {
-            is_storing(&world).await.then_some(())
-        })
-        .await;
-    let invites = world.invite(json!({ "emails": [BEFORE, AFTER] })).await;
-    let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
-    dot.await.unwrap();
-    world.workers[0].signal(Signal::SIGSTOP);
-    stored.rollback().await.unwrap();
-    for person in [BEFORE, AFTER] {
-        world.relay.set(person, Behaviour::Accept);
-    }
-    world.relay.wait_for(1, PATIENCE).await.unwrap();
-    world.start_worker().await.unwrap();
-    for batch in [invites, password] {
-        world.finished(batch).await;
-    }
-    let by_the_other = world.relay.accepted_count();
-    world.workers[0].signal(Signal::SIGCONT);
-    world
-        .eventually("the frozen worker to be done with its three mails", async || {
-            let log = world.workers[0].log();
-            let ends = ["Dropped an outcome", "Gave an email back that", "Sent an email"];
-            let done: usize = ends.iter().map(|end| log.matches(end).count()).sum();
-            (done == 3).then_some(())
-        })
-        .await;
+        let password = world.reset_passwords(json!({ "emails": [STORING] })).await;
+        world
+            .eventually("a verifier about to be stored", async || {
+                is_storing(world).await.then_some(())
+            })
+            .await;
+        let invites = world.invite(json!({ "emails": [BEFORE, AFTER] })).await;
+        let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+        dot.await.unwrap();
+        world.workers[0].signal(Signal::SIGSTOP);
+        stored.rollback().await.unwrap();
+        for person in [BEFORE, AFTER] {
+            world.relay.set(person, Behaviour::Accept);
+        }
+        world.relay.wait_for(1, PATIENCE).await.unwrap();
+        world.start_worker().await.unwrap();
+        for batch in [invites, password] {
+            world.finished(batch).await;
+        }
+        let by_the_other = world.relay.accepted_count();
+        world.workers[0].signal(Signal::SIGCONT);
+        world
+            .eventually("the frozen worker to be done with its three mails", async || {
+                let log = world.workers[0].log();
+                let ends = ["Dropped an outcome", "Gave an email back that", "Sent an email"];
+                let done: usize = ends.iter().map(|end| log.matches(end).count()).sum();
+                (done == 3).then_some(())
+            })
+            .await;
 
-    for (person, mails) in [(BEFORE, 1), (AFTER, 2), (STORING, 1)] {
-        let taken = world.relay.mails_to(person).unwrap();
-        assert_eq!(taken.len(), mails, "{person}");
-    }
-    assert_eq!(
-        by_the_other,
-        world.relay.accepted_count(),
-        "the frozen worker sent one more"
-    );
-    for (batch, mails) in [(invites, 2), (password, 1)] {
-        let finished = world.batch(batch).await;
-        assert_eq!(finished["counts"]["sent"], mails, "{finished}");
-        assert_eq!(finished["counts"]["unsure"], mails, "{finished}");
-    }
-    let mails = world.relay.mails_to(STORING).unwrap();
-    world.sign_in(STORING, mails[0].password().unwrap()).await;
-    world.assert_promises_kept().await;
-    world.end().await;
+        for (person, mails) in [(BEFORE, 1), (AFTER, 2), (STORING, 1)] {
+            let taken = world.relay.mails_to(person).unwrap();
+            assert_eq!(taken.len(), mails, "{person}");
+        }
+        assert_eq!(
+            by_the_other,
+            world.relay.accepted_count(),
+            "the frozen worker sent one more"
+        );
+        for (batch, mails) in [(invites, 2), (password, 1)] {
+            let finished = world.batch(batch).await;
+            assert_eq!(finished["counts"]["sent"], mails, "{finished}");
+            assert_eq!(finished["counts"]["unsure"], mails, "{finished}");
+        }
+        let mails = world.relay.mails_to(STORING).unwrap();
+        world.sign_in(STORING, mails[0].password().unwrap()).await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

@@ -14,38 +14,40 @@ async fn through(people: usize, single_sign_ins: usize) {
         .own_stack()
         .workers(2)
         .worker_setting("BECKON_LEASE", "5s");
-    let mut world = World::with(setup).await;
-    let import = world.people(people).await;
-    let batch = world.reset_passwords(json!({ "import": import })).await;
+    World::run_with(setup, async |world| {
+        let import = world.people(people).await;
+        let batch = world.reset_passwords(json!({ "import": import })).await;
 
-    for restart_after in [people / 4, people / 2] {
-        while world.relay.accepted_count() < restart_after {
+        for restart_after in [people / 4, people / 2] {
+            while world.relay.accepted_count() < restart_after {
+                tokio::time::sleep(LIFETIME).await;
+                world.kill_worker(0).await;
+                world.start_worker().await.unwrap();
+            }
+            world.stack().restart_broker(Stop::Graceful).await.unwrap();
+        }
+        while world.relay.accepted_count() < people * 9 / 10 {
             tokio::time::sleep(LIFETIME).await;
             world.kill_worker(0).await;
             world.start_worker().await.unwrap();
         }
-        world.stack().restart_broker(Stop::Graceful).await.unwrap();
-    }
-    while world.relay.accepted_count() < people * 9 / 10 {
-        tokio::time::sleep(LIFETIME).await;
-        world.kill_worker(0).await;
-        world.start_worker().await.unwrap();
-    }
-    let finished = world.finished(batch).await;
+        let finished = world.finished(batch).await;
 
-    let (sent, unsure) = (
-        finished["counts"]["sent"].as_u64(),
-        finished["counts"]["unsure"].as_u64(),
-    );
-    assert_eq!(sent, u64::try_from(people).ok(), "{finished}");
-    world.relay.wait_for(people, PATIENCE).await.unwrap();
-    let second = world.relay.accepted_count() - people;
-    println!(
-        "{people} people, {second} second mails, {} unsure",
-        unsure.unwrap_or_default()
-    );
-    world.assert_promises_kept().await;
-    world.assert_mailed_passwords_work(|_| true, single_sign_ins).await;
+        let (sent, unsure) = (
+            finished["counts"]["sent"].as_u64(),
+            finished["counts"]["unsure"].as_u64(),
+        );
+        assert_eq!(sent, u64::try_from(people).ok(), "{finished}");
+        world.relay.wait_for(people, PATIENCE).await.unwrap();
+        let second = world.relay.accepted_count() - people;
+        println!(
+            "{people} people, {second} second mails, {} unsure",
+            unsure.unwrap_or_default()
+        );
+        world.assert_promises_kept().await;
+        world.assert_mailed_passwords_work(|_| true, single_sign_ins).await;
+    })
+    .await;
 }
 
 #[tokio::test]

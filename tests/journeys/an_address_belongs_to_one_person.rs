@@ -68,23 +68,24 @@ const NOT_FOUND: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn an_address_is_found_beside_every_separator_and_never_inside_another() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let mut wrong = Vec::new();
-    for (cases, expected) in [(FOUND, true), (NOT_FOUND, false)] {
-        for (text, address) in cases {
-            let found: bool = sqlx::query_scalar("select names_address($1, array['other@x.example', $2])")
-                .bind(text)
-                .bind(address)
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-            if found != expected {
-                wrong.push(format!("{address} in {text}: {found}"));
+    World::run_with(Setup::default().workers(0), async |world| {
+        let mut wrong = Vec::new();
+        for (cases, expected) in [(FOUND, true), (NOT_FOUND, false)] {
+            for (text, address) in cases {
+                let found: bool = sqlx::query_scalar("select names_address($1, array['other@x.example', $2])")
+                    .bind(text)
+                    .bind(address)
+                    .fetch_one(&world.db)
+                    .await
+                    .unwrap();
+                if found != expected {
+                    wrong.push(format!("{address} in {text}: {found}"));
+                }
             }
         }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-    world.end().await;
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    })
+    .await;
 }
 
 /// Imports each address twice, so that the second row is rejected, under an idempotency key.
@@ -132,56 +133,58 @@ async fn rejected(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn a_user_whose_address_ends_like_another_is_exported_and_erased_alone() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let addresses = ["o'brien@lerna.example", "brien@lerna.example", "pat@lerna.example"];
-    let ids = import_twice(&world, &addresses).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let addresses = ["o'brien@lerna.example", "brien@lerna.example", "pat@lerna.example"];
+        let ids = import_twice(world, &addresses).await;
 
-    for (id, own) in ids.iter().zip(addresses) {
-        let exported = export(&world, *id).await;
-        for part in ["rejected_rows", "answers"] {
-            let text = exported[part].to_string();
-            assert_eq!(exported[part].as_array().unwrap().len(), 1, "{part} of {own}: {text}");
-            assert!(text.contains(&format!("\"{own}\"")), "{part} of {own}: {text}");
-            for other in addresses.iter().filter(|other| **other != own) {
-                assert!(!text.contains(&format!("\"{other}\"")), "{part} of {own}: {text}");
+        for (id, own) in ids.iter().zip(addresses) {
+            let exported = export(world, *id).await;
+            for part in ["rejected_rows", "answers"] {
+                let text = exported[part].to_string();
+                assert_eq!(exported[part].as_array().unwrap().len(), 1, "{part} of {own}: {text}");
+                assert!(text.contains(&format!("\"{own}\"")), "{part} of {own}: {text}");
+                for other in addresses.iter().filter(|other| **other != own) {
+                    assert!(!text.contains(&format!("\"{other}\"")), "{part} of {own}: {text}");
+                }
             }
         }
-    }
-    erase(&world, ids[1]).await;
-    assert_eq!(rejected(&world).await, [addresses[0], addresses[2]]);
-    erase(&world, ids[0]).await;
-    assert_eq!(rejected(&world).await, [addresses[2]]);
-    world.end().await;
+        erase(world, ids[1]).await;
+        assert_eq!(rejected(world).await, [addresses[0], addresses[2]]);
+        erase(world, ids[0]).await;
+        assert_eq!(rejected(world).await, [addresses[2]]);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn rows_with_a_former_address_are_found_unless_another_user_has_it_now() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let addresses = ["kim@lerna.example", "lee@lerna.example"];
-    let ids = import_twice(&world, &addresses).await;
-    for (id, new) in ids.iter().zip(["kim.new@lerna.example", "lee.new@lerna.example"]) {
-        let change = Some(json!({ "email": new }));
-        let changed = world.ask(Method::PATCH, &format!("/v1/users/{id}"), change, None).await;
-        changed.expect(200);
-    }
-    let successor = world.person(addresses[1]).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let addresses = ["kim@lerna.example", "lee@lerna.example"];
+        let ids = import_twice(world, &addresses).await;
+        for (id, new) in ids.iter().zip(["kim.new@lerna.example", "lee.new@lerna.example"]) {
+            let change = Some(json!({ "email": new }));
+            let changed = world.ask(Method::PATCH, &format!("/v1/users/{id}"), change, None).await;
+            changed.expect(200);
+        }
+        let successor = world.person(addresses[1]).await;
 
-    let [kim, lee] = [export(&world, ids[0]).await, export(&world, ids[1]).await];
-    assert_eq!(kim["former_addresses"][0]["email"], addresses[0], "{kim:#}");
-    assert_eq!(kim["rejected_rows"].as_array().unwrap().len(), 1, "{kim:#}");
-    assert_eq!(kim["answers"].as_array().unwrap().len(), 1, "{kim:#}");
-    assert_eq!(lee["former_addresses"][0]["email"], addresses[1], "{lee:#}");
-    assert_eq!(lee["rejected_rows"], json!([]), "the address is another's now");
-    for id in ids {
-        erase(&world, id).await;
-    }
-    assert_eq!(rejected(&world).await, [addresses[1]]);
-    erase(&world, successor).await;
-    assert!(rejected(&world).await.is_empty());
-    let former: i64 = sqlx::query_scalar("select count(*) from former_addresses")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(former, 0);
-    world.end().await;
+        let [kim, lee] = [export(world, ids[0]).await, export(world, ids[1]).await];
+        assert_eq!(kim["former_addresses"][0]["email"], addresses[0], "{kim:#}");
+        assert_eq!(kim["rejected_rows"].as_array().unwrap().len(), 1, "{kim:#}");
+        assert_eq!(kim["answers"].as_array().unwrap().len(), 1, "{kim:#}");
+        assert_eq!(lee["former_addresses"][0]["email"], addresses[1], "{lee:#}");
+        assert_eq!(lee["rejected_rows"], json!([]), "the address is another's now");
+        for id in ids {
+            erase(world, id).await;
+        }
+        assert_eq!(rejected(world).await, [addresses[1]]);
+        erase(world, successor).await;
+        assert!(rejected(world).await.is_empty());
+        let former: i64 = sqlx::query_scalar("select count(*) from former_addresses")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(former, 0);
+    })
+    .await;
 }

@@ -108,152 +108,157 @@ async fn a_statement_waits(world: &World) {
 #[tokio::test]
 async fn a_sign_in_whose_password_was_checked_before_access_ended_begins_no_session() {
     for ending in ENDINGS {
-        let world = a_quiet_world().await;
-        let lock = ana(&world).await;
-        session(&world, &lock, b"before").await;
+        World::run_in(a_quiet_world().await, async |world| {
+            let lock = ana(world).await;
+            session(world, &lock, b"before").await;
 
-        let mut transaction = begin(&world.db).await.unwrap();
-        ending.apply(&mut transaction, &lock, b"before").await;
-        commit(transaction).await.unwrap();
-        let mut late = begin(&world.db).await.unwrap();
-        let began = sessions::begin(&mut late, lock.id, &lock.verifier, b"late")
-            .await
-            .unwrap();
-        commit(late).await.unwrap();
+            let mut transaction = begin(&world.db).await.unwrap();
+            ending.apply(&mut transaction, &lock, b"before").await;
+            commit(transaction).await.unwrap();
+            let mut late = begin(&world.db).await.unwrap();
+            let began = sessions::begin(&mut late, lock.id, &lock.verifier, b"late")
+                .await
+                .unwrap();
+            commit(late).await.unwrap();
 
-        assert!(!began, "{ending:?}");
-        assert_eq!(sessions_of(&world, lock.id).await, 0, "{ending:?}");
-        world.end().await;
+            assert!(!began, "{ending:?}");
+            assert_eq!(sessions_of(world, lock.id).await, 0, "{ending:?}");
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_session_that_begins_while_access_ends_is_ended_too() {
     for ending in ENDINGS {
-        let world = a_quiet_world().await;
-        let lock = ana(&world).await;
-        session(&world, &lock, b"before").await;
+        World::run_in(a_quiet_world().await, async |world| {
+            let lock = ana(world).await;
+            session(world, &lock, b"before").await;
 
-        let mut signing_in = begin(&world.db).await.unwrap();
-        assert!(
-            sessions::begin(&mut signing_in, lock.id, &lock.verifier, b"meanwhile")
-                .await
-                .unwrap()
-        );
-        let (db, its) = (world.db.clone(), lock.clone());
-        let ended = tokio::spawn(async move {
-            let mut transaction = begin(&db).await.unwrap();
-            ending.apply(&mut transaction, &its, b"before").await;
-            commit(transaction).await.unwrap();
-        });
-        a_statement_waits(&world).await;
-        commit(signing_in).await.unwrap();
-        ended.await.unwrap();
+            let mut signing_in = begin(&world.db).await.unwrap();
+            assert!(
+                sessions::begin(&mut signing_in, lock.id, &lock.verifier, b"meanwhile")
+                    .await
+                    .unwrap()
+            );
+            let (db, its) = (world.db.clone(), lock.clone());
+            let ended = tokio::spawn(async move {
+                let mut transaction = begin(&db).await.unwrap();
+                ending.apply(&mut transaction, &its, b"before").await;
+                commit(transaction).await.unwrap();
+            });
+            a_statement_waits(world).await;
+            commit(signing_in).await.unwrap();
+            ended.await.unwrap();
 
-        assert_eq!(sessions_of(&world, lock.id).await, 0, "{ending:?}");
-        world.end().await;
+            assert_eq!(sessions_of(world, lock.id).await, 0, "{ending:?}");
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_disabled_administrator_is_not_enabled_by_changing_their_password() {
-    let world = a_quiet_world().await;
-    let lock = ana(&world).await;
-    session(&world, &lock, b"hers").await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let lock = ana(world).await;
+        session(world, &lock, b"hers").await;
 
-    let mut transaction = begin(&world.db).await.unwrap();
-    Ending::Disable.apply(&mut transaction, &lock, b"hers").await;
-    commit(transaction).await.unwrap();
-    let change = OwnChange {
-        id: lock.id,
-        session: b"hers",
-        checked: &lock.verifier,
-        verifier: OTHER_VERIFIER,
-    };
-    let mut late = begin(&world.db).await.unwrap();
-    let changed = administrators::change_own(&mut late, change).await.unwrap();
-    commit(late).await.unwrap();
+        let mut transaction = begin(&world.db).await.unwrap();
+        Ending::Disable.apply(&mut transaction, &lock, b"hers").await;
+        commit(transaction).await.unwrap();
+        let change = OwnChange {
+            id: lock.id,
+            session: b"hers",
+            checked: &lock.verifier,
+            verifier: OTHER_VERIFIER,
+        };
+        let mut late = begin(&world.db).await.unwrap();
+        let changed = administrators::change_own(&mut late, change).await.unwrap();
+        commit(late).await.unwrap();
 
-    assert!(!changed);
-    assert!(is_disabled(&world, lock.id).await);
-    world.end().await;
+        assert!(!changed);
+        assert!(is_disabled(world, lock.id).await);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_request_checked_before_the_administrator_is_disabled_has_no_effect() {
-    let world = a_quiet_world().await;
-    let lock = ana(&world).await;
-    let ana = harness::world::Administrator {
-        name: lock.name.clone(),
-        email: "ana@lerna.example".to_owned(),
-        password: format!("lantern orchard {}", lock.name),
-    };
-    let session = ConsoleSession::of(&world, &ana).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let lock = ana(world).await;
+        let ana = harness::world::Administrator {
+            name: lock.name.clone(),
+            email: "ana@lerna.example".to_owned(),
+            password: format!("lantern orchard {}", lock.name),
+        };
+        let session = ConsoleSession::of(world, &ana).await;
 
-    // All three have checked the caller and wait for the transaction that disables her.
-    let mut disabling = begin(&world.db).await.unwrap();
-    Ending::Disable.apply(&mut disabling, &lock, b"").await;
-    let own = [
-        ("current_password", ana.password.as_str()),
-        ("new_password", "seven wet stones in a row"),
-        ("again_password", "seven wet stones in a row"),
-    ];
-    let key = [
-        ("name", "kept for later"),
-        ("token", "0190b1f4-7d3a-7c21-9a55-0242ac120002"),
-    ];
-    let (mut changes, mut makes, mut enters) = (session.clone(), session.clone(), ConsoleSession::stranger(&world));
-    let asked = async {
-        tokio::join!(
-            changes.post("/console/password", &own),
-            makes.post("/console/keys", &key),
-            enters.sign_in(&ana.email, &ana.password),
-        )
-    };
-    let disabled = async {
-        world
-            .eventually("three requests wait", async || {
-                let waiting: i64 = sqlx::query_scalar(
-                    "select count(*) from pg_stat_activity
-                     where datname = current_database() and wait_event_type = 'Lock'",
-                )
-                .fetch_one(&world.db)
+        // All three have checked the caller and wait for the transaction that disables her.
+        let mut disabling = begin(&world.db).await.unwrap();
+        Ending::Disable.apply(&mut disabling, &lock, b"").await;
+        let own = [
+            ("current_password", ana.password.as_str()),
+            ("new_password", "seven wet stones in a row"),
+            ("again_password", "seven wet stones in a row"),
+        ];
+        let key = [
+            ("name", "kept for later"),
+            ("token", "0190b1f4-7d3a-7c21-9a55-0242ac120002"),
+        ];
+        let (mut changes, mut makes, mut enters) = (session.clone(), session.clone(), ConsoleSession::stranger(world));
+        let asked = async {
+            tokio::join!(
+                changes.post("/console/password", &own),
+                makes.post("/console/keys", &key),
+                enters.sign_in(&ana.email, &ana.password),
+            )
+        };
+        let disabled = async {
+            world
+                .eventually("three requests wait", async || {
+                    let waiting: i64 = sqlx::query_scalar(
+                        "select count(*) from pg_stat_activity
+                         where datname = current_database() and wait_event_type = 'Lock'",
+                    )
+                    .fetch_one(&world.db)
+                    .await
+                    .unwrap();
+                    (waiting == 3).then_some(())
+                })
+                .await;
+            commit(disabling).await.unwrap();
+        };
+        let ((changed, made, entered), ()) = tokio::join!(asked, disabled);
+
+        assert_eq!((changed.status, made.status, entered.status), (401, 401, 422));
+        assert!(is_disabled(world, lock.id).await);
+        assert_eq!(sessions_of(world, lock.id).await, 0);
+        assert!(
+            api_keys::made_by(&world.db, lock.id, &lock.name)
                 .await
-                .unwrap();
-                (waiting == 3).then_some(())
-            })
-            .await;
-        commit(disabling).await.unwrap();
-    };
-    let ((changed, made, entered), ()) = tokio::join!(asked, disabled);
-
-    assert_eq!((changed.status, made.status, entered.status), (401, 401, 422));
-    assert!(is_disabled(&world, lock.id).await);
-    assert_eq!(sessions_of(&world, lock.id).await, 0);
-    assert!(
-        api_keys::made_by(&world.db, lock.id, &lock.name)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    world.end().await;
+                .unwrap()
+                .is_empty()
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn signing_in_ends_the_session_that_the_browser_had() {
-    let world = a_quiet_world().await;
-    let priya = world.administrator().await.clone();
-    let mut browser = ConsoleSession::of(&world, &priya).await;
-    let before = browser.clone();
-    let elsewhere = ConsoleSession::of(&world, &priya).await;
+    World::run_in(a_quiet_world().await, async |world| {
+        let priya = world.administrator().await.clone();
+        let mut browser = ConsoleSession::of(world, &priya).await;
+        let before = browser.clone();
+        let elsewhere = ConsoleSession::of(world, &priya).await;
 
-    browser.sign_in(&priya.email, "not her password").await;
-    assert!(before.is_signed_in().await);
-    browser.sign_in(&priya.email, &priya.password).await;
+        browser.sign_in(&priya.email, "not her password").await;
+        assert!(before.is_signed_in().await);
+        browser.sign_in(&priya.email, &priya.password).await;
 
-    assert!(browser.is_signed_in().await && elsewhere.is_signed_in().await);
-    assert!(!before.is_signed_in().await);
-    world.end().await;
+        assert!(browser.is_signed_in().await && elsewhere.is_signed_in().await);
+        assert!(!before.is_signed_in().await);
+    })
+    .await;
 }
 
 /// Number of browsers from which an administrator has signed in.
@@ -264,95 +269,98 @@ async fn devices_of(world: &World, administrator: Uuid) -> i64 {
 
 #[tokio::test]
 async fn disabling_an_administrator_revokes_their_keys_except_those_unticked() {
-    let world = a_quiet_world().await;
-    let priya = world.administrator().await.clone();
-    let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
-    let mut hers = ConsoleSession::of(&world, &ana).await;
-    for (name, token) in [
-        ("intranet", "0190b1f4-7d3a-7c21-9a55-0242ac120002"),
-        ("payroll", "0190b1f4-7d3a-7c21-9a55-0242ac120003"),
-        ("siem", "0190b1f4-7d3a-7c21-9a55-0242ac120004"),
-    ] {
-        let made = hers.post("/console/keys", &[("name", name), ("token", token)]).await;
-        assert_eq!(made.status, 200, "{}", made.text);
-    }
-    // As created by an earlier release, which recorded only her name.
-    sqlx::query("update api_keys set created_by_id = null where name = 'siem'")
-        .execute(&world.db)
-        .await
-        .unwrap();
-    let id: Uuid = sqlx::query_scalar("select id from administrators where name = 'Ana Ruiz'")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    let payroll: Uuid = sqlx::query_scalar("select id from api_keys where name = 'payroll'")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    World::run_in(a_quiet_world().await, async |world| {
+        let priya = world.administrator().await.clone();
+        let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
+        let mut hers = ConsoleSession::of(world, &ana).await;
+        for (name, token) in [
+            ("intranet", "0190b1f4-7d3a-7c21-9a55-0242ac120002"),
+            ("payroll", "0190b1f4-7d3a-7c21-9a55-0242ac120003"),
+            ("siem", "0190b1f4-7d3a-7c21-9a55-0242ac120004"),
+        ] {
+            let made = hers.post("/console/keys", &[("name", name), ("token", token)]).await;
+            assert_eq!(made.status, 200, "{}", made.text);
+        }
+        // As created by an earlier release, which recorded only her name.
+        sqlx::query("update api_keys set created_by_id = null where name = 'siem'")
+            .execute(&world.db)
+            .await
+            .unwrap();
+        let id: Uuid = sqlx::query_scalar("select id from administrators where name = 'Ana Ruiz'")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        let payroll: Uuid = sqlx::query_scalar("select id from api_keys where name = 'payroll'")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
 
-    let mut browser = ConsoleSession::of(&world, &priya).await;
-    let page = browser.get(&format!("/console/administrators/{id}/disable")).await;
-    for name in ["intranet", "payroll", "siem"] {
-        assert!(page.text.contains(&format!(">{name}</label>")), "{}", page.text);
-    }
-    assert!(!page.text.contains(">tests</label>"), "{}", page.text);
-    let payroll = payroll.to_string();
-    let path = format!("/console/administrators/{id}/disable");
-    assert_eq!(devices_of(&world, id).await, 1);
-    let done = browser.post(&path, &[("listed", &payroll)]).await;
-    assert_eq!(devices_of(&world, id).await, 0, "her browser is forgotten");
+        let mut browser = ConsoleSession::of(world, &priya).await;
+        let page = browser.get(&format!("/console/administrators/{id}/disable")).await;
+        for name in ["intranet", "payroll", "siem"] {
+            assert!(page.text.contains(&format!(">{name}</label>")), "{}", page.text);
+        }
+        assert!(!page.text.contains(">tests</label>"), "{}", page.text);
+        let payroll = payroll.to_string();
+        let path = format!("/console/administrators/{id}/disable");
+        assert_eq!(devices_of(world, id).await, 1);
+        let done = browser.post(&path, &[("listed", &payroll)]).await;
+        assert_eq!(devices_of(world, id).await, 0, "her browser is forgotten");
 
-    assert_eq!(done.status, 303, "{}", done.text);
-    let working: Vec<String> = sqlx::query_scalar("select name from api_keys where revoked_at is null order by name")
+        assert_eq!(done.status, 303, "{}", done.text);
+        let working: Vec<String> =
+            sqlx::query_scalar("select name from api_keys where revoked_at is null order by name")
+                .fetch_all(&world.db)
+                .await
+                .unwrap();
+        assert_eq!(working, ["payroll", "tests"]);
+        let record: Vec<(String, String)> = sqlx::query_as(
+            "select action, details ->> 'name' from audit
+             where action in ('administrator_disabled', 'key_revoked') order by details ->> 'name'",
+        )
         .fetch_all(&world.db)
         .await
         .unwrap();
-    assert_eq!(working, ["payroll", "tests"]);
-    let record: Vec<(String, String)> = sqlx::query_as(
-        "select action, details ->> 'name' from audit
-         where action in ('administrator_disabled', 'key_revoked') order by details ->> 'name'",
-    )
-    .fetch_all(&world.db)
-    .await
-    .unwrap();
-    let record: Vec<(&str, &str)> = record.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    assert_eq!(
-        record,
-        [
-            ("administrator_disabled", "Ana Ruiz"),
-            ("key_revoked", "intranet"),
-            ("key_revoked", "siem")
-        ]
-    );
-    world.end().await;
+        let record: Vec<(&str, &str)> = record.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(
+            record,
+            [
+                ("administrator_disabled", "Ana Ruiz"),
+                ("key_revoked", "intranet"),
+                ("key_revoked", "siem")
+            ]
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn two_keys_created_concurrently_do_not_get_similar_names() {
-    let world = a_quiet_world().await;
-    let key = |name: &str, digest: &[u8]| api_keys::NewKey {
-        name: name.to_owned(),
-        digest: digest.to_vec(),
-        created_by: "the command line".to_owned(),
-        created_by_id: None,
-        expires_after: Some(Duration::from_hours(24)),
-        may_read_audit_log: false,
-    };
+    World::run_in(a_quiet_world().await, async |world| {
+        let key = |name: &str, digest: &[u8]| api_keys::NewKey {
+            name: name.to_owned(),
+            digest: digest.to_vec(),
+            created_by: "the command line".to_owned(),
+            created_by_id: None,
+            expires_after: Some(Duration::from_hours(24)),
+            may_read_audit_log: false,
+        };
 
-    let mut first = begin(&world.db).await.unwrap();
-    let made = api_keys::create(&mut first, &key("payroll", b"one")).await.unwrap();
-    assert!(matches!(made, api_keys::Created::Done(_)), "{made:?}");
-    let (db, late) = (world.db.clone(), key("Payro11", b"other"));
-    let second = tokio::spawn(async move {
-        let mut second = begin(&db).await.unwrap();
-        api_keys::create(&mut second, &late).await.unwrap()
-    });
-    a_statement_waits(&world).await;
-    commit(first).await.unwrap();
+        let mut first = begin(&world.db).await.unwrap();
+        let made = api_keys::create(&mut first, &key("payroll", b"one")).await.unwrap();
+        assert!(matches!(made, api_keys::Created::Done(_)), "{made:?}");
+        let (db, late) = (world.db.clone(), key("Payro11", b"other"));
+        let second = tokio::spawn(async move {
+            let mut second = begin(&db).await.unwrap();
+            api_keys::create(&mut second, &late).await.unwrap()
+        });
+        a_statement_waits(world).await;
+        commit(first).await.unwrap();
 
-    assert_eq!(
-        second.await.unwrap(),
-        api_keys::Created::NameTaken("payroll".to_owned())
-    );
-    world.end().await;
+        assert_eq!(
+            second.await.unwrap(),
+            api_keys::Created::NameTaken("payroll".to_owned())
+        );
+    })
+    .await;
 }

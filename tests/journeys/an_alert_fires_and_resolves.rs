@@ -19,41 +19,43 @@ async fn is_quiet(world: &World, prometheus: &Prometheus, alert: &str) {
 #[tokio::test]
 async fn an_outage_of_the_relay_reads_the_same_in_alert_page_and_database() {
     let (world, prometheus) = Prometheus::over_a_world(&rules_in_a_hurry()).await.unwrap();
-    let import = world.people(30).await;
-    is_quiet(&world, &prometheus, "BeckonRelayUnreachable").await;
+    World::run_in(world, async |world| {
+        let import = world.people(30).await;
+        is_quiet(world, &prometheus, "BeckonRelayUnreachable").await;
 
-    world.relay.pause_listening().await;
-    world.relay.hang_up();
-    let batch = world.invite(json!({ "import": import })).await;
-    sqlx::query("update batches set deadline_at = now() - interval '1 minute' where id = $1")
-        .bind(batch)
-        .execute(&world.db)
-        .await
-        .unwrap();
+        world.relay.pause_listening().await;
+        world.relay.hang_up();
+        let batch = world.invite(json!({ "import": import })).await;
+        sqlx::query("update batches set deadline_at = now() - interval '1 minute' where id = $1")
+            .bind(batch)
+            .execute(&world.db)
+            .await
+            .unwrap();
 
-    for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
-        fires(&world, &prometheus, alert).await;
-    }
-    let found = stall::look(&world.db).await.unwrap().unwrap();
-    assert!(
-        matches!(
-            found.cause,
-            Cause::Trouble {
-                trouble: WorkerTrouble::RelayUnreachable,
-                ..
-            }
-        ),
-        "{found:?}"
-    );
-    assert_eq!(found.waiting, 30, "{found:?}");
+        for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
+            fires(world, &prometheus, alert).await;
+        }
+        let found = stall::look(&world.db).await.unwrap().unwrap();
+        assert!(
+            matches!(
+                found.cause,
+                Cause::Trouble {
+                    trouble: WorkerTrouble::RelayUnreachable,
+                    ..
+                }
+            ),
+            "{found:?}"
+        );
+        assert_eq!(found.waiting, 30, "{found:?}");
 
-    world.relay.resume_listening().await.unwrap();
-    world.finished(batch).await;
-    for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
-        is_quiet(&world, &prometheus, alert).await;
-    }
+        world.relay.resume_listening().await.unwrap();
+        world.finished(batch).await;
+        for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
+            is_quiet(world, &prometheus, alert).await;
+        }
 
-    world.put_message("beckon.bulk", "no job").await;
-    fires(&world, &prometheus, "BeckonJobsParked").await;
-    world.end().await;
+        world.put_message("beckon.bulk", "no job").await;
+        fires(world, &prometheus, "BeckonJobsParked").await;
+    })
+    .await;
 }

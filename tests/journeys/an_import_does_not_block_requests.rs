@@ -12,38 +12,39 @@ const FILES: usize = 8;
 
 #[tokio::test]
 async fn unchanged_users_are_not_locked() {
-    let world = World::with(Setup::default().workers(0)).await;
-    world
-        .import("email,first_name,team\nada@example.org,Ada,Blue\nbob@example.org,Bob,Red\n")
-        .await
-        .expect(201);
-
-    let mut transaction = shared::store::begin(&world.db).await.unwrap();
-    rows::take_turn(&mut transaction).await.unwrap();
-    let import = rows::create(&mut transaction, "again.csv", "a test", &Manner::default())
-        .await
-        .unwrap();
-    let people = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
-    let stored = rows::store(&mut transaction, import, &people, ImportMode::default())
-        .await
-        .unwrap();
-
-    assert_eq!((stored.created, stored.updated, stored.unchanged), (0, 1, 1));
-    assert!(change(&world, "ada@example.org").await.is_ok());
-    assert!(change(&world, "bob@example.org").await.is_err());
-    let (file, totals) = (without_name(), ImportCounts::default());
-    assert!(
-        rows::finish(&mut transaction, import, 0, &file, &totals, "a test")
+    World::run_with(Setup::default().workers(0), async |world| {
+        world
+            .import("email,first_name,team\nada@example.org,Ada,Blue\nbob@example.org,Bob,Red\n")
             .await
-            .unwrap()
-    );
-    shared::store::commit(transaction).await.unwrap();
-    let of_import = world.get(&format!("/v1/users?import={import}")).await.expect(200);
-    let people = of_import["items"].as_array().unwrap();
-    assert_eq!(people.len(), 2, "{of_import}");
-    let ada = people.iter().find(|user| user["email"] == "ada@example.org").unwrap();
-    assert_eq!(ada["last_name"], "changed meanwhile", "{of_import}");
-    world.end().await;
+            .expect(201);
+
+        let mut transaction = shared::store::begin(&world.db).await.unwrap();
+        rows::take_turn(&mut transaction).await.unwrap();
+        let import = rows::create(&mut transaction, "again.csv", "a test", &Manner::default())
+            .await
+            .unwrap();
+        let people = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
+        let stored = rows::store(&mut transaction, import, &people, ImportMode::default())
+            .await
+            .unwrap();
+
+        assert_eq!((stored.created, stored.updated, stored.unchanged), (0, 1, 1));
+        assert!(change(world, "ada@example.org").await.is_ok());
+        assert!(change(world, "bob@example.org").await.is_err());
+        let (file, totals) = (without_name(), ImportCounts::default());
+        assert!(
+            rows::finish(&mut transaction, import, 0, &file, &totals, "a test")
+                .await
+                .unwrap()
+        );
+        shared::store::commit(transaction).await.unwrap();
+        let of_import = world.get(&format!("/v1/users?import={import}")).await.expect(200);
+        let people = of_import["items"].as_array().unwrap();
+        assert_eq!(people.len(), 2, "{of_import}");
+        let ada = people.iter().find(|user| user["email"] == "ada@example.org").unwrap();
+        assert_eq!(ada["last_name"], "changed meanwhile", "{of_import}");
+    })
+    .await;
 }
 
 fn without_name() -> File {
@@ -84,65 +85,67 @@ async fn change(world: &World, email: &str) -> Result<(), sqlx::Error> {
 
 #[tokio::test]
 async fn waiting_imports_hold_no_connections() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let mut lock = another_import(&world).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let mut lock = another_import(world).await;
 
-    let files: Vec<String> = (0..FILES).map(|n| format!("email\nperson{n}@example.org\n")).collect();
-    let waiting = std::sync::atomic::AtomicUsize::new(FILES);
-    let import = async |file: &str| {
-        let answer = world.import(file).await;
-        waiting.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-        answer.status
-    };
-    let importing = futures_util::future::join_all(files.iter().map(|file| import(file)));
-    let meanwhile = async {
-        world
-            .eventually("an import that waits", async || is_waiting(&world).await.then_some(()))
-            .await;
-        let began = Instant::now();
-        for _ in 0..5 {
-            world.get("/v1/users").await.expect(200);
-        }
-        let took = began.elapsed();
-        let still = waiting.load(std::sync::atomic::Ordering::Relaxed);
-        sqlx::query("select pg_advisory_unlock_all()")
-            .execute(&mut lock)
-            .await
-            .unwrap();
-        (took, still)
-    };
-    let (answers, (took, still)) = tokio::join!(importing, meanwhile);
+        let files: Vec<String> = (0..FILES).map(|n| format!("email\nperson{n}@example.org\n")).collect();
+        let waiting = std::sync::atomic::AtomicUsize::new(FILES);
+        let import = async |file: &str| {
+            let answer = world.import(file).await;
+            waiting.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+            answer.status
+        };
+        let importing = futures_util::future::join_all(files.iter().map(|file| import(file)));
+        let meanwhile = async {
+            world
+                .eventually("an import that waits", async || is_waiting(world).await.then_some(()))
+                .await;
+            let began = Instant::now();
+            for _ in 0..5 {
+                world.get("/v1/users").await.expect(200);
+            }
+            let took = began.elapsed();
+            let still = waiting.load(std::sync::atomic::Ordering::Relaxed);
+            sqlx::query("select pg_advisory_unlock_all()")
+                .execute(&mut lock)
+                .await
+                .unwrap();
+            (took, still)
+        };
+        let (answers, (took, still)) = tokio::join!(importing, meanwhile);
 
-    assert!(took < Duration::from_secs(4), "reading took {took:?}");
-    assert_eq!((still, answers), (FILES, vec![201; FILES]));
-    world.end().await;
+        assert!(took < Duration::from_secs(4), "reading took {took:?}");
+        assert_eq!((still, answers), (FILES, vec![201; FILES]));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_client_that_disconnects_is_no_longer_in_flight() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let mut lock = another_import(&world).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let mut lock = another_import(world).await;
 
-    let asked = reqwest::Client::new()
-        .post(format!("{}/v1/imports", world.base()))
-        .bearer_auth(world.key())
-        .header("Content-Type", "text/csv")
-        .body("email\nada@example.org\n")
-        .timeout(Duration::from_secs(2));
-    assert!(asked.send().await.is_err());
+        let asked = reqwest::Client::new()
+            .post(format!("{}/v1/imports", world.base()))
+            .bearer_auth(world.key())
+            .header("Content-Type", "text/csv")
+            .body("email\nada@example.org\n")
+            .timeout(Duration::from_secs(2));
+        assert!(asked.send().await.is_err());
 
-    let in_flight = async || (world.api_metric("beckon_http_requests_in_flight").await < 0.5).then_some(());
-    world.eventually("nothing in flight", in_flight).await;
-    sqlx::query("select pg_advisory_unlock_all()")
-        .execute(&mut lock)
-        .await
-        .unwrap();
-    let people = async || {
-        let users = world.get("/v1/users").await.expect(200);
-        (users["items"].as_array()?.len() == 1).then_some(())
-    };
-    world.eventually("the import to finish", people).await;
-    world.end().await;
+        let in_flight = async || (world.api_metric("beckon_http_requests_in_flight").await < 0.5).then_some(());
+        world.eventually("nothing in flight", in_flight).await;
+        sqlx::query("select pg_advisory_unlock_all()")
+            .execute(&mut lock)
+            .await
+            .unwrap();
+        let people = async || {
+            let users = world.get("/v1/users").await.expect(200);
+            (users["items"].as_array()?.len() == 1).then_some(())
+        };
+        world.eventually("the import to finish", people).await;
+    })
+    .await;
 }
 
 /// A connection that holds the locks of an import.

@@ -23,113 +23,116 @@ async fn addresses(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn undoing_removes_created_users_and_restores_updated_ones() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let staged = staged(&world);
-    import(&world, "email,first_name\nold@example.org,Old\n").await;
-    let wrong = import(
-        &world,
-        "email,first_name\nold@example.org,New\nada@example.org,Ada\nbob@example.org,Bob\n",
-    )
+    World::run_with(Setup::default().workers(0), async |world| {
+        let staged = staged(world);
+        import(world, "email,first_name\nold@example.org,Old\n").await;
+        let wrong = import(
+            world,
+            "email,first_name\nold@example.org,New\nada@example.org,Ada\nbob@example.org,Bob\n",
+        )
+        .await;
+        import(world, "email,first_name\nbob@example.org,Bob\n").await;
+
+        let before = undo::outlook(&world.db, wrong).await.unwrap();
+        let undone = staged.undo(wrong, &priya()).await.unwrap();
+        let again = staged.undo(wrong, &priya()).await.unwrap();
+
+        let expected = Outlook {
+            removed: 1,
+            kept: 1,
+            restored: 1,
+            ..Outlook::default()
+        };
+        let totals = UndoneCounts {
+            removed: 1,
+            restored: 1,
+            kept: 0,
+        };
+        assert_eq!(before, expected);
+        assert_eq!(undone, Undone::Done(totals));
+        assert_eq!(again, Undone::NotNow(Some(ImportState::Undone)));
+        assert_eq!(addresses(world).await, ["old@example.org", "bob@example.org"]);
+        let now = import_state(world, wrong).await;
+        assert_eq!((now.state, now.undone), (ImportState::Undone, totals));
+        assert_eq!(now.ended_by.as_deref(), Some("Priya"));
+        let acts: Vec<String> =
+            sqlx::query_scalar("select who || ' ' || action || ' ' || details::text from audit where who = 'Priya'")
+                .fetch_all(&world.db)
+                .await
+                .unwrap();
+        assert_eq!(
+            acts,
+            [r#"Priya import_undone {"kept": 0, "removed": 1, "restored": 1}"#]
+        );
+        let old = world.get("/v1/users?q=old@").await.expect(200);
+        assert_eq!(old["items"][0]["first_name"], "Old", "{old}");
+    })
     .await;
-    import(&world, "email,first_name\nbob@example.org,Bob\n").await;
-
-    let before = undo::outlook(&world.db, wrong).await.unwrap();
-    let undone = staged.undo(wrong, &priya()).await.unwrap();
-    let again = staged.undo(wrong, &priya()).await.unwrap();
-
-    let expected = Outlook {
-        removed: 1,
-        kept: 1,
-        restored: 1,
-        ..Outlook::default()
-    };
-    let totals = UndoneCounts {
-        removed: 1,
-        restored: 1,
-        kept: 0,
-    };
-    assert_eq!(before, expected);
-    assert_eq!(undone, Undone::Done(totals));
-    assert_eq!(again, Undone::NotNow(Some(ImportState::Undone)));
-    assert_eq!(addresses(&world).await, ["old@example.org", "bob@example.org"]);
-    let now = import_state(&world, wrong).await;
-    assert_eq!((now.state, now.undone), (ImportState::Undone, totals));
-    assert_eq!(now.ended_by.as_deref(), Some("Priya"));
-    let acts: Vec<String> =
-        sqlx::query_scalar("select who || ' ' || action || ' ' || details::text from audit where who = 'Priya'")
-            .fetch_all(&world.db)
-            .await
-            .unwrap();
-    assert_eq!(
-        acts,
-        [r#"Priya import_undone {"kept": 0, "removed": 1, "restored": 1}"#]
-    );
-    let old = world.get("/v1/users?q=old@").await.expect(200);
-    assert_eq!(old["items"][0]["first_name"], "Old", "{old}");
-    world.end().await;
 }
 
 #[tokio::test]
 async fn users_emailed_or_about_to_be_are_not_removed() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let staged = staged(&world);
-    let people = world.people(3).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let staged = staged(world);
+        let people = world.people(3).await;
 
-    assert!(!undo::is_any_user_emailed(&world.db, people).await.unwrap());
-    let batch = world.invite(json!({ "import": people, "hold_seconds": 300 })).await;
-    let held = staged.undo(people, &priya()).await.unwrap();
-    assert!(undo::is_any_user_emailed(&world.db, people).await.unwrap());
-    world
-        .post(&format!("/v1/batches/{batch}/stop"), json!({}))
-        .await
-        .expect(200);
-    assert!(!undo::is_any_user_emailed(&world.db, people).await.unwrap());
-    let undone = staged.undo(people, &priya()).await.unwrap();
+        assert!(!undo::is_any_user_emailed(&world.db, people).await.unwrap());
+        let batch = world.invite(json!({ "import": people, "hold_seconds": 300 })).await;
+        let held = staged.undo(people, &priya()).await.unwrap();
+        assert!(undo::is_any_user_emailed(&world.db, people).await.unwrap());
+        world
+            .post(&format!("/v1/batches/{batch}/stop"), json!({}))
+            .await
+            .expect(200);
+        assert!(!undo::is_any_user_emailed(&world.db, people).await.unwrap());
+        let undone = staged.undo(people, &priya()).await.unwrap();
 
-    let expected = Outlook {
-        removed: 3,
-        emailed: 3,
-        ..Outlook::default()
-    };
-    assert_eq!(held, Undone::Known(expected));
-    let totals = UndoneCounts {
-        removed: 3,
-        ..UndoneCounts::default()
-    };
-    assert_eq!(
-        undone,
-        Undone::Done(totals),
-        "a batch undone in its hold emailed no user"
-    );
-    assert!(addresses(&world).await.is_empty());
-    world.assert_sums().await;
-    world.end().await;
+        let expected = Outlook {
+            removed: 3,
+            emailed: 3,
+            ..Outlook::default()
+        };
+        assert_eq!(held, Undone::Known(expected));
+        let totals = UndoneCounts {
+            removed: 3,
+            ..UndoneCounts::default()
+        };
+        assert_eq!(
+            undone,
+            Undone::Done(totals),
+            "a batch undone in its hold emailed no user"
+        );
+        assert!(addresses(world).await.is_empty());
+        world.assert_sums().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn users_who_got_an_email_or_signed_in_are_not_removed() {
-    let world = World::start().await;
-    let staged = staged(&world);
-    let people = world.people(2).await;
+    World::run(async |world| {
+        let staged = staged(world);
+        let people = world.people(2).await;
 
-    let batch = world
-        .reset_passwords(json!({ "emails": ["person1@example.org"] }))
-        .await;
-    world.finished(batch).await;
-    let mails = world.relay.mails_to("person1@example.org").unwrap();
-    let password = mails[0].password().unwrap().to_owned();
-    world.sign_in("person1@example.org", &password).await;
-    let undone = staged.undo(people, &priya()).await.unwrap();
+        let batch = world
+            .reset_passwords(json!({ "emails": ["person1@example.org"] }))
+            .await;
+        world.finished(batch).await;
+        let mails = world.relay.mails_to("person1@example.org").unwrap();
+        let password = mails[0].password().unwrap().to_owned();
+        world.sign_in("person1@example.org", &password).await;
+        let undone = staged.undo(people, &priya()).await.unwrap();
 
-    let expected = Outlook {
-        removed: 2,
-        emailed: 1,
-        signed_in: 1,
-        ..Outlook::default()
-    };
-    assert_eq!(undone, Undone::Known(expected));
-    assert_eq!(addresses(&world).await.len(), 2);
-    world.end().await;
+        let expected = Outlook {
+            removed: 2,
+            emailed: 1,
+            signed_in: 1,
+            ..Outlook::default()
+        };
+        assert_eq!(undone, Undone::Known(expected));
+        assert_eq!(addresses(world).await.len(), 2);
+    })
+    .await;
 }
 
 /// Everything known about a user except ids and times.
@@ -177,108 +180,111 @@ fn file(rows: [&str; 5]) -> String {
 
 #[tokio::test]
 async fn users_not_changed_since_get_the_former_values_back() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let staged = staged(&world);
-    import(&world, &file(NOW)).await;
-    let mut before = Vec::new();
-    for person in PEOPLE {
-        before.push(details(&world, person).await);
-    }
-    let wrong = import(&world, &file(WRONG)).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let staged = staged(world);
+        import(world, &file(NOW)).await;
+        let mut before = Vec::new();
+        for person in PEOPLE {
+            before.push(details(world, person).await);
+        }
+        let wrong = import(world, &file(WRONG)).await;
 
-    // Cyd changes in an imported value, Dan in a field that the import did not touch, and Eve is deleted.
-    change(&world, "cyd@", json!({ "first_name": "Cydney" })).await;
-    change(
-        &world,
-        "dan@",
-        json!({ "last_name": "Fox", "email": "dan.fox@example.org" }),
-    )
+        // Cyd changes in an imported value, Dan in a field that the import did not touch, and Eve is deleted.
+        change(world, "cyd@", json!({ "first_name": "Cydney" })).await;
+        change(
+            world,
+            "dan@",
+            json!({ "last_name": "Fox", "email": "dan.fox@example.org" }),
+        )
+        .await;
+        let eve = world.get("/v1/users?q=eve@").await.expect(200);
+        let eve = format!("/v1/users/{}", eve["items"][0]["id"].as_str().unwrap());
+        world.ask(Method::DELETE, &eve, None, None).await;
+        // Mails before and since do not prevent restoring the users.
+        let batch = world.invite(json!({ "emails": ["ann@example.org"] })).await;
+        world
+            .post(&format!("/v1/batches/{batch}/pause"), json!({}))
+            .await
+            .expect(200);
+        let outlook = undo::outlook(&world.db, wrong).await.unwrap();
+        let undone = staged.undo(wrong, &priya()).await.unwrap();
+
+        assert_eq!((outlook.restored, outlook.changed_since), (3, 1));
+        let totals = UndoneCounts {
+            removed: 0,
+            restored: 3,
+            kept: 1,
+        };
+        assert_eq!(undone, Undone::Done(totals));
+        assert_eq!(details(world, PEOPLE[0]).await, before[0]);
+        assert_eq!(details(world, PEOPLE[1]).await, before[1]);
+        assert_eq!(
+            details(world, PEOPLE[2]).await,
+            json!(["cyd@example.org", "Cydney", "", "", { "room": "1" }]),
+            "they keep all of it"
+        );
+        assert_eq!(
+            details(world, "dan.fox@").await,
+            json!(["dan.fox@example.org", "Dan", "Fox", "", { "team": "Engine" }])
+        );
+        let left: i64 = sqlx::query_scalar("select count(*) from import_changes where import_id = $1")
+            .bind(wrong)
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(left, 0, "former values are not kept longer than they are needed");
+    })
     .await;
-    let eve = world.get("/v1/users?q=eve@").await.expect(200);
-    let eve = format!("/v1/users/{}", eve["items"][0]["id"].as_str().unwrap());
-    world.ask(Method::DELETE, &eve, None, None).await;
-    // Mails before and since do not prevent restoring the users.
-    let batch = world.invite(json!({ "emails": ["ann@example.org"] })).await;
-    world
-        .post(&format!("/v1/batches/{batch}/pause"), json!({}))
-        .await
-        .expect(200);
-    let outlook = undo::outlook(&world.db, wrong).await.unwrap();
-    let undone = staged.undo(wrong, &priya()).await.unwrap();
-
-    assert_eq!((outlook.restored, outlook.changed_since), (3, 1));
-    let totals = UndoneCounts {
-        removed: 0,
-        restored: 3,
-        kept: 1,
-    };
-    assert_eq!(undone, Undone::Done(totals));
-    assert_eq!(details(&world, PEOPLE[0]).await, before[0]);
-    assert_eq!(details(&world, PEOPLE[1]).await, before[1]);
-    assert_eq!(
-        details(&world, PEOPLE[2]).await,
-        json!(["cyd@example.org", "Cydney", "", "", { "room": "1" }]),
-        "they keep all of it"
-    );
-    assert_eq!(
-        details(&world, "dan.fox@").await,
-        json!(["dan.fox@example.org", "Dan", "Fox", "", { "team": "Engine" }])
-    );
-    let left: i64 = sqlx::query_scalar("select count(*) from import_changes where import_id = $1")
-        .bind(wrong)
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(left, 0, "former values are not kept longer than they are needed");
-    world.end().await;
 }
 
 #[tokio::test]
 async fn former_values_are_restored_even_if_a_created_user_was_emailed() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let staged = staged(&world);
-    import(&world, "email,first_name\nann@example.org,Ann\n").await;
-    let wrong = import(&world, "email,first_name\nann@example.org,Lee\nnew@example.org,New\n").await;
-    world.invite(json!({ "emails": ["new@example.org"] })).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let staged = staged(world);
+        import(world, "email,first_name\nann@example.org,Ann\n").await;
+        let wrong = import(world, "email,first_name\nann@example.org,Lee\nnew@example.org,New\n").await;
+        world.invite(json!({ "emails": ["new@example.org"] })).await;
 
-    let undone = staged.undo(wrong, &priya()).await.unwrap();
+        let undone = staged.undo(wrong, &priya()).await.unwrap();
 
-    let totals = UndoneCounts {
-        removed: 0,
-        restored: 1,
-        kept: 0,
-    };
-    assert_eq!(undone, Undone::Done(totals));
-    assert_eq!(details(&world, "ann@").await[1], "Ann");
-    assert_eq!(details(&world, "new@").await[1], "New", "they have a mail already");
-    world.end().await;
+        let totals = UndoneCounts {
+            removed: 0,
+            restored: 1,
+            kept: 0,
+        };
+        assert_eq!(undone, Undone::Done(totals));
+        assert_eq!(details(world, "ann@").await[1], "Ann");
+        assert_eq!(details(world, "new@").await[1], "New", "they have a mail already");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_change_made_while_the_file_is_stored_is_not_lost_by_undoing_it() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let staged = staged(&world);
-    import(&world, "email,first_name\nann@example.org,Ann\n").await;
-    // Another transaction has started to change her, and commits when the import has reached her row.
-    let mut other = world.db.begin().await.unwrap();
-    sqlx::query("update users set first_name = 'Annika' where email_key = 'ann@example.org'")
-        .execute(&mut *other)
-        .await
-        .unwrap();
+    World::run_with(Setup::default().workers(0), async |world| {
+        let staged = staged(world);
+        import(world, "email,first_name\nann@example.org,Ann\n").await;
+        // Another transaction has started to change her, and commits when the import has reached her row.
+        let mut other = world.db.begin().await.unwrap();
+        sqlx::query("update users set first_name = 'Annika' where email_key = 'ann@example.org'")
+            .execute(&mut *other)
+            .await
+            .unwrap();
 
-    let (wrong, ()) = tokio::join!(import(&world, "email,first_name\nann@example.org,Lee\n"), async {
-        world
-            .eventually("the import to wait", async || {
-                let waiting = "select count(*) from pg_locks where not granted and locktype = 'transactionid'";
-                let n: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap();
-                (n > 0).then_some(())
-            })
-            .await;
-        other.commit().await.unwrap();
-    });
-    assert_eq!(details(&world, "ann@").await[1], "Lee");
-    staged.undo(wrong, &priya()).await.unwrap();
+        let (wrong, ()) = tokio::join!(import(world, "email,first_name\nann@example.org,Lee\n"), async {
+            world
+                .eventually("the import to wait", async || {
+                    let waiting = "select count(*) from pg_locks where not granted and locktype = 'transactionid'";
+                    let n: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap();
+                    (n > 0).then_some(())
+                })
+                .await;
+            other.commit().await.unwrap();
+        });
+        assert_eq!(details(world, "ann@").await[1], "Lee");
+        staged.undo(wrong, &priya()).await.unwrap();
 
-    assert_eq!(details(&world, "ann@").await[1], "Annika");
-    world.end().await;
+        assert_eq!(details(world, "ann@").await[1], "Annika");
+    })
+    .await;
 }

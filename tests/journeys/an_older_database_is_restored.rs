@@ -188,52 +188,53 @@ async fn signing_in(world: &World, emails: impl Iterator<Item = &String>) -> [BT
 #[tokio::test]
 async fn no_user_is_emailed_twice_and_lost_passwords_are_generated_again() {
     let setup = Setup::default().own_stack().api_setting("BECKON_MAIL_RATE", RATE);
-    let mut world = World::with(setup).await;
-    let operator = Operator::at(&world).await;
-    let begun = until_the_end(&mut world, &operator).await;
-    let (invited, mailed) = (mails_of(&world, "invited"), mails_of(&world, "password"));
+    World::run_with(setup, async |world| {
+        let operator = Operator::at(world).await;
+        let begun = until_the_end(world, &operator).await;
+        let (invited, mailed) = (mails_of(world, "invited"), mails_of(world, "password"));
 
-    restore(&mut world, &operator).await;
-    let unknown = operator.sql(piece("sql compare"));
-    let done = operator.sql_at("$DATABASE_URL", piece("sql done"));
-    let survived = with_a_password(&world).await;
-    world.start_api().await.unwrap();
-    let [can, cannot] = signing_in(&world, mailed.keys()).await;
-    let again = serde_json::from_str(&operator.sql(piece("sql again")).concat()).unwrap();
-    let anew = world.reset_passwords(again).await;
-    let paused = [world.batch(begun.invites).await, world.batch(begun.passwords).await];
-    for batch in [begun.invites, begun.passwords] {
-        let resume = format!("/v1/batches/{batch}/resume");
-        world.post(&resume, json!({})).await.expect(200);
-    }
-    world.start_worker().await.unwrap();
-    for batch in [begun.invites, begun.passwords, anew] {
-        world.finished(batch).await;
-    }
+        restore(world, &operator).await;
+        let unknown = operator.sql(piece("sql compare"));
+        let done = operator.sql_at("$DATABASE_URL", piece("sql done"));
+        let survived = with_a_password(world).await;
+        world.start_api().await.unwrap();
+        let [can, cannot] = signing_in(world, mailed.keys()).await;
+        let again = serde_json::from_str(&operator.sql(piece("sql again")).concat()).unwrap();
+        let anew = world.reset_passwords(again).await;
+        let paused = [world.batch(begun.invites).await, world.batch(begun.passwords).await];
+        for batch in [begun.invites, begun.passwords] {
+            let resume = format!("/v1/batches/{batch}/resume");
+            world.post(&resume, json!({})).await.expect(200);
+        }
+        world.start_worker().await.unwrap();
+        for batch in [begun.invites, begun.passwords, anew] {
+            world.finished(batch).await;
+        }
 
-    assert!(invited.len() > 10 && invited.len() < INVITED, "{}", invited.len());
-    assert!(paused.iter().all(|batch| batch["state"] == "paused"), "{paused:?}");
-    assert_eq!(unknown.len(), 1, "{unknown:?}");
-    assert!(done.len() >= 3, "{done:?}");
-    let mails = mails_of(&world, "invited");
-    assert_eq!(mails.len(), INVITED);
-    let twice: Vec<_> = mails.iter().filter(|(_, mails)| **mails != 1).collect();
-    assert!(twice.is_empty(), "{twice:?}");
-    let last: i64 = sqlx::query_scalar("select count(*) from last_sent where kind = 'invite'")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(usize::try_from(last).unwrap(), INVITED, "who was written to last when");
-    assert!(!can.is_empty() && can.is_subset(&survived), "{can:?}");
-    assert!(!cannot.is_empty() && cannot.is_disjoint(&survived), "{cannot:?}");
-    let mails = mails_of(&world, "password");
-    assert_eq!(mails.len(), PASSWORDS);
-    for (email, mails) in &mails {
-        assert_eq!(*mails, 1 + usize::from(cannot.contains(email)), "{email}");
-    }
-    assert_eq!(signing_in(&world, mails.keys()).await[0].len(), PASSWORDS);
-    world.assert_sums().await;
-    world.end().await;
+        assert!(invited.len() > 10 && invited.len() < INVITED, "{}", invited.len());
+        assert!(paused.iter().all(|batch| batch["state"] == "paused"), "{paused:?}");
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+        assert!(done.len() >= 3, "{done:?}");
+        let mails = mails_of(world, "invited");
+        assert_eq!(mails.len(), INVITED);
+        let twice: Vec<_> = mails.iter().filter(|(_, mails)| **mails != 1).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+        let last: i64 = sqlx::query_scalar("select count(*) from last_sent where kind = 'invite'")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(usize::try_from(last).unwrap(), INVITED, "who was written to last when");
+        assert!(!can.is_empty() && can.is_subset(&survived), "{can:?}");
+        assert!(!cannot.is_empty() && cannot.is_disjoint(&survived), "{cannot:?}");
+        let mails = mails_of(world, "password");
+        assert_eq!(mails.len(), PASSWORDS);
+        for (email, mails) in &mails {
+            assert_eq!(*mails, 1 + usize::from(cannot.contains(email)), "{email}");
+        }
+        assert_eq!(signing_in(world, mails.keys()).await[0].len(), PASSWORDS);
+        world.assert_sums().await;
+    })
+    .await;
 }
 
 #[test]

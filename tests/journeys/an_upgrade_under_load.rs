@@ -63,61 +63,62 @@ async fn two_releases_send_one_batch() {
         programs: Some(old.clone()),
         ..Setup::default().api_setting("BECKON_MAIL_RATE", RATE)
     };
-    let mut world = World::with(setup).await;
-    let import = world.people(PEOPLE).await;
-    let batch = world.invite(json!({ "import": import })).await;
-    more(&world, 100).await;
+    World::run_with(setup, async |world| {
+        let import = world.people(PEOPLE).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        more(world, 100).await;
 
-    // The schema and an API of this release join; the rest is from the previous release.
-    world.turn_to_programs(None);
-    let new_api = world.another_api(&[]).await.unwrap();
-    more(&world, 200).await;
-    let mut batches = vec![passwords(&world, 0).await];
-    // A worker of this release joins the old one; the old dispatcher feeds both.
-    world.start_worker().await.unwrap();
-    more(&world, 300).await;
-    world.turn_to(&new_api.base, &new_api.probes);
-    batches.push(passwords(&world, 1).await);
-    // The dispatcher of this release feeds both workers.
-    let mut codes = vec![world.stop_api().await];
-    more(&world, 300).await;
-    batches.push(passwords(&world, 2).await);
-    let both = mails_by_worker(&world).await;
-    // And back: programs of the previous release start on the schema of this one.
-    world.turn_to_programs(Some(&old));
-    codes.push(world.stop_worker(1).await);
-    world.start_worker().await.unwrap();
-    let again = world.another_api(&[("BECKON_MIGRATE", "false")]).await.unwrap();
-    codes.push(new_api.stop().await);
-    world.turn_to(&again.base, &again.probes);
-    more(&world, 300).await;
-    batches.push(passwords(&world, 3).await);
-    let meanwhile = world.batch(batch).await;
-    let finished = world.finished(batch).await;
-    let mut resets: Vec<Value> = Vec::new();
-    for batch in batches {
-        resets.push(world.finished(batch).await);
-    }
+        // The schema and an API of this release join; the rest is from the previous release.
+        world.turn_to_programs(None);
+        let new_api = world.another_api(&[]).await.unwrap();
+        more(world, 200).await;
+        let mut batches = vec![passwords(world, 0).await];
+        // A worker of this release joins the old one; the old dispatcher feeds both.
+        world.start_worker().await.unwrap();
+        more(world, 300).await;
+        world.turn_to(&new_api.base, &new_api.probes);
+        batches.push(passwords(world, 1).await);
+        // The dispatcher of this release feeds both workers.
+        let mut codes = vec![world.stop_api().await];
+        more(world, 300).await;
+        batches.push(passwords(world, 2).await);
+        let both = mails_by_worker(world).await;
+        // And back: programs of the previous release start on the schema of this one.
+        world.turn_to_programs(Some(&old));
+        codes.push(world.stop_worker(1).await);
+        world.start_worker().await.unwrap();
+        let again = world.another_api(&[("BECKON_MIGRATE", "false")]).await.unwrap();
+        codes.push(new_api.stop().await);
+        world.turn_to(&again.base, &again.probes);
+        more(world, 300).await;
+        batches.push(passwords(world, 3).await);
+        let meanwhile = world.batch(batch).await;
+        let finished = world.finished(batch).await;
+        let mut resets: Vec<Value> = Vec::new();
+        for batch in batches {
+            resets.push(world.finished(batch).await);
+        }
 
-    eprintln!(
-        "mails by worker: old, new, old again: {:?}",
-        mails_by_worker(&world).await
-    );
-    assert_eq!(codes, [0; 3], "a process left something unfinished");
-    assert!(
-        meanwhile["finished_at"].is_null(),
-        "the batch ended before the last step"
-    );
-    assert_eq!(both.len(), 2, "{both:?}");
-    assert!(both.iter().all(|mails| *mails > 100), "{both:?}");
-    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
-    for reset in &resets {
-        assert_eq!(reset["counts"]["sent"], PASSWORDS, "{reset}");
-    }
-    assert_eq!(world.relay.accepted_count(), PEOPLE + 4 * PASSWORDS);
-    assert_no_alerts(&world, None).await;
-    world.assert_promises_kept().await;
-    world.end().await;
+        eprintln!(
+            "mails by worker: old, new, old again: {:?}",
+            mails_by_worker(world).await
+        );
+        assert_eq!(codes, [0; 3], "a process left something unfinished");
+        assert!(
+            meanwhile["finished_at"].is_null(),
+            "the batch ended before the last step"
+        );
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert!(both.iter().all(|mails| *mails > 100), "{both:?}");
+        assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+        for reset in &resets {
+            assert_eq!(reset["counts"]["sent"], PASSWORDS, "{reset}");
+        }
+        assert_eq!(world.relay.accepted_count(), PEOPLE + 4 * PASSWORDS);
+        assert_no_alerts(world, None).await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -128,29 +129,30 @@ async fn a_release_that_requires_a_stop_sends_the_rest() {
         programs: Some(old),
         ..Setup::default().api_setting("BECKON_MAIL_RATE", RATE)
     };
-    let mut world = World::with(setup).await;
-    let import = world.people(PEOPLE).await;
-    let batch = world.invite(json!({ "import": import })).await;
-    more(&world, 500).await;
+    World::run_with(setup, async |world| {
+        let import = world.people(PEOPLE).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        more(world, 500).await;
 
-    world.turn_to_programs(None);
-    let settings = world.settings().to_vec();
-    let (refused, output) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-    let old_worker = world.stop_worker(0).await;
-    let (migrated, answer) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-    let new_api = world.another_api(&[]).await.unwrap();
-    world.turn_to(&new_api.base, &new_api.probes);
-    world.stop_api().await;
-    world.start_worker().await.unwrap();
-    let passwords = passwords(&world, 0).await;
-    let finished = [world.finished(batch).await, world.finished(passwords).await];
+        world.turn_to_programs(None);
+        let settings = world.settings().to_vec();
+        let (refused, output) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
+        let old_worker = world.stop_worker(0).await;
+        let (migrated, answer) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
+        let new_api = world.another_api(&[]).await.unwrap();
+        world.turn_to(&new_api.base, &new_api.probes);
+        world.stop_api().await;
+        world.start_worker().await.unwrap();
+        let passwords = passwords(world, 0).await;
+        let finished = [world.finished(batch).await, world.finished(passwords).await];
 
-    assert!(refused != 0 && output.contains(REFUSED), "{refused}: {output}");
-    assert_eq!((old_worker, migrated), (0, 0), "{answer}");
-    assert_eq!(finished[0]["counts"]["sent"], PEOPLE, "{finished:?}");
-    assert_eq!(finished[1]["counts"]["sent"], PASSWORDS, "{finished:?}");
-    assert_eq!(world.relay.accepted_count(), PEOPLE + PASSWORDS);
-    assert_no_alerts(&world, Some(REFUSED)).await;
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert!(refused != 0 && output.contains(REFUSED), "{refused}: {output}");
+        assert_eq!((old_worker, migrated), (0, 0), "{answer}");
+        assert_eq!(finished[0]["counts"]["sent"], PEOPLE, "{finished:?}");
+        assert_eq!(finished[1]["counts"]["sent"], PASSWORDS, "{finished:?}");
+        assert_eq!(world.relay.accepted_count(), PEOPLE + PASSWORDS);
+        assert_no_alerts(world, Some(REFUSED)).await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

@@ -29,39 +29,40 @@ const ONE_BY_ONE: &str = "
 
 #[tokio::test]
 async fn a_resend_is_sent_promptly_beside_twenty_thousand_batches_of_one() {
-    let world = World::start().await;
-    let import = world.people(PEOPLE).await;
-    world.person("ada@example.com").await;
-    sqlx::query(ONE_BY_ONE).bind(BATCHES).execute(&world.db).await.unwrap();
-    world.invite(json!({ "import": import })).await;
-    world.relay.wait_for(500, PATIENCE).await.unwrap();
-    // A program requests them over some time; here the dispatcher must count all of them first.
-    world
-        .eventually("the batches to be counted", async || {
-            let uncounted = "select count(*) from count_changes where state = 'waiting'";
-            let uncounted: i64 = sqlx::query_scalar(uncounted).fetch_one(&world.db).await.unwrap();
-            (uncounted < 1_000).then_some(())
-        })
-        .await;
+    World::run(async |world| {
+        let import = world.people(PEOPLE).await;
+        world.person("ada@example.com").await;
+        sqlx::query(ONE_BY_ONE).bind(BATCHES).execute(&world.db).await.unwrap();
+        world.invite(json!({ "import": import })).await;
+        world.relay.wait_for(500, PATIENCE).await.unwrap();
+        // A program requests them over some time; here the dispatcher must count all of them first.
+        world
+            .eventually("the batches to be counted", async || {
+                let uncounted = "select count(*) from count_changes where state = 'waiting'";
+                let uncounted: i64 = sqlx::query_scalar(uncounted).fetch_one(&world.db).await.unwrap();
+                (uncounted < 1_000).then_some(())
+            })
+            .await;
 
-    let began = Instant::now();
-    world.invite(json!({ "emails": ["ada@example.com"] })).await;
-    world
-        .eventually("the resend to be taken", async || {
-            let log = world.relay.log();
-            log.iter().any(|one| one.recipient == "ada@example.com").then_some(())
-        })
-        .await;
-    let waited = began.elapsed();
+        let began = Instant::now();
+        world.invite(json!({ "emails": ["ada@example.com"] })).await;
+        world
+            .eventually("the resend to be taken", async || {
+                let log = world.relay.log();
+                log.iter().any(|one| one.recipient == "ada@example.com").then_some(())
+            })
+            .await;
+        let waited = began.elapsed();
 
-    let unfinished: i64 = sqlx::query_scalar("select count(*) from batches where finished_at is null")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert!(
-        unfinished > 10_000,
-        "only {unfinished} were left: nothing to wait behind"
-    );
-    assert!(waited < SOON, "{waited:?}");
-    world.end().await;
+        let unfinished: i64 = sqlx::query_scalar("select count(*) from batches where finished_at is null")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert!(
+            unfinished > 10_000,
+            "only {unfinished} were left: nothing to wait behind"
+        );
+        assert!(waited < SOON, "{waited:?}");
+    })
+    .await;
 }

@@ -33,70 +33,76 @@ const MISMATCH: (u16, &str) = (422, "/problems/idempotency_mismatch");
 #[tokio::test]
 async fn with_one_key_it_happens_once_and_gets_the_same_response() {
     let (world, mailed) = mailed().await;
-    let chosen_at = async || -> time::OffsetDateTime {
-        sqlx::query_scalar("select created_at from credentials where kind = 'chosen'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap()
-    };
+    World::run_in(world, async |world| {
+        let chosen_at = async || -> time::OffsetDateTime {
+            sqlx::query_scalar("select created_at from credentials where kind = 'chosen'")
+                .fetch_one(&world.db)
+                .await
+                .unwrap()
+        };
 
-    let first = choose(&world, ADA, &mailed, OWN, Some("lost")).await;
-    let at = chosen_at().await;
-    let again = choose(&world, ADA, &mailed, OWN, Some("lost")).await;
-    let without = choose(&world, ADA, &mailed, OWN, None).await;
+        let first = choose(world, ADA, &mailed, OWN, Some("lost")).await;
+        let at = chosen_at().await;
+        let again = choose(world, ADA, &mailed, OWN, Some("lost")).await;
+        let without = choose(world, ADA, &mailed, OWN, None).await;
 
-    assert_eq!(
-        (first.status, again.status),
-        (200, 200),
-        "{} {}",
-        first.text,
-        again.text
-    );
-    assert_eq!(first.text, again.text);
-    assert_eq!(chosen_at().await, at, "the password was set again");
-    assert_eq!(kind(&without), (422, "/problems/credentials_wrong"), "{}", without.text);
-    assert!(!world.signs_in(ADA, &mailed).await);
-    world.sign_in(ADA, OWN).await;
-    // The digest stored under a key must not help to guess a password.
-    let digest_is_of_the_address: bool = sqlx::query_scalar(
-        "select digest = sha256(convert_to($1, 'utf8')) || convert_to('choose', 'utf8') from idempotency_keys",
-    )
-    .bind(ADA)
-    .fetch_one(&world.db)
-    .await
-    .unwrap();
-    assert!(digest_is_of_the_address);
-    world.end().await;
+        assert_eq!(
+            (first.status, again.status),
+            (200, 200),
+            "{} {}",
+            first.text,
+            again.text
+        );
+        assert_eq!(first.text, again.text);
+        assert_eq!(chosen_at().await, at, "the password was set again");
+        assert_eq!(kind(&without), (422, "/problems/credentials_wrong"), "{}", without.text);
+        assert!(!world.signs_in(ADA, &mailed).await);
+        world.sign_in(ADA, OWN).await;
+        // The digest stored under a key must not help to guess a password.
+        let digest_is_of_the_address: bool = sqlx::query_scalar(
+            "select digest = sha256(convert_to($1, 'utf8')) || convert_to('choose', 'utf8') from idempotency_keys",
+        )
+        .bind(ADA)
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+        assert!(digest_is_of_the_address);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn two_concurrent_requests_with_one_key_set_one_password() {
     let (world, mailed) = mailed().await;
-    let ask = || choose(&world, ADA, &mailed, OWN, Some("twice"));
+    World::run_in(world, async |world| {
+        let ask = || choose(world, ADA, &mailed, OWN, Some("twice"));
 
-    let (one, other, third) = tokio::join!(ask(), ask(), ask());
+        let (one, other, third) = tokio::join!(ask(), ask(), ask());
 
-    for answer in [&one, &other, &third] {
-        assert_eq!((answer.status, &answer.text), (200, &one.text), "{}", answer.text);
-    }
-    world.sign_in(ADA, OWN).await;
-    world.end().await;
+        for answer in [&one, &other, &third] {
+            assert_eq!((answer.status, &answer.text), (200, &one.text), "{}", answer.text);
+        }
+        world.sign_in(ADA, OWN).await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_key_is_valid_for_one_request_of_one_user() {
     let (world, mailed) = mailed().await;
-    choose(&world, ADA, &mailed, OWN, Some("once")).await.expect(200);
+    World::run_in(world, async |world| {
+        choose(world, ADA, &mailed, OWN, Some("once")).await.expect(200);
 
-    let other_password = choose(&world, ADA, OWN, OTHER, Some("once")).await;
-    let other_person = choose(&world, "ben@example.org", &mailed, OWN, Some("once")).await;
-    assert_eq!((kind(&other_password), kind(&other_person)), (MISMATCH, MISMATCH));
-    world.sign_in(ADA, OWN).await;
-    choose(&world, ADA, OWN, OTHER, Some("later")).await.expect(200);
-    let overtaken = choose(&world, ADA, &mailed, OWN, Some("once")).await;
+        let other_password = choose(world, ADA, OWN, OTHER, Some("once")).await;
+        let other_person = choose(world, "ben@example.org", &mailed, OWN, Some("once")).await;
+        assert_eq!((kind(&other_password), kind(&other_person)), (MISMATCH, MISMATCH));
+        world.sign_in(ADA, OWN).await;
+        choose(world, ADA, OWN, OTHER, Some("later")).await.expect(200);
+        let overtaken = choose(world, ADA, &mailed, OWN, Some("once")).await;
 
-    assert_eq!(kind(&overtaken), MISMATCH, "{}", overtaken.text);
-    assert!(!world.signs_in(ADA, OWN).await);
-    world.sign_in(ADA, OTHER).await;
-    world.end().await;
+        assert_eq!(kind(&overtaken), MISMATCH, "{}", overtaken.text);
+        assert!(!world.signs_in(ADA, OWN).await);
+        world.sign_in(ADA, OTHER).await;
+    })
+    .await;
 }

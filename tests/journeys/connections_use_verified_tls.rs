@@ -67,111 +67,115 @@ fn with(world: &World, own: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn postgres_is_verified_against_a_private_authority_by_name() {
-    let (mut world, files) = a_world("postgres").await;
-    let cluster = PgPool::connect_lazy(world.stack().database_url()).unwrap();
-    for statement in [
-        format!("alter system set ssl_cert_file = '{}'", files.certificate.display()),
-        format!("alter system set ssl_key_file = '{}'", files.key.display()),
-        "alter system set ssl = on".to_owned(),
-        "select pg_reload_conf()".to_owned(),
-    ] {
-        cluster.execute(AssertSqlSafe(statement)).await.unwrap();
-    }
-    let url = world.setting("DATABASE_URL").to_owned();
-    let by_name = url.replace("127.0.0.1", "localhost");
-    let ours = format!("sslrootcert={}", files.authority.display());
-    world
-        .eventually("Postgres speaks TLS", async || {
-            let asked = PgPool::connect_lazy(&format!("{url}?sslmode=require")).unwrap();
-            asked.execute("select 1").await.ok()
-        })
-        .await;
+    let (world, files) = a_world("postgres").await;
+    World::run_in(world, async |world| {
+        let cluster = PgPool::connect_lazy(world.stack().database_url()).unwrap();
+        for statement in [
+            format!("alter system set ssl_cert_file = '{}'", files.certificate.display()),
+            format!("alter system set ssl_key_file = '{}'", files.key.display()),
+            "alter system set ssl = on".to_owned(),
+            "select pg_reload_conf()".to_owned(),
+        ] {
+            cluster.execute(AssertSqlSafe(statement)).await.unwrap();
+        }
+        let url = world.setting("DATABASE_URL").to_owned();
+        let by_name = url.replace("127.0.0.1", "localhost");
+        let ours = format!("sslrootcert={}", files.authority.display());
+        world
+            .eventually("Postgres speaks TLS", async || {
+                let asked = PgPool::connect_lazy(&format!("{url}?sslmode=require")).unwrap();
+                asked.execute("select 1").await.ok()
+            })
+            .await;
 
-    let cases = [
-        ("ours, by its name", format!("{by_name}?sslmode=verify-full&{ours}"), ""),
-        (
-            "of an unknown authority",
-            format!("{by_name}?sslmode=verify-full"),
-            "UnknownIssuer",
-        ),
-        (
-            "for another name",
-            format!("{url}?sslmode=verify-full&{ours}"),
-            "not valid for name",
-        ),
-    ];
-    for (what, url, word) in cases {
-        let settings = with(&world, &[("DATABASE_URL", &url)]);
-        let (code, output) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-        assert_eq!(code == 0, word.is_empty(), "{what}: {output}");
-        assert!(output.contains(word) && output.lines().count() <= 2, "{what}: {output}");
-    }
-    for statement in ["alter system reset ssl", "select pg_reload_conf()"] {
-        cluster.execute(statement).await.unwrap();
-    }
-    cluster.close().await;
-    world.end().await;
+        let cases = [
+            ("ours, by its name", format!("{by_name}?sslmode=verify-full&{ours}"), ""),
+            (
+                "of an unknown authority",
+                format!("{by_name}?sslmode=verify-full"),
+                "UnknownIssuer",
+            ),
+            (
+                "for another name",
+                format!("{url}?sslmode=verify-full&{ours}"),
+                "not valid for name",
+            ),
+        ];
+        for (what, url, word) in cases {
+            let settings = with(world, &[("DATABASE_URL", &url)]);
+            let (code, output) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
+            assert_eq!(code == 0, word.is_empty(), "{what}: {output}");
+            assert!(output.contains(word) && output.lines().count() <= 2, "{what}: {output}");
+        }
+        for statement in ["alter system reset ssl", "select pg_reload_conf()"] {
+            cluster.execute(statement).await.unwrap();
+        }
+        cluster.close().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn rabbitmq_is_verified_against_a_private_authority_by_name() {
     let (world, files) = a_world("rabbitmq").await;
-    let listens = world.spare_address().unwrap();
-    // Equivalent to `listeners.ssl` and `ssl_options` in rabbitmq.conf; no word may contain a space.
-    let listener = format!(
-        "eval rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{}}},[{{certfile,\"{}\"}},{{keyfile,\"{}\"}}],1).",
-        listens.port(),
-        files.certificate.display(),
-        files.key.display(),
-    );
-    world.stack().broker_ctl(&listener).await.unwrap();
-    let url = |host: &str, query: &str| {
-        let plain = world.setting("AMQP_URL");
-        let vhost = plain.rsplit('/').next().unwrap();
-        format!("amqps://guest:guest@{host}:{}/{vhost}{query}", listens.port())
-    };
-    let ours = format!("?cacertfile={}", files.authority.display());
-    let cases = [
-        ("ours, by its name", url("localhost", &ours), ""),
-        ("of an unknown authority", url("localhost", ""), "UnknownIssuer"),
-        ("for another name", url("127.0.0.1", &ours), "not valid for name"),
-    ];
+    World::run_in(world, async |world| {
+        let listens = world.spare_address().unwrap();
+        // Equivalent to `listeners.ssl` and `ssl_options` in rabbitmq.conf; no word may contain a space.
+        let listener = format!(
+            "eval rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{}}},[{{certfile,\"{}\"}},{{keyfile,\"{}\"}}],1).",
+            listens.port(),
+            files.certificate.display(),
+            files.key.display(),
+        );
+        world.stack().broker_ctl(&listener).await.unwrap();
+        let url = |host: &str, query: &str| {
+            let plain = world.setting("AMQP_URL");
+            let vhost = plain.rsplit('/').next().unwrap();
+            format!("amqps://guest:guest@{host}:{}/{vhost}{query}", listens.port())
+        };
+        let ours = format!("?cacertfile={}", files.authority.display());
+        let cases = [
+            ("ours, by its name", url("localhost", &ours), ""),
+            ("of an unknown authority", url("localhost", ""), "UnknownIssuer"),
+            ("for another name", url("127.0.0.1", &ours), "not valid for name"),
+        ];
 
-    for (place, (what, url, word)) in (0..).zip(&cases) {
-        let probes = world.spare_address().unwrap().to_string();
-        let settings = with(
-            &world,
-            &[
-                ("AMQP_URL", url),
-                ("BECKON_PROBES_LISTEN", &probes),
-                ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
-            ],
-        );
-        let worker = Program::start(
-            "beckon-worker",
-            world.folder(),
-            &format!("private-{place}"),
-            &[],
-            &settings,
-        )
-        .await
-        .unwrap();
-        world
-            .eventually(what, async || {
-                let ready = reqwest::get(format!("http://{probes}/readyz")).await.ok()?;
-                let is_logged = worker.log().contains("could not connect to RabbitMQ");
-                (is_logged || ready.status().is_success()).then_some(())
-            })
-            .await;
-        let log = worker.log();
-        assert_eq!(
-            log.contains("could not connect to RabbitMQ"),
-            !word.is_empty(),
-            "{what}: {log}"
-        );
-        assert!(log.contains(word) && !log.contains("guest:guest"), "{what}: {log}");
-        worker.signal(nix::sys::signal::Signal::SIGTERM);
-        worker.ended(SOON).await.unwrap();
-    }
-    world.end().await;
+        for (place, (what, url, word)) in (0..).zip(&cases) {
+            let probes = world.spare_address().unwrap().to_string();
+            let settings = with(
+                world,
+                &[
+                    ("AMQP_URL", url),
+                    ("BECKON_PROBES_LISTEN", &probes),
+                    ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
+                ],
+            );
+            let worker = Program::start(
+                "beckon-worker",
+                world.folder(),
+                &format!("private-{place}"),
+                &[],
+                &settings,
+            )
+            .await
+            .unwrap();
+            world
+                .eventually(what, async || {
+                    let ready = reqwest::get(format!("http://{probes}/readyz")).await.ok()?;
+                    let is_logged = worker.log().contains("could not connect to RabbitMQ");
+                    (is_logged || ready.status().is_success()).then_some(())
+                })
+                .await;
+            let log = worker.log();
+            assert_eq!(
+                log.contains("could not connect to RabbitMQ"),
+                !word.is_empty(),
+                "{what}: {log}"
+            );
+            assert!(log.contains(word) && !log.contains("guest:guest"), "{what}: {log}");
+            worker.signal(nix::sys::signal::Signal::SIGTERM);
+            worker.ended(SOON).await.unwrap();
+        }
+    })
+    .await;
 }

@@ -38,29 +38,29 @@ async fn pages_touched(with_history: bool) -> BTreeMap<String, Touched> {
     let setup = Setup::default()
         .api_setting("BECKON_LOG", log)
         .worker_setting("BECKON_LOG", log);
-    let mut world = World::with(setup.workers(0)).await;
-    if with_history {
-        world.write_history(HISTORY).await.unwrap();
-    }
-    world.kill_api().await;
-    sqlx::raw_sql(
-        "do $$ declare setting text; begin
-             foreach setting in array array['session_preload_libraries = auto_explain', 'auto_explain.log_min_duration = 0',
-                 'auto_explain.log_analyze = on', 'auto_explain.log_buffers = on', 'auto_explain.log_timing = off',
-                 'auto_explain.log_level = notice'] loop
-                 execute format('alter database %I set %s', current_database(), setting);
-             end loop;
-         end $$",
-    )
-    .execute(&world.db)
+    World::run_with(setup.workers(0), async |world| {
+        if with_history {
+            world.write_history(HISTORY).await.unwrap();
+        }
+        world.kill_api().await;
+        sqlx::raw_sql(
+            "do $$ declare setting text; begin
+                 foreach setting in array array['session_preload_libraries = auto_explain', 'auto_explain.log_min_duration = 0',
+                     'auto_explain.log_analyze = on', 'auto_explain.log_buffers = on', 'auto_explain.log_timing = off',
+                     'auto_explain.log_level = notice'] loop
+                     execute format('alter database %I set %s', current_database(), setting);
+                 end loop;
+             end $$",
+        )
+        .execute(&world.db)
+        .await
+        .unwrap();
+        world.start_api().await.unwrap();
+        world.start_worker().await.unwrap();
+        usual_work(world).await;
+        plans(&world.logs())
+    })
     .await
-    .unwrap();
-    world.start_api().await.unwrap();
-    world.start_worker().await.unwrap();
-    usual_work(&world).await;
-    let touched = plans(&world.logs());
-    world.end().await;
-    touched
 }
 
 async fn usual_work(world: &World) {

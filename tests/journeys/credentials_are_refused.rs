@@ -31,44 +31,45 @@ fn complaints(log: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_worker_refused_by_postgres_reports_it_and_consumes_no_jobs() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let good = world.setting("DATABASE_URL").to_owned();
-    world.people(1).await;
-    let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
-    world.until(batch, "queued", 1).await;
-    let wrong = [
-        ("a-user", good.replace("postgres@", "stranger:geheim@"), "stranger"),
-        ("a-database", format!("{good}_nowhere"), "_nowhere"),
-    ];
+    World::run_with(Setup::default().workers(0), async |world| {
+        let good = world.setting("DATABASE_URL").to_owned();
+        world.people(1).await;
+        let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
+        world.until(batch, "queued", 1).await;
+        let wrong = [
+            ("a-user", good.replace("postgres@", "stranger:geheim@"), "stranger"),
+            ("a-database", format!("{good}_nowhere"), "_nowhere"),
+        ];
 
-    for (what, url, word) in &wrong {
-        let (worker, probes) = misled(&world, what, "DATABASE_URL", url).await;
-        let complaint = world
-            .eventually("a word about Postgres in the log", async || {
-                complaints(&worker.log()).into_iter().next()
-            })
-            .await;
-        let alive = reqwest::get(format!("http://{probes}/healthz")).await.unwrap();
-        let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
+        for (what, url, word) in &wrong {
+            let (worker, probes) = misled(world, what, "DATABASE_URL", url).await;
+            let complaint = world
+                .eventually("a word about Postgres in the log", async || {
+                    complaints(&worker.log()).into_iter().next()
+                })
+                .await;
+            let alive = reqwest::get(format!("http://{probes}/healthz")).await.unwrap();
+            let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
 
-        let server = url.split(['@', '/']).nth(3).unwrap();
-        for word in [format!("Postgres at {server} (DATABASE_URL)").as_str(), word] {
-            assert!(complaint.contains(word), "{what}: {word} is not in {complaint}");
+            let server = url.split(['@', '/']).nth(3).unwrap();
+            for word in [format!("Postgres at {server} (DATABASE_URL)").as_str(), word] {
+                assert!(complaint.contains(word), "{what}: {word} is not in {complaint}");
+            }
+
+            assert!(!worker.log().contains("geheim"), "{what}: {}", worker.log());
+            assert!(alive.status().is_success(), "{what}");
+            assert_eq!(ready.status().as_u16(), 503, "{what}");
+            let not_ready = ready.text().await.unwrap();
+            for word in [format!("Postgres at {server} (DATABASE_URL)").as_str(), word] {
+                assert!(not_ready.contains(word), "{what}: {word} is not in {not_ready}");
+            }
+            assert_eq!(worker.exit_code(), None, "{what}: {}", worker.log_tail());
+            assert_eq!(world.count(batch, "queued").await, 1, "{what}");
+            let messages = world.messages("beckon.interactive").await;
+            assert_eq!(messages.len(), 1, "{what}: the worker holds a job it cannot claim");
         }
-
-        assert!(!worker.log().contains("geheim"), "{what}: {}", worker.log());
-        assert!(alive.status().is_success(), "{what}");
-        assert_eq!(ready.status().as_u16(), 503, "{what}");
-        let not_ready = ready.text().await.unwrap();
-        for word in [format!("Postgres at {server} (DATABASE_URL)").as_str(), word] {
-            assert!(not_ready.contains(word), "{what}: {word} is not in {not_ready}");
-        }
-        assert_eq!(worker.exit_code(), None, "{what}: {}", worker.log_tail());
-        assert_eq!(world.count(batch, "queued").await, 1, "{what}");
-        let messages = world.messages("beckon.interactive").await;
-        assert_eq!(messages.len(), 1, "{what}: the worker holds a job it cannot claim");
-    }
-    world.end().await;
+    })
+    .await;
 }
 
 /// A relay that asks for a login and refuses it.
@@ -89,60 +90,62 @@ fn refusing_logins() -> Setup {
 
 #[tokio::test]
 async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
-    let world = World::with(refusing_logins()).await;
-    let import = world.people(40).await;
+    World::run_with(refusing_logins(), async |world| {
+        let import = world.people(40).await;
 
-    let batch = world.invite(json!({ "import": import })).await;
-    world
-        .eventually("a second try to log in", async || {
-            (world.relay.logins().len() >= 2).then_some(())
-        })
-        .await;
-    let refused = world.batch(batch).await;
-    let attempts: i64 = sqlx::query_scalar("select count(*) from attempts where ended_at is not null")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    let logged = world.workers[0].log();
-    world.relay.set_mode(Mode::Normal);
-    world.relay.wait_for(40, PATIENCE).await.unwrap();
-    let finished = world.finished(batch).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        world
+            .eventually("a second try to log in", async || {
+                (world.relay.logins().len() >= 2).then_some(())
+            })
+            .await;
+        let refused = world.batch(batch).await;
+        let attempts: i64 = sqlx::query_scalar("select count(*) from attempts where ended_at is not null")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        let logged = world.workers[0].log();
+        world.relay.set_mode(Mode::Normal);
+        world.relay.wait_for(40, PATIENCE).await.unwrap();
+        let finished = world.finished(batch).await;
 
-    assert_eq!(refused["counts"]["failed"], 0, "{refused}");
-    assert_eq!(attempts, 0, "a refused login spent an attempt");
-    let lines = complaints(&logged);
-    assert!(lines.iter().any(|line| line.contains("535")), "{lines:#?}");
-    assert!(!world.logs().contains("geheim"), "{}", world.logs());
-    assert_eq!(finished["counts"]["sent"], 40, "{finished}");
-    let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(most, 1, "a refused login spent an attempt");
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(refused["counts"]["failed"], 0, "{refused}");
+        assert_eq!(attempts, 0, "a refused login spent an attempt");
+        let lines = complaints(&logged);
+        assert!(lines.iter().any(|line| line.contains("535")), "{lines:#?}");
+        assert!(!world.logs().contains("geheim"), "{}", world.logs());
+        assert_eq!(finished["counts"]["sent"], 40, "{finished}");
+        let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(most, 1, "a refused login spent an attempt");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_worker_names_the_relay_that_refuses_its_login_and_not_rabbitmq() {
-    let world = World::with(refusing_logins().workers(0)).await;
-    world.person("ada@example.org").await;
-    let url = format!("smtp://beckon:geheim@{}?tls=none", world.relay.address());
-    let (worker, probes) = misled(&world, "refused", "SMTP_URL", &url).await;
+    World::run_with(refusing_logins().workers(0), async |world| {
+        world.person("ada@example.org").await;
+        let url = format!("smtp://beckon:geheim@{}?tls=none", world.relay.address());
+        let (worker, probes) = misled(world, "refused", "SMTP_URL", &url).await;
 
-    world.invite(json!({ "emails": ["ada@example.org"] })).await;
-    // When it gives back its jobs, the worker closes its connection to RabbitMQ.
-    world
-        .eventually("the worker to give its jobs back", async || {
-            worker.log().contains("Returned jobs to their queues").then_some(())
-        })
-        .await;
-    let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
+        world.invite(json!({ "emails": ["ada@example.org"] })).await;
+        // When it gives back its jobs, the worker closes its connection to RabbitMQ.
+        world
+            .eventually("the worker to give its jobs back", async || {
+                worker.log().contains("Returned jobs to their queues").then_some(())
+            })
+            .await;
+        let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
 
-    assert_eq!(ready.status().as_u16(), 503);
-    let body = ready.text().await.unwrap();
-    let relay = format!("the relay at {} (SMTP_URL) accepts no mail: 535", world.relay.address());
-    assert!(body.contains(&relay), "{relay} is not in {body}");
-    assert!(!body.contains("RabbitMQ") && !body.contains("geheim"), "{body}");
-    world.end().await;
+        assert_eq!(ready.status().as_u16(), 503);
+        let body = ready.text().await.unwrap();
+        let relay = format!("the relay at {} (SMTP_URL) accepts no mail: 535", world.relay.address());
+        assert!(body.contains(&relay), "{relay} is not in {body}");
+        assert!(!body.contains("RabbitMQ") && !body.contains("geheim"), "{body}");
+    })
+    .await;
 }

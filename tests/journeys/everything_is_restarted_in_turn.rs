@@ -127,58 +127,59 @@ async fn restart_in_turn(
 #[tokio::test]
 async fn nothing_is_lost_and_nothing_is_sent_twice() {
     let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", RATE);
-    let mut world = World::with(setup).await;
-    let second = world.another_api(&[]).await.unwrap();
-    let import = world.people(PEOPLE).await;
-    let singles: Vec<String> = (1..=SINGLES).map(|n| format!("single{n}@example.org")).collect();
-    let singles = format!("email\n{}", singles.join("\n"));
-    world.import(&singles).await.expect(201);
-    let processes = Arc::new(Mutex::new(Processes {
-        bases: [world.base().to_owned(), second.base.clone()],
-        down: None,
-    }));
-    let caller = Caller {
-        key: world.key().to_owned(),
-        processes: Arc::clone(&processes),
-        stop: CancellationToken::new(),
-    };
-    let stop = caller.stop.clone();
+    World::run_with(setup, async |world| {
+        let second = world.another_api(&[]).await.unwrap();
+        let import = world.people(PEOPLE).await;
+        let singles: Vec<String> = (1..=SINGLES).map(|n| format!("single{n}@example.org")).collect();
+        let singles = format!("email\n{}", singles.join("\n"));
+        world.import(&singles).await.expect(201);
+        let processes = Arc::new(Mutex::new(Processes {
+            bases: [world.base().to_owned(), second.base.clone()],
+            down: None,
+        }));
+        let caller = Caller {
+            key: world.key().to_owned(),
+            processes: Arc::clone(&processes),
+            stop: CancellationToken::new(),
+        };
+        let stop = caller.stop.clone();
 
-    let batch = world.invite(json!({ "import": import })).await;
-    let calling = tokio::spawn(caller.run());
-    let (codes, second) = restart_in_turn(&mut world, second, &processes).await;
-    let meanwhile = world.batch(batch).await;
-    stop.cancel();
-    let calls = calling.await.unwrap();
-    let finished = world.finished(batch).await;
-    world
-        .eventually("the last single mail", async || {
-            let open = count(&world, "select count(*) from batches where finished_at is null").await;
-            (open == 0).then_some(())
-        })
-        .await;
+        let batch = world.invite(json!({ "import": import })).await;
+        let calling = tokio::spawn(caller.run());
+        let (codes, second) = restart_in_turn(world, second, &processes).await;
+        let meanwhile = world.batch(batch).await;
+        stop.cancel();
+        let calls = calling.await.unwrap();
+        let finished = world.finished(batch).await;
+        world
+            .eventually("the last single mail", async || {
+                let open = count(world, "select count(*) from batches where finished_at is null").await;
+                (open == 0).then_some(())
+            })
+            .await;
 
-    assert_eq!(codes, [0; 4], "a process left something unfinished");
-    assert!(
-        meanwhile["finished_at"].is_null(),
-        "the batch ended before the last restart"
-    );
-    assert!(calls.wrong.is_empty(), "{:#?}", calls.wrong);
-    assert!(calls.turned_away > 0, "no request met a process that was down");
-    let accepted = calls.batches.len();
-    assert!(accepted > 50, "{accepted} single mails were accepted");
-    let batches = count(&world, "select count(*) from batches").await;
-    assert_eq!(
-        usize::try_from(batches).unwrap(),
-        accepted + 1,
-        "batches that no caller knows"
-    );
-    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
-    assert_eq!(count(&world, "select count(*) from deliveries where unsure").await, 0);
-    let unaccepted = count(&world, "select count(*) from attempts where verdict <> 'accepted'").await;
-    assert_eq!(unaccepted, 0);
-    assert_eq!(world.relay.accepted_count(), PEOPLE + accepted);
-    world.assert_promises_kept().await;
-    drop(second);
-    world.end().await;
+        assert_eq!(codes, [0; 4], "a process left something unfinished");
+        assert!(
+            meanwhile["finished_at"].is_null(),
+            "the batch ended before the last restart"
+        );
+        assert!(calls.wrong.is_empty(), "{:#?}", calls.wrong);
+        assert!(calls.turned_away > 0, "no request met a process that was down");
+        let accepted = calls.batches.len();
+        assert!(accepted > 50, "{accepted} single mails were accepted");
+        let batches = count(world, "select count(*) from batches").await;
+        assert_eq!(
+            usize::try_from(batches).unwrap(),
+            accepted + 1,
+            "batches that no caller knows"
+        );
+        assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+        assert_eq!(count(world, "select count(*) from deliveries where unsure").await, 0);
+        let unaccepted = count(world, "select count(*) from attempts where verdict <> 'accepted'").await;
+        assert_eq!(unaccepted, 0);
+        assert_eq!(world.relay.accepted_count(), PEOPLE + accepted);
+        world.assert_promises_kept().await;
+        drop(second);
+    })
+    .await;
 }

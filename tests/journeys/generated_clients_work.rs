@@ -73,23 +73,24 @@ async fn typescript(world: &World, place: &Path, clients: &Path, node: &Path) ->
 
 #[tokio::test]
 async fn in_python_and_in_typescript() {
-    let world = World::start().await;
-    let (clients, node) = (path_of("CLIENTS").await.unwrap(), path_of("NODE").await.unwrap());
-    let place = world.folder();
-    let openapi = world.get("/openapi.json").await;
-    std::fs::write(place.join("openapi.json"), &openapi.text).unwrap();
+    World::run(async |world| {
+        let (clients, node) = (path_of("CLIENTS").await.unwrap(), path_of("NODE").await.unwrap());
+        let place = world.folder();
+        let openapi = world.get("/openapi.json").await;
+        std::fs::write(place.join("openapi.json"), &openapi.text).unwrap();
 
-    let (python, typescript) = tokio::join!(
-        python(&world, place, &clients),
-        typescript(&world, place, &clients, &node)
-    );
+        let (python, typescript) = tokio::join!(
+            python(world, place, &clients),
+            typescript(world, place, &clients, &node)
+        );
 
-    assert!(python.contains("Python: every answer fits its type"), "{python}");
-    assert!(
-        typescript.contains("TypeScript: every answer fits its type"),
-        "{typescript}"
-    );
-    assert_eq!(world.relay.accepted_count(), 2);
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert!(python.contains("Python: every answer fits its type"), "{python}");
+        assert!(
+            typescript.contains("TypeScript: every answer fits its type"),
+            "{typescript}"
+        );
+        assert_eq!(world.relay.accepted_count(), 2);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

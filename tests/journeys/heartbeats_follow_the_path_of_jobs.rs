@@ -12,45 +12,45 @@ async fn stage(world: &World, stage: &str) -> f64 {
 
 #[tokio::test]
 async fn without_mail_to_send_heartbeats_are_published_and_recorded() {
-    let world = World::start().await;
+    World::run(async |world| {
+        let recorded = world
+            .eventually("a heartbeat to be recorded", async || {
+                let at = stage(world, "recorded").await;
+                (at > 0.0).then_some(at)
+            })
+            .await;
+        let published = stage(world, "published").await;
 
-    let recorded = world
-        .eventually("a heartbeat to be recorded", async || {
-            let at = stage(&world, "recorded").await;
-            (at > 0.0).then_some(at)
-        })
-        .await;
-    let published = stage(&world, "published").await;
-
-    assert!((published - recorded).abs() < 60.0, "{published} and {recorded}");
-    assert_eq!(world.message_count(shared::queue::HEARTBEAT).await, 0);
-    assert_eq!(world.message_count(shared::queue::PARKED).await, 0);
-    world.end().await;
+        assert!((published - recorded).abs() < 60.0, "{published} and {recorded}");
+        assert_eq!(world.message_count(shared::queue::HEARTBEAT).await, 0);
+        assert_eq!(world.message_count(shared::queue::PARKED).await, 0);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn without_workers_heartbeats_are_published_and_not_recorded() {
-    let mut world = World::with(Setup::default().workers(0)).await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        world
+            .eventually("a heartbeat to wait in its queue", async || {
+                (world.message_count(shared::queue::HEARTBEAT).await == 1).then_some(())
+            })
+            .await;
+        world
+            .eventually("it to be shown", async || {
+                let at = stage(world, "published").await;
+                (at > 0.0).then_some(())
+            })
+            .await;
+        let recorded = stage(world, "recorded").await;
+        world.start_worker().await.unwrap();
+        world
+            .eventually("the heartbeat to be consumed", async || {
+                (world.message_count(shared::queue::HEARTBEAT).await == 0).then_some(())
+            })
+            .await;
 
-    world
-        .eventually("a heartbeat to wait in its queue", async || {
-            (world.message_count(shared::queue::HEARTBEAT).await == 1).then_some(())
-        })
-        .await;
-    world
-        .eventually("it to be shown", async || {
-            let at = stage(&world, "published").await;
-            (at > 0.0).then_some(())
-        })
-        .await;
-    let recorded = stage(&world, "recorded").await;
-    world.start_worker().await.unwrap();
-    world
-        .eventually("the heartbeat to be consumed", async || {
-            (world.message_count(shared::queue::HEARTBEAT).await == 0).then_some(())
-        })
-        .await;
-
-    assert!(recorded.abs() < f64::EPSILON, "{recorded}");
-    world.end().await;
+        assert!(recorded.abs() < f64::EPSILON, "{recorded}");
+    })
+    .await;
 }

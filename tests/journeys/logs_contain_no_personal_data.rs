@@ -176,58 +176,59 @@ async fn failures_are_logged_with_the_delivery_and_without_personal_data() {
     let setup = Setup::default()
         .api_setting("BECKON_LOG", EVERYTHING)
         .worker_setting("BECKON_LOG", EVERYTHING);
-    let world = World::with(setup).await;
-    a_letter_of_its_own(&world).await;
+    World::run_with(setup, async |world| {
+        a_letter_of_its_own(world).await;
 
-    // Postgres refuses the record of the last of them, quoting the row.
-    alter(&world, "attempts add constraint full_up check (code <> 552)").await;
-    let passwords = world.reset_passwords(json!({ "emails": [PEOPLE[0]] })).await;
-    world.finished(passwords).await;
-    let batch = world.invite(json!({ "emails": PEOPLE })).await;
-    ask_wrongly(&world).await;
-    import_what_is_refused(&world).await;
-    let session = sign_in(&world).await;
-    world
-        .eventually("an attempt of each kind", async || {
-            let logs = world.logs();
-            let lines = ["\"try_later\"", "\"unsure\"", "Gave an email back", "is not recorded"];
-            lines.iter().all(|lines| logs.contains(lines)).then_some(())
-        })
-        .await;
-    alter(&world, "attempts drop constraint full_up").await;
-    for person in [PEOPLE[3], PEOPLE[4]] {
-        world.relay.set(person, Behaviour::Accept);
-    }
-    let now = sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')");
-    now.execute(&world.db).await.unwrap();
-    let finished = world.finished(batch).await;
-    // Not the logs of every program in this world: the command that creates a key prints it.
-    let both_logs = || [world.api.as_ref().unwrap().log(), world.workers[0].log()].concat();
-    world
-        .eventually("a line about each way an attempt can end", async || {
-            (outcomes(&both_logs()).len() == 5).then_some(())
-        })
-        .await;
+        // Postgres refuses the record of the last of them, quoting the row.
+        alter(world, "attempts add constraint full_up check (code <> 552)").await;
+        let passwords = world.reset_passwords(json!({ "emails": [PEOPLE[0]] })).await;
+        world.finished(passwords).await;
+        let batch = world.invite(json!({ "emails": PEOPLE })).await;
+        ask_wrongly(world).await;
+        import_what_is_refused(world).await;
+        let session = sign_in(world).await;
+        world
+            .eventually("an attempt of each kind", async || {
+                let logs = world.logs();
+                let lines = ["\"try_later\"", "\"unsure\"", "Gave an email back", "is not recorded"];
+                lines.iter().all(|lines| logs.contains(lines)).then_some(())
+            })
+            .await;
+        alter(world, "attempts drop constraint full_up").await;
+        for person in [PEOPLE[3], PEOPLE[4]] {
+            world.relay.set(person, Behaviour::Accept);
+        }
+        let now = sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')");
+        now.execute(&world.db).await.unwrap();
+        let finished = world.finished(batch).await;
+        // Not the logs of every program in this world: the command that creates a key prints it.
+        let both_logs = || [world.api.as_ref().unwrap().log(), world.workers[0].log()].concat();
+        world
+            .eventually("a line about each way an attempt can end", async || {
+                (outcomes(&both_logs()).len() == 5).then_some(())
+            })
+            .await;
 
-    assert_eq!(finished["counts"]["sent"], 4, "{finished}");
-    let logs = both_logs();
-    let outcomes = outcomes(&logs);
-    let verdicts: Vec<&str> = outcomes.keys().map(String::as_str).collect();
-    assert_eq!(verdicts, ["accepted", "given_back", "refused", "try_later", "unsure"]);
-    for (verdict, line) in &outcomes {
-        assert_log_is_complete(verdict, line);
-    }
-    assert_eq!(outcomes["try_later"]["enhanced_code"], "4.7.1");
-    for event in [
-        "Parked a message",
-        "Postgres refused a statement",
-        "Could not record outcomes",
-    ] {
-        assert!(logs.contains(event), "it is not logged: {event}");
-    }
-    let mails = world.relay.all_mails().unwrap();
-    let mailed = mails.iter().find_map(|mail| mail.password()).unwrap();
-    assert_log_is_anonymous(&logs, &[mailed, world.key(), &session]);
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(finished["counts"]["sent"], 4, "{finished}");
+        let logs = both_logs();
+        let outcomes = outcomes(&logs);
+        let verdicts: Vec<&str> = outcomes.keys().map(String::as_str).collect();
+        assert_eq!(verdicts, ["accepted", "given_back", "refused", "try_later", "unsure"]);
+        for (verdict, line) in &outcomes {
+            assert_log_is_complete(verdict, line);
+        }
+        assert_eq!(outcomes["try_later"]["enhanced_code"], "4.7.1");
+        for event in [
+            "Parked a message",
+            "Postgres refused a statement",
+            "Could not record outcomes",
+        ] {
+            assert!(logs.contains(event), "it is not logged: {event}");
+        }
+        let mails = world.relay.all_mails().unwrap();
+        let mailed = mails.iter().find_map(|mail| mail.password()).unwrap();
+        assert_log_is_anonymous(&logs, &[mailed, world.key(), &session]);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

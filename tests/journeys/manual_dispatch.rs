@@ -16,6 +16,7 @@ pub(crate) const LEASE: Duration = Duration::from_mins(1);
 /// Invites these users, one batch per request, and stops the API before it dispatches.
 pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
     let mut world = World::with(Setup::default().workers(0)).await;
+    world.skip_promises("the test settles deliveries without a relay");
     for request in batches {
         for email in request["emails"].as_array().unwrap() {
             world.person(email.as_str().unwrap()).await;

@@ -39,48 +39,49 @@ async fn invite(world: &World, body: Value) -> Value {
 
 #[tokio::test]
 async fn the_response_counts_missing_values_by_field() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let import = world.import(PEOPLE).await.expect(201)["id"].clone();
-    save(
-        &world,
-        "{{ first_name }}, your place is ready",
-        "Dear {{ first_name }},\n\nyour seat is in room {{ room }}.\n\n[Accept]({{ sign_in_url }})\n",
-    )
-    .await;
+    World::run_with(Setup::default().workers(0), async |world| {
+        let import = world.import(PEOPLE).await.expect(201)["id"].clone();
+        save(
+            world,
+            "{{ first_name }}, your place is ready",
+            "Dear {{ first_name }},\n\nyour seat is in room {{ room }}.\n\n[Accept]({{ sign_in_url }})\n",
+        )
+        .await;
 
-    let bare = invite(&world, json!({ "import": import, "hold_seconds": 600 })).await;
-    // They wait for this batch, and are not counted where they are left out.
-    let again = invite(&world, json!({ "import": import, "hold_seconds": 600 })).await;
-    save(
-        &world,
-        "Your place is ready",
-        "Dear {{ first_name | default(\"colleague\") }},\n\nwelcome, {{ full_name }}.\n\n[Accept]({{ sign_in_url }})\n",
-    )
-    .await;
-    world
-        .import("email,first name\ngus@lerna.example,\nhal@lerna.example,Hal\n")
-        .await
-        .expect(201);
-    let defaulted = invite(
-        &world,
-        json!({ "emails": ["gus@lerna.example", "hal@lerna.example"], "hold_seconds": 600 }),
-    )
-    .await;
+        let bare = invite(world, json!({ "import": import, "hold_seconds": 600 })).await;
+        // They wait for this batch, and are not counted where they are left out.
+        let again = invite(world, json!({ "import": import, "hold_seconds": 600 })).await;
+        save(
+            world,
+            "Your place is ready",
+            "Dear {{ first_name | default(\"colleague\") }},\n\nwelcome, {{ full_name }}.\n\n[Accept]({{ sign_in_url }})\n",
+        )
+        .await;
+        world
+            .import("email,first name\ngus@lerna.example,\nhal@lerna.example,Hal\n")
+            .await
+            .expect(201);
+        let defaulted = invite(
+            world,
+            json!({ "emails": ["gus@lerna.example", "hal@lerna.example"], "hold_seconds": 600 }),
+        )
+        .await;
 
-    assert_eq!(
-        bare,
-        json!([
-            { "field": "first_name", "people": 3, "default": null },
-            { "field": "room", "people": 2, "default": null },
-        ])
-    );
-    assert_eq!(again, json!([]));
-    assert_eq!(
-        defaulted,
-        json!([
-            { "field": "full_name", "people": 1, "default": null },
-            { "field": "first_name", "people": 1, "default": "colleague" },
-        ])
-    );
-    world.end().await;
+        assert_eq!(
+            bare,
+            json!([
+                { "field": "first_name", "people": 3, "default": null },
+                { "field": "room", "people": 2, "default": null },
+            ])
+        );
+        assert_eq!(again, json!([]));
+        assert_eq!(
+            defaulted,
+            json!([
+                { "field": "full_name", "people": 1, "default": null },
+                { "field": "first_name", "people": 1, "default": "colleague" },
+            ])
+        );
+    })
+    .await;
 }

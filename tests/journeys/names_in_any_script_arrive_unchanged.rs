@@ -81,64 +81,66 @@ fn assert_fit_for_any_relay(mail: &Mail) {
 
 #[tokio::test]
 async fn names_arrive_as_they_were_written() {
-    let world = World::start().await;
-    let people = people();
-    let import = world.import(&csv(&people)).await.expect(201);
-    let letter = json!({
-        "subject": "Grüße aus Łódź, {{ full_name }} – שלום",
-        "body": "Здравствуйте, {{ first_name }}!\n\nYour address is {{ email }}.",
-    });
-    world
-        .ask(Method::PUT, "/v1/system-emails/invite", Some(letter), None)
-        .await
-        .expect(200);
+    World::run(async |world| {
+        let people = people();
+        let import = world.import(&csv(&people)).await.expect(201);
+        let letter = json!({
+            "subject": "Grüße aus Łódź, {{ full_name }} – שלום",
+            "body": "Здравствуйте, {{ first_name }}!\n\nYour address is {{ email }}.",
+        });
+        world
+            .ask(Method::PUT, "/v1/system-emails/invite", Some(letter), None)
+            .await
+            .expect(200);
 
-    let batch = world.invite(json!({ "import": import["id"] })).await;
-    let finished = world.finished(batch).await;
+        let batch = world.invite(json!({ "import": import["id"] })).await;
+        let finished = world.finished(batch).await;
 
-    assert_eq!(import["rejected"], 0, "{import}");
-    assert_eq!(finished["counts"]["sent"], people.len(), "{finished}");
-    for person in &people {
-        let mail = world.relay.mails_to(person.wire).unwrap().remove(0);
-        let name = format!("{} {}", person.first, person.last.trim());
-        assert_eq!(mail.recipient, person.wire, "the envelope carries A-labels");
-        assert_eq!(mail.to, [person.wire]);
-        assert_eq!(mail.to_name, name);
-        assert_eq!(mail.subject, format!("Grüße aus Łódź, {name} – שלום"));
-        let greeting = format!("Здравствуйте, {}!", person.first);
-        assert!(mail.text.contains(&greeting), "{}", mail.text);
-        let escaped = greeting.replace('"', "&quot;");
-        assert!(
-            mail.html.contains(&greeting) || mail.html.contains(&escaped),
-            "{}",
-            mail.html
-        );
-        let address = format!("Your address is {}.", person.typed);
-        assert!(mail.text.contains(&address), "{}", mail.text);
-        assert!(mail.html.contains(person.typed), "{}", mail.html);
-        // The text direction follows the first strong letter.
-        assert!(mail.html.contains("dir=\"auto\""), "{}", mail.html);
-        assert_fit_for_any_relay(&mail);
-    }
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(import["rejected"], 0, "{import}");
+        assert_eq!(finished["counts"]["sent"], people.len(), "{finished}");
+        for person in &people {
+            let mail = world.relay.mails_to(person.wire).unwrap().remove(0);
+            let name = format!("{} {}", person.first, person.last.trim());
+            assert_eq!(mail.recipient, person.wire, "the envelope carries A-labels");
+            assert_eq!(mail.to, [person.wire]);
+            assert_eq!(mail.to_name, name);
+            assert_eq!(mail.subject, format!("Grüße aus Łódź, {name} – שלום"));
+            let greeting = format!("Здравствуйте, {}!", person.first);
+            assert!(mail.text.contains(&greeting), "{}", mail.text);
+            let escaped = greeting.replace('"', "&quot;");
+            assert!(
+                mail.html.contains(&greeting) || mail.html.contains(&escaped),
+                "{}",
+                mail.html
+            );
+            let address = format!("Your address is {}.", person.typed);
+            assert!(mail.text.contains(&address), "{}", mail.text);
+            assert!(mail.html.contains(person.typed), "{}", mail.html);
+            // The text direction follows the first strong letter.
+            assert!(mail.html.contains("dir=\"auto\""), "{}", mail.html);
+            assert_fit_for_any_relay(&mail);
+        }
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_address_is_one_user_in_either_form_of_its_domain() {
-    let world = World::start().await;
-    world.import("email\nzoe@MÜNCHEN.example\n").await.expect(201);
+    World::run(async |world| {
+        world.import("email\nzoe@MÜNCHEN.example\n").await.expect(201);
 
-    let again = world.import("email\nZoe@xn--mnchen-3ya.example\n").await.expect(201);
-    let batch = world
-        .invite(json!({ "emails": ["zoe@xn--mnchen-3ya.example", "zoe@münchen.example"] }))
-        .await;
-    let finished = world.finished(batch).await;
+        let again = world.import("email\nZoe@xn--mnchen-3ya.example\n").await.expect(201);
+        let batch = world
+            .invite(json!({ "emails": ["zoe@xn--mnchen-3ya.example", "zoe@münchen.example"] }))
+            .await;
+        let finished = world.finished(batch).await;
 
-    assert_eq!(again["created"], 0, "{again}");
-    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
-    assert_eq!(finished["left_out"], json!({ "duplicate": 1 }), "{finished}");
-    assert_eq!(world.relay.accepted_count(), 1);
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(again["created"], 0, "{again}");
+        assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+        assert_eq!(finished["left_out"], json!({ "duplicate": 1 }), "{finished}");
+        assert_eq!(world.relay.accepted_count(), 1);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

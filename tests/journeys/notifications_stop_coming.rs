@@ -8,23 +8,24 @@ const AGAIN: &str = "Listening to Postgres again";
 
 #[tokio::test]
 async fn a_listener_without_notifications_is_detected_and_listens_again() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let (proxy, url) = world.detour("DATABASE_URL").await;
-    let other = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();
+    World::run_with(Setup::default().workers(0), async |world| {
+        let (proxy, url) = world.detour("DATABASE_URL").await;
+        let other = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();
 
-    proxy.silence();
-    world
-        .eventually("the deaf listener to be noticed and replaced", async || {
-            let log = other.program.log();
-            (log.contains(DEAF) && log.contains(AGAIN)).then_some(())
-        })
-        .await;
+        proxy.silence();
+        world
+            .eventually("the deaf listener to be noticed and replaced", async || {
+                let log = other.program.log();
+                (log.contains(DEAF) && log.contains(AGAIN)).then_some(())
+            })
+            .await;
 
-    let own = world.api.as_ref().unwrap().log();
-    assert!(
-        !own.contains(DEAF),
-        "a listener without notifications is not reported as deaf: {own}"
-    );
-    drop(other);
-    world.end().await;
+        let own = world.api.as_ref().unwrap().log();
+        assert!(
+            !own.contains(DEAF),
+            "a listener without notifications is not reported as deaf: {own}"
+        );
+        drop(other);
+    })
+    .await;
 }

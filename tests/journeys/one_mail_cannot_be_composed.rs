@@ -5,42 +5,43 @@ use harness::World;
 
 #[tokio::test]
 async fn it_fails_at_once_and_the_others_are_sent() {
-    let world = World::start().await;
-    let import = world.people(40).await;
-    for poison in [
-        "update users set email = 'no address at all' where email = 'person7@example.org'",
-        "update users set fields = '{\"team\": [1, 2]}' where email = 'person9@example.org'",
-        "update users set first_name = E'Eve\\r\\nBcc: all@example.org' where email = 'person11@example.org'",
-    ] {
-        let poisoned = sqlx::query(poison).execute(&world.db).await.unwrap();
-        assert_eq!(poisoned.rows_affected(), 1, "{poison}");
-    }
+    World::run(async |world| {
+        let import = world.people(40).await;
+        for poison in [
+            "update users set email = 'no address at all' where email = 'person7@example.org'",
+            "update users set fields = '{\"team\": [1, 2]}' where email = 'person9@example.org'",
+            "update users set first_name = E'Eve\\r\\nBcc: all@example.org' where email = 'person11@example.org'",
+        ] {
+            let poisoned = sqlx::query(poison).execute(&world.db).await.unwrap();
+            assert_eq!(poisoned.rows_affected(), 1, "{poison}");
+        }
 
-    let batch = world.reset_passwords(json!({ "import": import })).await;
-    let finished = world.finished(batch).await;
+        let batch = world.reset_passwords(json!({ "import": import })).await;
+        let finished = world.finished(batch).await;
 
-    assert_eq!(finished["counts"]["sent"], 38, "{finished}");
-    assert_eq!(finished["counts"]["failed"], 2, "{finished}");
-    for line in world
-        .deliveries(batch)
-        .await
-        .iter()
-        .filter(|line| line["state"] == "failed")
-    {
-        let story = world.story(line).await;
-        assert_eq!(story["reason"], "unbuildable", "{story}");
-        assert_eq!(story["attempts"].as_array().map(Vec::len), Some(1), "{story}");
-    }
-    let eve = world.relay.mails_to("person11@example.org").unwrap().remove(0);
-    assert_eq!((eve.to.len(), eve.header("Bcc")), (1, None));
-    assert!(eve.to_name.starts_with("Eve  Bcc: all"), "{}", eve.to_name);
-    let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(live, 38, "a mail that was never made left a password");
-    assert_eq!(world.message_count("beckon.bulk").await, 0);
-    assert_eq!(world.workers[0].exit_code(), None);
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(finished["counts"]["sent"], 38, "{finished}");
+        assert_eq!(finished["counts"]["failed"], 2, "{finished}");
+        for line in world
+            .deliveries(batch)
+            .await
+            .iter()
+            .filter(|line| line["state"] == "failed")
+        {
+            let story = world.story(line).await;
+            assert_eq!(story["reason"], "unbuildable", "{story}");
+            assert_eq!(story["attempts"].as_array().map(Vec::len), Some(1), "{story}");
+        }
+        let eve = world.relay.mails_to("person11@example.org").unwrap().remove(0);
+        assert_eq!((eve.to.len(), eve.header("Bcc")), (1, None));
+        assert!(eve.to_name.starts_with("Eve  Bcc: all"), "{}", eve.to_name);
+        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(live, 38, "a mail that was never made left a password");
+        assert_eq!(world.message_count("beckon.bulk").await, 0);
+        assert_eq!(world.workers[0].exit_code(), None);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

@@ -85,83 +85,85 @@ fn assert_attempts_hang_together(spans: &[Collected], intake: &Collected, delive
 #[tokio::test]
 async fn one_trace_from_the_request_to_the_second_reply_without_personal_data() {
     let collector = Collector::start().await.unwrap();
-    let mut world = World::with(traced_to(&collector.endpoint())).await;
-    let address = "451-then-ok@example.org";
-    let row = format!("email,first_name,last_name\n{address},Zebedee,Quillfeather\n");
-    world.import(&row).await.expect(201);
+    World::run_with(traced_to(&collector.endpoint()), async |world| {
+        let address = "451-then-ok@example.org";
+        let row = format!("email,first_name,last_name\n{address},Zebedee,Quillfeather\n");
+        world.import(&row).await.expect(201);
 
-    let (batch, traceparent) = a_mail_at_the_second_try(&world, address).await;
-    let delivery = world.deliveries(batch).await[0]["id"].as_str().unwrap().to_owned();
-    stop(&mut world).await;
+        let (batch, traceparent) = a_mail_at_the_second_try(world, address).await;
+        let delivery = world.deliveries(batch).await[0]["id"].as_str().unwrap().to_owned();
+        stop(world).await;
 
-    let mut spans = collector.spans();
-    spans.retain(|one| one.trace() == TRACE);
-    let [asked] = named(&spans, "POST /v1/password-resets")[..] else {
-        panic!("{spans:#?}")
-    };
-    assert_eq!((asked.kind(), asked.parent().as_str()), (SpanKind::Server, CALLER));
-    assert_eq!(asked.attribute("http.response.status_code"), "202");
-    assert_eq!(traceparent, format!("00-{TRACE}-{}-01", asked.id()));
-    let [intake] = named(&spans, "intake")[..] else {
-        panic!("{spans:#?}")
-    };
-    assert_eq!(intake.parent(), asked.id());
-    assert_eq!(intake.attribute("beckon.batch.id"), batch.to_string());
-    assert_attempts_hang_together(&spans, intake, &delivery);
-    let answers: Vec<_> = named(&spans, "send")
-        .iter()
-        .map(|send| {
-            (
-                send.kind(),
-                send.attribute("smtp.code"),
-                send.attribute("beckon.verdict"),
-            )
-        })
-        .collect();
-    let answer = |code: &str, verdict: &str| (SpanKind::Client, code.to_owned(), verdict.to_owned());
-    assert_eq!(answers, [answer("451", "try_later"), answer("250", "accepted")]);
-    assert_eq!(named(&spans, "send")[0].attribute("smtp.enhanced_code"), "4.7.1");
+        let mut spans = collector.spans();
+        spans.retain(|one| one.trace() == TRACE);
+        let [asked] = named(&spans, "POST /v1/password-resets")[..] else {
+            panic!("{spans:#?}")
+        };
+        assert_eq!((asked.kind(), asked.parent().as_str()), (SpanKind::Server, CALLER));
+        assert_eq!(asked.attribute("http.response.status_code"), "202");
+        assert_eq!(traceparent, format!("00-{TRACE}-{}-01", asked.id()));
+        let [intake] = named(&spans, "intake")[..] else {
+            panic!("{spans:#?}")
+        };
+        assert_eq!(intake.parent(), asked.id());
+        assert_eq!(intake.attribute("beckon.batch.id"), batch.to_string());
+        assert_attempts_hang_together(&spans, intake, &delivery);
+        let answers: Vec<_> = named(&spans, "send")
+            .iter()
+            .map(|send| {
+                (
+                    send.kind(),
+                    send.attribute("smtp.code"),
+                    send.attribute("beckon.verdict"),
+                )
+            })
+            .collect();
+        let answer = |code: &str, verdict: &str| (SpanKind::Client, code.to_owned(), verdict.to_owned());
+        assert_eq!(answers, [answer("451", "try_later"), answer("250", "accepted")]);
+        assert_eq!(named(&spans, "send")[0].attribute("smtp.enhanced_code"), "4.7.1");
 
-    let bytes = String::from_utf8_lossy(&collector.bytes()).into_owned();
-    let mail = world.relay.mails_to(address).unwrap().remove(0);
-    let secrets = [mail.header("Subject").unwrap(), mail.password().unwrap(), world.key()];
-    for word in [address, "Zebedee", "Quillfeather"].into_iter().chain(secrets) {
-        assert!(!bytes.contains(word), "a trace contains {word}");
-    }
-    world.end().await;
+        let bytes = String::from_utf8_lossy(&collector.bytes()).into_owned();
+        let mail = world.relay.mails_to(address).unwrap().remove(0);
+        let secrets = [mail.header("Subject").unwrap(), mail.password().unwrap(), world.key()];
+        for word in [address, "Zebedee", "Quillfeather"].into_iter().chain(secrets) {
+            assert!(!bytes.contains(word), "a trace contains {word}");
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn of_a_large_batch_failures_and_a_small_sample_are_traced() {
     let collector = Collector::start().await.unwrap();
-    let mut world = World::with(traced_to(&collector.endpoint())).await;
-    let import = world.people(300).await;
-    for refused in ["person7@example.org", "person70@example.org"] {
-        world.relay.set(refused, Behaviour::from_local_part("550").unwrap());
-    }
+    World::run_with(traced_to(&collector.endpoint()), async |world| {
+        let import = world.people(300).await;
+        for refused in ["person7@example.org", "person70@example.org"] {
+            world.relay.set(refused, Behaviour::from_local_part("550").unwrap());
+        }
 
-    let batch = world.invite(json!({ "import": import })).await;
-    let finished = world.finished(batch).await;
-    stop(&mut world).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        let finished = world.finished(batch).await;
+        stop(world).await;
 
-    assert_eq!(finished["counts"]["sent"], 298, "{finished}");
-    let spans = collector.spans();
-    let processed = named(&spans, "process beckon.bulk");
-    let (refused, sent): (Vec<_>, Vec<_>) = processed.into_iter().partition(|one| one.has_failed());
-    assert_eq!(refused.len(), 2);
-    let [intake] = named(&spans, "intake")[..] else {
-        panic!("one batch")
-    };
-    assert!(refused.iter().all(|one| one.trace() == intake.trace()));
-    let parents = refused.iter().map(|one| one.parent());
-    let known: Vec<_> = spans.iter().map(Collected::id).collect();
-    assert!(
-        parents.into_iter().all(|parent| known.contains(&parent)),
-        "no span is its parent"
-    );
-    // Three of 298 are expected; not one in a million such batches has twenty.
-    assert!(sent.len() < 20, "{} of 298", sent.len());
-    world.end().await;
+        assert_eq!(finished["counts"]["sent"], 298, "{finished}");
+        let spans = collector.spans();
+        let processed = named(&spans, "process beckon.bulk");
+        let (refused, sent): (Vec<_>, Vec<_>) = processed.into_iter().partition(|one| one.has_failed());
+        assert_eq!(refused.len(), 2);
+        let [intake] = named(&spans, "intake")[..] else {
+            panic!("one batch")
+        };
+        assert!(refused.iter().all(|one| one.trace() == intake.trace()));
+        let parents = refused.iter().map(|one| one.parent());
+        let known: Vec<_> = spans.iter().map(Collected::id).collect();
+        assert!(
+            parents.into_iter().all(|parent| known.contains(&parent)),
+            "no span is its parent"
+        );
+        // Three of 298 are expected; not one in a million such batches has twenty.
+        assert!(sent.len() < 20, "{} of 298", sent.len());
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -169,27 +171,28 @@ async fn a_collector_that_does_not_answer_delays_no_mail_and_no_stop() {
     // Accepts connections but never responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let mut world = World::with(traced_to(&endpoint)).await;
-    let import = world.people(200).await;
+    World::run_with(traced_to(&endpoint), async |world| {
+        let import = world.people(200).await;
 
-    let batch = world.invite(json!({ "import": import })).await;
-    let finished = world.finished(batch).await;
-    world.person("ada@example.org").await;
-    let one = world.invite(json!({ "emails": ["ada@example.org"] })).await;
-    world.finished(one).await;
-    // By then the first request to the collector has timed out.
-    let losses = |logs: &str| logs.matches("Traces are lost").count();
-    world
-        .eventually("the API to report that traces are lost", async || {
-            (losses(&world.logs()) > 0).then_some(())
-        })
-        .await;
-    world.assert_promises_kept().await;
-    stop(&mut world).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        let finished = world.finished(batch).await;
+        world.person("ada@example.org").await;
+        let one = world.invite(json!({ "emails": ["ada@example.org"] })).await;
+        world.finished(one).await;
+        // By then the first request to the collector has timed out.
+        let losses = |logs: &str| logs.matches("Traces are lost").count();
+        world
+            .eventually("the API to report that traces are lost", async || {
+                (losses(&world.logs()) > 0).then_some(())
+            })
+            .await;
+        world.assert_promises_kept().await;
+        stop(world).await;
 
-    assert_eq!(finished["counts"]["sent"], 200, "{finished}");
-    assert_eq!(world.relay.accepted_count(), 201);
-    let logs = world.logs();
-    assert!(losses(&logs) <= 2, "once a minute and program:\n{logs}");
-    world.end().await;
+        assert_eq!(finished["counts"]["sent"], 200, "{finished}");
+        assert_eq!(world.relay.accepted_count(), 201);
+        let logs = world.logs();
+        assert!(losses(&logs) <= 2, "once a minute and program:\n{logs}");
+    })
+    .await;
 }

@@ -51,107 +51,111 @@ pub(crate) async fn found(world: &World, question: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_filter_finds_users_who_meet_all_conditions() {
     let (world, import) = a_world_on_its_way().await;
-    let import = import.as_str().unwrap();
-    let again = "email,first name\nada@example.org,Augusta\nbob@example.com,Bob\n";
-    let again = world.import(again).await.expect(201);
-    let again = again["id"].as_str().unwrap();
+    World::run_in(world, async |world| {
+        let import = import.as_str().unwrap();
+        let again = "email,first name\nada@example.org,Augusta\nbob@example.com,Bob\n";
+        let again = world.import(again).await.expect(201);
+        let again = again["id"].as_str().unwrap();
 
-    for (question, people) in [
-        ("invited=true", vec![ADA, CLEO]),
-        ("invited=false", vec![DAN, BOB, ZED]),
-        ("signed_in=true", vec![ADA]),
-        ("signed_in=false&invited=true", vec![CLEO]),
-        ("q=EXAMPLE.com", vec![BOB]),
-        ("q=builder", vec![DAN, BOB]),
-        ("q=augusta%20love", vec![ADA]),
-        ("q=love%20augusta", vec![]),
-        ("q=builder&invited=true", vec![]),
-        ("q=zed", vec![ZED]),
-        (&format!("import={again}"), vec![ADA, BOB]),
-        (&format!("import={again}&effect=updated"), vec![ADA]),
-        (&format!("import={again}&effect=unchanged"), vec![BOB]),
-        (&format!("import={again}&effect=created"), vec![]),
-        (&format!("import={import}&effect=created"), vec![DAN, ADA, BOB, CLEO]),
-        ("effect=updated", vec![ADA]),
-        (&format!("import={import}&invited=false"), vec![DAN, BOB]),
-        ("access=none", vec![DAN, CLEO, ZED]),
-        ("access=password_mailed", vec![BOB]),
-        ("access=password_expired", vec![]),
-        ("access=signed_in", vec![ADA]),
-        ("access=own_password", vec![]),
-        ("last_email_failed=true", vec![DAN]),
-        ("last_email_failed=false", vec![ADA, BOB, CLEO, ZED]),
-        ("blocked=true", vec![DAN]),
-        ("blocked=true&access=password_mailed", vec![]),
-        ("locked=true", vec![]),
-        ("q=builder&blocked=false&locked=false", vec![BOB]),
-        (&format!("import={import}"), vec![DAN, ADA, BOB, CLEO]),
-    ] {
-        assert_eq!(found(&world, question).await, people, "{question}");
-    }
-    world.end().await;
+        for (question, people) in [
+            ("invited=true", vec![ADA, CLEO]),
+            ("invited=false", vec![DAN, BOB, ZED]),
+            ("signed_in=true", vec![ADA]),
+            ("signed_in=false&invited=true", vec![CLEO]),
+            ("q=EXAMPLE.com", vec![BOB]),
+            ("q=builder", vec![DAN, BOB]),
+            ("q=augusta%20love", vec![ADA]),
+            ("q=love%20augusta", vec![]),
+            ("q=builder&invited=true", vec![]),
+            ("q=zed", vec![ZED]),
+            (&format!("import={again}"), vec![ADA, BOB]),
+            (&format!("import={again}&effect=updated"), vec![ADA]),
+            (&format!("import={again}&effect=unchanged"), vec![BOB]),
+            (&format!("import={again}&effect=created"), vec![]),
+            (&format!("import={import}&effect=created"), vec![DAN, ADA, BOB, CLEO]),
+            ("effect=updated", vec![ADA]),
+            (&format!("import={import}&invited=false"), vec![DAN, BOB]),
+            ("access=none", vec![DAN, CLEO, ZED]),
+            ("access=password_mailed", vec![BOB]),
+            ("access=password_expired", vec![]),
+            ("access=signed_in", vec![ADA]),
+            ("access=own_password", vec![]),
+            ("last_email_failed=true", vec![DAN]),
+            ("last_email_failed=false", vec![ADA, BOB, CLEO, ZED]),
+            ("blocked=true", vec![DAN]),
+            ("blocked=true&access=password_mailed", vec![]),
+            ("locked=true", vec![]),
+            ("q=builder&blocked=false&locked=false", vec![BOB]),
+            (&format!("import={import}"), vec![DAN, ADA, BOB, CLEO]),
+        ] {
+            assert_eq!(found(world, question).await, people, "{question}");
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_list_shows_the_access_of_each_user() {
     let (world, import) = a_world_on_its_way().await;
+    World::run_in(world, async |world| {
+        let page = world
+            .get(&format!("/v1/users?import={}", import.as_str().unwrap()))
+            .await
+            .expect(200);
 
-    let page = world
-        .get(&format!("/v1/users?import={}", import.as_str().unwrap()))
-        .await
-        .expect(200);
-
-    let mut shown: Vec<[&str; 3]> = page["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|user| {
-            assert_eq!(user["invite"]["sent_at"].is_string(), user["invite"]["state"] == "sent");
-            [&user["email"], &user["invite"]["state"], &user["access"]["state"]].map(|text| text.as_str().unwrap())
-        })
-        .collect();
-    shown.sort_unstable();
-    assert_eq!(
-        shown,
-        [
-            [DAN, "failed", "none"],
-            [ADA, "sent", "signed_in"],
-            [BOB, "not_invited", "password_mailed"],
-            [CLEO, "sent", "none"],
-        ],
-        "{page}"
-    );
-    world.end().await;
+        let mut shown: Vec<[&str; 3]> = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| {
+                assert_eq!(user["invite"]["sent_at"].is_string(), user["invite"]["state"] == "sent");
+                [&user["email"], &user["invite"]["state"], &user["access"]["state"]].map(|text| text.as_str().unwrap())
+            })
+            .collect();
+        shown.sort_unstable();
+        assert_eq!(
+            shown,
+            [
+                [DAN, "failed", "none"],
+                [ADA, "sent", "signed_in"],
+                [BOB, "not_invited", "password_mailed"],
+                [CLEO, "sent", "none"],
+            ],
+            "{page}"
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_batch_is_sent_to_the_users_of_its_filter() {
     let (world, import) = a_world_on_its_way().await;
+    World::run_in(world, async |world| {
+        let batch = world
+            .invite(json!({ "filter": { "import": import, "effect": "created", "invited": false, "q": "builder" } }))
+            .await;
+        let finished = world.finished(batch).await;
+        let unknown = world
+            .post(
+                "/v1/invites",
+                json!({ "filter": { "signed_in": true, "q": "builder" } }),
+            )
+            .await;
 
-    let batch = world
-        .invite(json!({ "filter": { "import": import, "effect": "created", "invited": false, "q": "builder" } }))
-        .await;
-    let finished = world.finished(batch).await;
-    let unknown = world
-        .post(
-            "/v1/invites",
-            json!({ "filter": { "signed_in": true, "q": "builder" } }),
-        )
-        .await;
-
-    // Both builders are selected; Dan's address is blocked.
-    assert_eq!(finished["counts"]["selected"], 2, "{finished}");
-    assert_eq!(finished["left_out"], json!({ "address_blocked": 1 }), "{finished}");
-    let addresses: Vec<Value> = world
-        .deliveries(batch)
-        .await
-        .iter()
-        .map(|line| line["email"].clone())
-        .collect();
-    assert_eq!(addresses, [json!(BOB)]);
-    assert_eq!(unknown.status, 422, "{}", unknown.text);
-    world.assert_promises_kept().await;
-    world.end().await;
+        // Both builders are selected; Dan's address is blocked.
+        assert_eq!(finished["counts"]["selected"], 2, "{finished}");
+        assert_eq!(finished["left_out"], json!({ "address_blocked": 1 }), "{finished}");
+        let addresses: Vec<Value> = world
+            .deliveries(batch)
+            .await
+            .iter()
+            .map(|line| line["email"].clone())
+            .collect();
+        assert_eq!(addresses, [json!(BOB)]);
+        assert_eq!(unknown.status, 422, "{}", unknown.text);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 /// Each condition of a filter on its own.
@@ -232,24 +236,26 @@ async fn a_world_of_all_kinds() -> (World, Uuid) {
 #[tokio::test]
 async fn a_page_is_the_same_whether_users_are_checked_one_by_one_or_in_bulk() {
     let (world, import) = a_world_of_all_kinds().await;
-    let cleo = world.get("/v1/users?q=cleo").await.expect(200)["items"][0]["id"].clone();
-    let cleo = cleo.as_str().unwrap().parse().ok();
-    let conditions = conditions(import);
+    World::run_in(world, async |world| {
+        let cleo = world.get("/v1/users?q=cleo").await.expect(200)["items"][0]["id"].clone();
+        let cleo = cleo.as_str().unwrap().parse().ok();
+        let conditions = conditions(import);
 
-    for (at, one) in conditions.iter().enumerate() {
-        for other in &conditions[at..] {
-            let Some(filter) = one.clone().and(other.clone()) else {
-                continue;
-            };
-            for (before, after) in [(None, None), (cleo, None), (None, cleo)] {
-                let one_by_one = users::page(&world.db, &filter, before, after, 2).await.unwrap();
-                let one_by_one: Vec<_> = one_by_one.into_iter().map(|user| user.id).collect();
-                let at_once = users_in_bulk::page(&world.db, &filter, before, after, 2).await.unwrap();
-                assert_eq!(one_by_one, at_once, "{filter:?} before {before:?} after {after:?}");
+        for (at, one) in conditions.iter().enumerate() {
+            for other in &conditions[at..] {
+                let Some(filter) = one.clone().and(other.clone()) else {
+                    continue;
+                };
+                for (before, after) in [(None, None), (cleo, None), (None, cleo)] {
+                    let one_by_one = users::page(&world.db, &filter, before, after, 2).await.unwrap();
+                    let one_by_one: Vec<_> = one_by_one.into_iter().map(|user| user.id).collect();
+                    let at_once = users_in_bulk::page(&world.db, &filter, before, after, 2).await.unwrap();
+                    assert_eq!(one_by_one, at_once, "{filter:?} before {before:?} after {after:?}");
+                }
             }
         }
-    }
-    world.end().await;
+    })
+    .await;
 }
 
 /// The ids in answers or rows, in order.
@@ -262,126 +268,129 @@ fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
 #[expect(clippy::too_many_lines, reason = "a table of filters, read from top to bottom")]
 async fn a_list_a_batch_and_a_selection_have_the_same_users_for_every_filter() {
     let (world, import) = a_world_of_all_kinds().await;
-    let mut session = ConsoleSession::of(&world, world.administrator().await).await;
-    let administrator: Uuid = sqlx::query_scalar("select id from administrators")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    let mut met = 0;
-
-    let all = conditions(import);
-    let pairs = all.windows(2).filter_map(|pair| pair[0].clone().and(pair[1].clone()));
-    for filter in all.iter().cloned().chain(pairs) {
-        let conditions = filter.conditions();
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let fields: Vec<(&str, String)> = conditions
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(name, value)| (name.as_str(), text(value)))
-            .collect();
-
-        // As in the query string of the API,
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&fields)
-            .finish();
-        let page = world.get(&format!("/v1/users?limit=1000&{query}")).await.expect(200);
-        let users = page["items"].as_array().unwrap();
-        let listed = sorted(
-            users
-                .iter()
-                .map(|user| user["id"].as_str().unwrap().parse().unwrap())
-                .collect(),
-        );
-        if let Some(access) = filter.access {
-            assert!(
-                users.iter().all(|user| user["access"]["state"] == access.as_str()),
-                "{page}"
-            );
-        }
-        // as in the JSON of a batch,
-        let recipients = json!({ "filter": conditions, "hold_seconds": 600 });
-        let accepted = world.post("/v1/invites", recipients).await;
-        assert_eq!(
-            accepted.status,
-            if listed.is_empty() { 422 } else { 202 },
-            "{}",
-            accepted.text
-        );
-        let chosen: Vec<Uuid> = sqlx::query_scalar(
-            "select user_id from deliveries where batch_id = $1 and user_id is not null
-             union all select user_id from left_out where batch_id = $1",
-        )
-        .bind(accepted.body["batch"].as_str().and_then(|id| id.parse::<Uuid>().ok()))
-        .fetch_all(&world.db)
-        .await
-        .unwrap();
-        assert_eq!(sorted(chosen), listed, "{filter:?}");
-        // and as in a form of the console.
-        let mut form: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        form.push(("do", "all"));
-        let pressed = session.post("/console/users", &form).await;
-        assert_eq!(pressed.status, 303, "{filter:?}: {}", pressed.text);
-        let id: Uuid = sqlx::query_scalar("select id from selections order by id desc limit 1")
+    World::run_in(world, async |world| {
+        let mut session = ConsoleSession::of(world, world.administrator().await).await;
+        let administrator: Uuid = sqlx::query_scalar("select id from administrators")
             .fetch_one(&world.db)
             .await
             .unwrap();
-        let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
-        assert_eq!(selection.filter.as_ref(), Some(&filter));
-        selections::write_down(&world.db, &selection).await.unwrap();
-        let written: Vec<Uuid> = sqlx::query_scalar("select unnest(chosen) from selections where id = $1")
-            .bind(id)
+        let mut met = 0;
+
+        let all = conditions(import);
+        let pairs = all.windows(2).filter_map(|pair| pair[0].clone().and(pair[1].clone()));
+        for filter in all.iter().cloned().chain(pairs) {
+            let conditions = filter.conditions();
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let fields: Vec<(&str, String)> = conditions
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(name, value)| (name.as_str(), text(value)))
+                .collect();
+
+            // As in the query string of the API,
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&fields)
+                .finish();
+            let page = world.get(&format!("/v1/users?limit=1000&{query}")).await.expect(200);
+            let users = page["items"].as_array().unwrap();
+            let listed = sorted(
+                users
+                    .iter()
+                    .map(|user| user["id"].as_str().unwrap().parse().unwrap())
+                    .collect(),
+            );
+            if let Some(access) = filter.access {
+                assert!(
+                    users.iter().all(|user| user["access"]["state"] == access.as_str()),
+                    "{page}"
+                );
+            }
+            // as in the JSON of a batch,
+            let recipients = json!({ "filter": conditions, "hold_seconds": 600 });
+            let accepted = world.post("/v1/invites", recipients).await;
+            assert_eq!(
+                accepted.status,
+                if listed.is_empty() { 422 } else { 202 },
+                "{}",
+                accepted.text
+            );
+            let chosen: Vec<Uuid> = sqlx::query_scalar(
+                "select user_id from deliveries where batch_id = $1 and user_id is not null
+                 union all select user_id from left_out where batch_id = $1",
+            )
+            .bind(accepted.body["batch"].as_str().and_then(|id| id.parse::<Uuid>().ok()))
             .fetch_all(&world.db)
             .await
             .unwrap();
-        assert_eq!(
-            (selection.count(), sorted(written)),
-            (i64::try_from(listed.len()).unwrap(), listed.clone()),
-            "{filter:?}"
-        );
-        met += usize::from(!listed.is_empty());
-    }
+            assert_eq!(sorted(chosen), listed, "{filter:?}");
+            // and as in a form of the console.
+            let mut form: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            form.push(("do", "all"));
+            let pressed = session.post("/console/users", &form).await;
+            assert_eq!(pressed.status, 303, "{filter:?}: {}", pressed.text);
+            let id: Uuid = sqlx::query_scalar("select id from selections order by id desc limit 1")
+                .fetch_one(&world.db)
+                .await
+                .unwrap();
+            let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
+            assert_eq!(selection.filter.as_ref(), Some(&filter));
+            selections::write_down(&world.db, &selection).await.unwrap();
+            let written: Vec<Uuid> = sqlx::query_scalar("select unnest(chosen) from selections where id = $1")
+                .bind(id)
+                .fetch_all(&world.db)
+                .await
+                .unwrap();
+            assert_eq!(
+                (selection.count(), sorted(written)),
+                (i64::try_from(listed.len()).unwrap(), listed.clone()),
+                "{filter:?}"
+            );
+            met += usize::from(!listed.is_empty());
+        }
 
-    assert!(met > 20, "{met} filters have found a user");
-    world.end().await;
+        assert!(met > 20, "{met} filters have found a user");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_selection_with_a_filter_of_another_release_selects_no_user() {
-    let world = World::with(harness::Setup::default().workers(0)).await;
-    world.people(3).await;
-    let mut session = ConsoleSession::of(&world, world.administrator().await).await;
-    let administrator: Uuid = sqlx::query_scalar("select id from administrators")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    session.post("/console/users", &[("do", "all")]).await;
-    let id: Uuid = sqlx::query_scalar("select id from selections")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    let count = async || {
-        selections::find(&world.db, administrator, id)
+    World::run_with(harness::Setup::default().workers(0), async |world| {
+        world.people(3).await;
+        let mut session = ConsoleSession::of(world, world.administrator().await).await;
+        let administrator: Uuid = sqlx::query_scalar("select id from administrators")
+            .fetch_one(&world.db)
             .await
-            .unwrap()
-            .unwrap()
-            .count()
-    };
-    assert_eq!(count().await, 3);
+            .unwrap();
+        session.post("/console/users", &[("do", "all")]).await;
+        let id: Uuid = sqlx::query_scalar("select id from selections")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        let count = async || {
+            selections::find(&world.db, administrator, id)
+                .await
+                .unwrap()
+                .unwrap()
+                .count()
+        };
+        assert_eq!(count().await, 3);
 
-    for lost in [
-        "update selections set user_filter = '{}'",
-        "update selections set user_filter = '{\"of_another_release\": true}'",
-        "update selections set user_filter = null, filter = '{\"q\": null, \"status\": \"not_invited\"}'",
-    ] {
-        sqlx::query(lost).execute(&world.db).await.unwrap();
-        assert_eq!(count().await, 0, "{lost}");
-        let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
-        assert_eq!(
-            selections::write_down(&world.db, &selection).await.unwrap(),
-            Some(0),
-            "{lost}"
-        );
-    }
-    world.end().await;
+        for lost in [
+            "update selections set user_filter = '{}'",
+            "update selections set user_filter = '{\"of_another_release\": true}'",
+            "update selections set user_filter = null, filter = '{\"q\": null, \"status\": \"not_invited\"}'",
+        ] {
+            sqlx::query(lost).execute(&world.db).await.unwrap();
+            assert_eq!(count().await, 0, "{lost}");
+            let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
+            assert_eq!(
+                selections::write_down(&world.db, &selection).await.unwrap(),
+                Some(0),
+                "{lost}"
+            );
+        }
+    })
+    .await;
 }

@@ -39,25 +39,26 @@ async fn in_order(world: &World, order: UserOrder) -> (Vec<String>, Vec<String>)
 
 #[tokio::test]
 async fn pages_follow_the_last_name_or_the_latest_invite_in_both_directions() {
-    let world = World::start().await;
-    world.import(PEOPLE).await.expect(201);
-    for email in ["three@example.org", "one@example.org"] {
-        let batch = world.invite(json!({ "emails": [email] })).await;
-        world.finished(batch).await;
-    }
+    World::run(async |world| {
+        world.import(PEOPLE).await.expect(201);
+        for email in ["three@example.org", "one@example.org"] {
+            let batch = world.invite(json!({ "emails": [email] })).await;
+            world.finished(batch).await;
+        }
 
-    let (names, names_backwards) = in_order(&world, UserOrder::LastName).await;
-    let (invited, invited_backwards) = in_order(&world, UserOrder::Invited).await;
+        let (names, names_backwards) = in_order(world, UserOrder::LastName).await;
+        let (invited, invited_backwards) = in_order(world, UserOrder::Invited).await;
 
-    let ends = |list: &[String]| {
-        list.iter()
-            .map(|email| email.split('@').next().unwrap().to_owned())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(ends(&names), ["three", "one", "five", "two", "four"]);
-    assert_eq!(names, names_backwards);
-    assert_eq!(ends(&invited)[..2], ["one", "three"]);
-    assert_eq!(invited.len(), 5);
-    assert_eq!(invited, invited_backwards);
-    world.end().await;
+        let ends = |list: &[String]| {
+            list.iter()
+                .map(|email| email.split('@').next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ends(&names), ["three", "one", "five", "two", "four"]);
+        assert_eq!(names, names_backwards);
+        assert_eq!(ends(&invited)[..2], ["one", "three"]);
+        assert_eq!(invited.len(), 5);
+        assert_eq!(invited, invited_backwards);
+    })
+    .await;
 }

@@ -15,42 +15,43 @@ const HEARD: Duration = Duration::from_secs(45);
 
 #[tokio::test]
 async fn more_callers_than_connections_get_retry_after() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let (proxy, url) = world.detour("DATABASE_URL").await;
-    let api = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();
-    world.turn_to(&api.base, &api.probes);
-    world.get("/v1/batches").await.expect(200);
+    World::run_with(Setup::default().workers(0), async |world| {
+        let (proxy, url) = world.detour("DATABASE_URL").await;
+        let api = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();
+        world.turn_to(&api.base, &api.probes);
+        world.get("/v1/batches").await.expect(200);
 
-    proxy.latency(SLOW);
-    let began = Instant::now();
-    let asked = (0..24).map(|_| async {
-        let answer = world.get("/v1/batches").await;
-        (answer.status, answer.text, began.elapsed())
-    });
-    let answers = futures_util::future::join_all(asked).await;
-    let alive = world.probe("/healthz").await.status;
-    proxy.restore().await.unwrap();
-    let later = world.get("/v1/batches").await;
+        proxy.latency(SLOW);
+        let began = Instant::now();
+        let asked = (0..24).map(|_| async {
+            let answer = world.get("/v1/batches").await;
+            (answer.status, answer.text, began.elapsed())
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        let alive = world.probe("/healthz").await.status;
+        proxy.restore().await.unwrap();
+        let later = world.get("/v1/batches").await;
 
-    let refused: Vec<&(u16, String, Duration)> = answers.iter().filter(|answer| answer.0 == 503).collect();
-    assert!(
-        answers
-            .iter()
-            .all(|answer| matches!(answer.0, 200 | 503) && answer.2 < HEARD),
-        "{answers:?}"
-    );
-    assert!(refused.len() >= 12, "{answers:?}");
-    assert!(
-        refused.iter().any(|answer| answer.2 < Duration::from_secs(8)),
-        "{refused:?}"
-    );
-    assert!(
-        refused.iter().all(|answer| answer.1.contains("/problems/unavailable")),
-        "{refused:?}"
-    );
-    assert_eq!((alive, later.status), (200, 200), "{}", later.text);
-    drop(api);
-    world.end().await;
+        let refused: Vec<&(u16, String, Duration)> = answers.iter().filter(|answer| answer.0 == 503).collect();
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer.0, 200 | 503) && answer.2 < HEARD),
+            "{answers:?}"
+        );
+        assert!(refused.len() >= 12, "{answers:?}");
+        assert!(
+            refused.iter().any(|answer| answer.2 < Duration::from_secs(8)),
+            "{refused:?}"
+        );
+        assert!(
+            refused.iter().all(|answer| answer.1.contains("/problems/unavailable")),
+            "{refused:?}"
+        );
+        assert_eq!((alive, later.status), (200, 200), "{}", later.text);
+        drop(api);
+    })
+    .await;
 }
 
 /// Latency in each direction. A connection is then open after four seconds, just within the time to acquire one, so a
@@ -63,23 +64,24 @@ const LEASE: &str = "12s";
 
 #[tokio::test]
 async fn leases_are_renewed_in_time() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    world.person("slow-dot-20s@example.org").await;
-    let (proxy, url) = world.detour("DATABASE_URL").await;
-    let own = [("DATABASE_URL", url.as_str()), ("BECKON_LEASE", LEASE)];
-    world.start_worker_with(&own).await.unwrap();
-    proxy.latency(ANSWER);
+    World::run_with(Setup::default().workers(0), async |world| {
+        world.person("slow-dot-20s@example.org").await;
+        let (proxy, url) = world.detour("DATABASE_URL").await;
+        let own = [("DATABASE_URL", url.as_str()), ("BECKON_LEASE", LEASE)];
+        world.start_worker_with(&own).await.unwrap();
+        proxy.latency(ANSWER);
 
-    let batch = world
-        .reset_passwords(json!({ "emails": ["slow-dot-20s@example.org"] }))
-        .await;
-    world.relay.wait_for(1, PATIENCE).await.unwrap();
-    let finished = world.finished(batch).await;
+        let batch = world
+            .reset_passwords(json!({ "emails": ["slow-dot-20s@example.org"] }))
+            .await;
+        world.relay.wait_for(1, PATIENCE).await.unwrap();
+        let finished = world.finished(batch).await;
 
-    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
-    world.relay.set_default(Behaviour::Accept);
-    assert_eq!(world.relay.accepted_count(), 1);
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+        world.relay.set_default(Behaviour::Accept);
+        assert_eq!(world.relay.accepted_count(), 1);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

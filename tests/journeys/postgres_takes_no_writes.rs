@@ -34,52 +34,54 @@ async fn through(begin: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World))
         .workers(2)
         .api_setting("BECKON_MAIL_RATE", "150")
         .worker_setting("BECKON_LEASE", "1min");
-    let world = World::with(setup).await;
-    let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
-    let batch = world.invite(json!({ "import": import })).await;
-    world.relay.wait_for(100, PATIENCE).await.unwrap();
+    World::run_with(setup, async |world| {
+        let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        world.relay.wait_for(100, PATIENCE).await.unwrap();
 
-    begin(&world).await;
-    let ask = async |key: &str| {
-        let recipients = json!({ "import": import });
-        world
-            .ask(Method::POST, "/v1/invites", Some(recipients), Some(key))
-            .await
-    };
-    let (key, refused) = world
-        .eventually("the API to report it", async || {
-            // A connection sees the change a moment later, and a repeated key is answered from the record: so each
-            // request uses a new key.
-            let key = Uuid::new_v4().to_string();
-            let answer = ask(&key).await;
-            (answer.status != 202).then_some((key, answer))
-        })
-        .await;
-    // Only mails already at the relay at that moment are accepted.
-    let in_flight = world
-        .eventually("the relay to be left alone", async || {
-            let before = world.relay.counts();
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            (before.accepted == world.relay.counts().accepted).then_some(before.accepted)
-        })
-        .await;
-    end(&world).await;
-    let finished = world.finished(batch).await;
+        begin(world).await;
+        let ask = async |key: &str| {
+            let recipients = json!({ "import": import });
+            world
+                .ask(Method::POST, "/v1/invites", Some(recipients), Some(key))
+                .await
+        };
+        let (key, refused) = world
+            .eventually("the API to report it", async || {
+                // A connection sees the change a moment later, and a repeated key is answered from the record: so each
+                // request uses a new key.
+                let key = Uuid::new_v4().to_string();
+                let answer = ask(&key).await;
+                (answer.status != 202).then_some((key, answer))
+            })
+            .await;
+        // Only mails already at the relay at that moment are accepted.
+        let in_flight = world
+            .eventually("the relay to be left alone", async || {
+                let before = world.relay.counts();
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                (before.accepted == world.relay.counts().accepted).then_some(before.accepted)
+            })
+            .await;
+        end(world).await;
+        let finished = world.finished(batch).await;
 
-    assert_eq!(refused.status, 503, "{}", refused.text);
-    assert_eq!(refused.body["type"], "/problems/unavailable", "{}", refused.text);
-    assert!(
-        i64::try_from(in_flight).unwrap() < PEOPLE,
-        "the batch finished before the test could check"
-    );
-    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
-    assert_eq!(
-        finished["counts"]["unsure"], 0,
-        "what was in flight is recorded: {finished}"
-    );
-    assert_eq!(i64::try_from(world.relay.accepted_count()), Ok(PEOPLE));
-    assert_eq!(ask(&key).await.expect(202)["selected"], PEOPLE);
-    world.assert_promises_kept().await;
+        assert_eq!(refused.status, 503, "{}", refused.text);
+        assert_eq!(refused.body["type"], "/problems/unavailable", "{}", refused.text);
+        assert!(
+            i64::try_from(in_flight).unwrap() < PEOPLE,
+            "the batch finished before the test could check"
+        );
+        assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+        assert_eq!(
+            finished["counts"]["unsure"], 0,
+            "what was in flight is recorded: {finished}"
+        );
+        assert_eq!(i64::try_from(world.relay.accepted_count()), Ok(PEOPLE));
+        assert_eq!(ask(&key).await.expect(202)["selected"], PEOPLE);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ impl Roles {
 
         let mut settings = world.settings().to_vec();
         settings.push(("DATABASE_URL".to_owned(), owner.clone()));
-        let (code, printed) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        let (code, printed) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
         assert_eq!(code, 0, "{printed}");
         world.turn_to_database(&runtime).unwrap();
         sqlx::query("insert into api_keys (name, digest) values ($1, $2)")
@@ -148,47 +148,48 @@ async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audi
 
 #[tokio::test]
 async fn a_database_migrated_by_another_role_is_handed_over_as_documented() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let url = world.setting("DATABASE_URL").to_owned();
-    let database = format!("{}_handed", world.vhost());
-    let superuser = world.stack().create_database(&database, None).await.unwrap();
-    let [before, owner, runtime] = ["before", "owner", "runtime"].map(|role| format!("{database}_{role}"));
-    let db = PgPool::connect_lazy(&superuser).unwrap();
-    let mut migrate = async |role: &str| {
-        let mut settings = world.settings().to_vec();
-        settings.push(("DATABASE_URL".to_owned(), url_as(&url, role, &database)));
-        let (code, printed) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-        assert_eq!(code, 0, "{printed}");
-    };
-    let run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&db).await.unwrap();
-    run(format!(
-        "create role {before} login; alter schema public owner to {before}"
-    ))
+    World::run_with(Setup::default().workers(0), async |world| {
+        let url = world.setting("DATABASE_URL").to_owned();
+        let database = format!("{}_handed", world.vhost());
+        let superuser = world.stack().create_database(&database, None).await.unwrap();
+        let [before, owner, runtime] = ["before", "owner", "runtime"].map(|role| format!("{database}_{role}"));
+        let db = PgPool::connect_lazy(&superuser).unwrap();
+        let mut migrate = async |role: &str| {
+            let mut settings = world.settings().to_vec();
+            settings.push(("DATABASE_URL".to_owned(), url_as(&url, role, &database)));
+            let (code, printed) = world.run_program("beckon-api", &["migrate"], &settings).await.unwrap();
+            assert_eq!(code, 0, "{printed}");
+        };
+        let run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&db).await.unwrap();
+        run(format!(
+            "create role {before} login; alter schema public owner to {before}"
+        ))
+        .await;
+        migrate(&before).await;
+
+        make_roles(&superuser, &owner, &runtime).await;
+        run(format!("reassign owned by {before} to {owner}")).await;
+        make_roles(&superuser, &owner, &runtime).await;
+
+        migrate(&owner).await;
+        let as_runtime = PgPool::connect_lazy(&url_as(&url, &runtime, &database)).unwrap();
+        let users: i64 = sqlx::query_scalar("select count(*) from users")
+            .fetch_one(&as_runtime)
+            .await
+            .unwrap();
+        assert_eq!(users, 0);
+        for statement in FORBIDDEN {
+            assert_eq!(refused(&as_runtime, statement).await, NOT_ALLOWED, "{statement}");
+        }
+        as_runtime.close().await;
+        db.close().await;
+        world.stack().drop_database(&database).await.unwrap();
+        let cluster = PgPool::connect_lazy(world.stack().database_url()).unwrap();
+        let dropping = format!("drop role {before}, {owner}, {runtime}");
+        sqlx::raw_sql(AssertSqlSafe(dropping)).execute(&cluster).await.unwrap();
+        cluster.close().await;
+    })
     .await;
-    migrate(&before).await;
-
-    make_roles(&superuser, &owner, &runtime).await;
-    run(format!("reassign owned by {before} to {owner}")).await;
-    make_roles(&superuser, &owner, &runtime).await;
-
-    migrate(&owner).await;
-    let as_runtime = PgPool::connect_lazy(&url_as(&url, &runtime, &database)).unwrap();
-    let users: i64 = sqlx::query_scalar("select count(*) from users")
-        .fetch_one(&as_runtime)
-        .await
-        .unwrap();
-    assert_eq!(users, 0);
-    for statement in FORBIDDEN {
-        assert_eq!(refused(&as_runtime, statement).await, NOT_ALLOWED, "{statement}");
-    }
-    as_runtime.close().await;
-    db.close().await;
-    world.stack().drop_database(&database).await.unwrap();
-    let cluster = PgPool::connect_lazy(world.stack().database_url()).unwrap();
-    let dropping = format!("drop role {before}, {owner}, {runtime}");
-    sqlx::raw_sql(AssertSqlSafe(dropping)).execute(&cluster).await.unwrap();
-    cluster.close().await;
-    world.end().await;
 }
 
 /// Roles belong to the whole server, which other tests continue to use.

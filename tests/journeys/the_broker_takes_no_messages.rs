@@ -53,20 +53,22 @@ async fn through_an_alarm(world: &mut World, import: Uuid) {
 
 #[tokio::test]
 async fn batches_are_accepted_and_sent_when_the_alarm_ends() {
-    let mut world = World::with(Setup::default().own_stack()).await;
-    world.person("ada@example.com").await;
-    let import = world.people(100).await;
+    World::run_with(Setup::default().own_stack(), async |world| {
+        world.person("ada@example.com").await;
+        let import = world.people(100).await;
 
-    through_an_alarm(&mut world, import).await;
+        through_an_alarm(world, import).await;
 
-    // An alarm that ends with its broker is never cleared; this one is about the disk.
-    world.stack().broker_disk_alarm(true).await.unwrap();
-    let again = world.invite(json!({ "import": import, "include_recent": true })).await;
-    until_blocked(&world, true).await;
-    world.stack().restart_broker(Stop::Kill).await.unwrap();
-    let finished = world.finished(again).await;
+        // An alarm that ends with its broker is never cleared; this one is about the disk.
+        world.stack().broker_disk_alarm(true).await.unwrap();
+        let again = world.invite(json!({ "import": import, "include_recent": true })).await;
+        until_blocked(world, true).await;
+        world.stack().restart_broker(Stop::Kill).await.unwrap();
+        let finished = world.finished(again).await;
 
-    assert_eq!(finished["counts"]["sent"], 100, "{finished}");
-    until_blocked(&world, false).await;
-    world.assert_promises_kept().await;
+        assert_eq!(finished["counts"]["sent"], 100, "{finished}");
+        until_blocked(world, false).await;
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

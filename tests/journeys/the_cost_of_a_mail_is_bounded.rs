@@ -52,33 +52,34 @@ async fn written(world: &World) -> Written {
 
 #[tokio::test]
 async fn a_delivery_is_written_twice_and_in_place_and_its_attempt_once() {
-    let world = World::start().await;
-    let import = world.people(PEOPLE).await;
-    let before = written(&world).await;
+    World::run(async |world| {
+        let import = world.people(PEOPLE).await;
+        let before = written(world).await;
 
-    let batch = world.invite(json!({ "import": import })).await;
-    world.relay.wait_for(PEOPLE, PATIENCE).await.unwrap();
-    world.finished(batch).await;
+        let batch = world.invite(json!({ "import": import })).await;
+        world.relay.wait_for(PEOPLE, PATIENCE).await.unwrap();
+        world.finished(batch).await;
 
-    // Postgres's counters lag by a second.
-    let after = world
-        .eventually("all rows to be counted", async || {
-            let now = written(&world).await;
-            (now.attempts - before.attempts >= count(PEOPLE)).then_some(now)
-        })
-        .await;
-    let mails = count(PEOPLE);
-    let each = Written {
-        updates: (after.updates - before.updates) / mails,
-        in_place: (after.in_place - before.in_place) / (after.updates - before.updates),
-        attempts: (after.attempts - before.attempts) / mails,
-        attempts_changed: (after.attempts_changed - before.attempts_changed) / mails,
-        commits: (after.commits - before.commits) / mails,
-    };
-    assert!(each.updates <= 2.01 && each.in_place >= 0.5, "{each:?}");
-    assert!(each.attempts <= 1.01 && each.attempts_changed <= 0.01, "{each:?}");
-    assert!(each.commits <= COMMITS_MOST, "{each:?}");
-    world.end().await;
+        // Postgres's counters lag by a second.
+        let after = world
+            .eventually("all rows to be counted", async || {
+                let now = written(world).await;
+                (now.attempts - before.attempts >= count(PEOPLE)).then_some(now)
+            })
+            .await;
+        let mails = count(PEOPLE);
+        let each = Written {
+            updates: (after.updates - before.updates) / mails,
+            in_place: (after.in_place - before.in_place) / (after.updates - before.updates),
+            attempts: (after.attempts - before.attempts) / mails,
+            attempts_changed: (after.attempts_changed - before.attempts_changed) / mails,
+            commits: (after.commits - before.commits) / mails,
+        };
+        assert!(each.updates <= 2.01 && each.in_place >= 0.5, "{each:?}");
+        assert!(each.attempts <= 1.01 && each.attempts_changed <= 0.01, "{each:?}");
+        assert!(each.commits <= COMMITS_MOST, "{each:?}");
+    })
+    .await;
 }
 
 fn count(people: usize) -> f64 {

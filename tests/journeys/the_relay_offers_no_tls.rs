@@ -30,50 +30,51 @@ async fn nothing_is_sent_without_tls_and_everything_once_it_is_offered() {
         workers: 0,
         ..Setup::default()
     };
-    let mut world = World::with(setup).await;
-    let import = world.people(20).await;
-    let url = format!("smtp://beckon:geheim@{}?tls=required", world.relay.address());
-    let trusting = format!("{url}&ca={}", world.relay.authority_pem().unwrap().display());
+    World::run_with(setup, async |world| {
+        let import = world.people(20).await;
+        let url = format!("smtp://beckon:geheim@{}?tls=required", world.relay.address());
+        let trusting = format!("{url}&ca={}", world.relay.authority_pem().unwrap().display());
 
-    let batch = world.reset_passwords(json!({ "import": import })).await;
-    world.start_worker_unready(&[("SMTP_URL", &trusting)]).await.unwrap();
-    assert_logged(&world, 0, "does not offer STARTTLS, which SMTP_URL requires").await;
-    world.relay.set_mode(Mode::BreaksTls);
-    let connections = world.relay.connections();
-    let again = world
-        .relay
-        .wait_until("another try", PATIENCE, |counts| counts.connections > connections + 1);
-    again.await.unwrap();
-    world.stop_worker(0).await;
-    world.relay.set_mode(Mode::Normal);
-    let (logins, mails) = (world.relay.logins(), world.relay.log());
-    world.start_worker_unready(&[("SMTP_URL", &url)]).await.unwrap();
-    assert_logged(&world, 0, "certificate").await;
-    let (untrusted_logins, untrusted_mails) = (world.relay.logins(), world.relay.log());
-    let meanwhile = world.batch(batch).await;
-    world.start_worker_with(&[("SMTP_URL", &trusting)]).await.unwrap();
-    let finished = world.finished(batch).await;
-
-    assert!(logins.is_empty() && mails.is_empty(), "{logins:?} {mails:?}");
-    assert!(
-        untrusted_logins.is_empty() && untrusted_mails.is_empty(),
-        "{untrusted_logins:?} {untrusted_mails:?}"
-    );
-    assert_eq!(meanwhile["counts"]["failed"], 0, "{meanwhile}");
-    assert_eq!(finished["counts"]["sent"], 20, "{finished}");
-    assert!(
-        world
+        let batch = world.reset_passwords(json!({ "import": import })).await;
+        world.start_worker_unready(&[("SMTP_URL", &trusting)]).await.unwrap();
+        assert_logged(world, 0, "does not offer STARTTLS, which SMTP_URL requires").await;
+        world.relay.set_mode(Mode::BreaksTls);
+        let connections = world.relay.connections();
+        let again = world
             .relay
-            .logins()
-            .iter()
-            .all(|login| login.is_encrypted && login.is_accepted)
-    );
-    assert!(!world.logs().contains("geheim"));
-    let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(most, 1, "a line that is not private spent an attempt");
-    world.assert_promises_kept().await;
-    world.end().await;
+            .wait_until("another try", PATIENCE, |counts| counts.connections > connections + 1);
+        again.await.unwrap();
+        world.stop_worker(0).await;
+        world.relay.set_mode(Mode::Normal);
+        let (logins, mails) = (world.relay.logins(), world.relay.log());
+        world.start_worker_unready(&[("SMTP_URL", &url)]).await.unwrap();
+        assert_logged(world, 0, "certificate").await;
+        let (untrusted_logins, untrusted_mails) = (world.relay.logins(), world.relay.log());
+        let meanwhile = world.batch(batch).await;
+        world.start_worker_with(&[("SMTP_URL", &trusting)]).await.unwrap();
+        let finished = world.finished(batch).await;
+
+        assert!(logins.is_empty() && mails.is_empty(), "{logins:?} {mails:?}");
+        assert!(
+            untrusted_logins.is_empty() && untrusted_mails.is_empty(),
+            "{untrusted_logins:?} {untrusted_mails:?}"
+        );
+        assert_eq!(meanwhile["counts"]["failed"], 0, "{meanwhile}");
+        assert_eq!(finished["counts"]["sent"], 20, "{finished}");
+        assert!(
+            world
+                .relay
+                .logins()
+                .iter()
+                .all(|login| login.is_encrypted && login.is_accepted)
+        );
+        assert!(!world.logs().contains("geheim"));
+        let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(most, 1, "a line that is not private spent an attempt");
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

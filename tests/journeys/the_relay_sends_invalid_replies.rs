@@ -30,47 +30,48 @@ async fn line_of(world: &World, batch: uuid::Uuid, email: &str) -> Value {
 
 #[tokio::test]
 async fn all_others_are_sent() {
-    let world = World::start().await;
-    let import = world.people(60).await;
-    let first = world.invite(json!({ "import": import })).await;
-    world.finished(first).await;
-    let before = world.workers[0].memory_most();
-    let odd: Vec<&str> = ODD.iter().map(|(email, ..)| *email).collect();
-    world.import(&format!("email\n{}\n", odd.join("\n"))).await.expect(201);
+    World::run(async |world| {
+        let import = world.people(60).await;
+        let first = world.invite(json!({ "import": import })).await;
+        world.finished(first).await;
+        let before = world.workers[0].memory_most();
+        let odd: Vec<&str> = ODD.iter().map(|(email, ..)| *email).collect();
+        world.import(&format!("email\n{}\n", odd.join("\n"))).await.expect(201);
 
-    let batch = world.invite(json!({ "everyone": true, "include_recent": true })).await;
-    world.until(batch, "sent", 61).await;
-    for (email, state, attempt) in ODD {
-        let line = world
-            .eventually(&format!("{email} to be {state}"), async || {
-                let line = line_of(&world, batch, email).await;
-                (line["state"] == state).then_some(line)
-            })
-            .await;
-        let story = world.story(&line).await;
-        let first = &story["attempts"][0];
-        let recorded = attempt.map(|_| (first["verdict"].as_str().unwrap(), first["phase"].as_str().unwrap()));
-        assert_eq!(recorded, attempt, "{email}: {story}");
-        assert!(
-            first["reply"].as_str().unwrap_or_default().chars().count() <= 500,
-            "{story}"
-        );
-    }
-    let most = world.workers[0].memory_most();
-    world.relay.set_where(|_| true, Behaviour::Accept);
-    world.let_pauses_pass().await;
-    sqlx::query("update deliveries set retry_at = now() where state = 'waiting'")
-        .execute(&world.db)
-        .await
-        .unwrap();
-    let finished = world.finished(batch).await;
+        let batch = world.invite(json!({ "everyone": true, "include_recent": true })).await;
+        world.until(batch, "sent", 61).await;
+        for (email, state, attempt) in ODD {
+            let line = world
+                .eventually(&format!("{email} to be {state}"), async || {
+                    let line = line_of(world, batch, email).await;
+                    (line["state"] == state).then_some(line)
+                })
+                .await;
+            let story = world.story(&line).await;
+            let first = &story["attempts"][0];
+            let recorded = attempt.map(|_| (first["verdict"].as_str().unwrap(), first["phase"].as_str().unwrap()));
+            assert_eq!(recorded, attempt, "{email}: {story}");
+            assert!(
+                first["reply"].as_str().unwrap_or_default().chars().count() <= 500,
+                "{story}"
+            );
+        }
+        let most = world.workers[0].memory_most();
+        world.relay.set_where(|_| true, Behaviour::Accept);
+        world.let_pauses_pass().await;
+        sqlx::query("update deliveries set retry_at = now() where state = 'waiting'")
+            .execute(&world.db)
+            .await
+            .unwrap();
+        let finished = world.finished(batch).await;
 
-    assert_eq!(finished["counts"]["sent"], 66, "{finished}");
-    assert_eq!(finished["counts"]["failed"], 1, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 3, "{finished}");
-    if let (Some(before), Some(most)) = (before, most) {
-        assert!(most < before + MEMORY, "{before} bytes before, {most} after");
-    }
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(finished["counts"]["sent"], 66, "{finished}");
+        assert_eq!(finished["counts"]["failed"], 1, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 3, "{finished}");
+        if let (Some(before), Some(most)) = (before, most) {
+            assert!(most < before + MEMORY, "{before} bytes before, {most} after");
+        }
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

@@ -16,38 +16,39 @@ const SLOW_COMMIT: &str = "
 
 #[tokio::test]
 async fn with_a_key_the_response_is_found_and_without_one_the_outcome_is_unknown() {
-    let world = World::start().await;
-    let user = world.person("ada@example.org").await;
-    world.db.execute(SLOW_COMMIT).await.unwrap();
-    let (program, base, proxy) = an_api_behind_a_proxy(&world).await;
+    World::run(async |world| {
+        let user = world.person("ada@example.org").await;
+        world.db.execute(SLOW_COMMIT).await.unwrap();
+        let (program, base, proxy) = an_api_behind_a_proxy(world).await;
 
-    let (status, first) = lose_the_reply(&world, &base, &proxy, json!({ "users": [user] }), Some("click-1")).await;
-    let (again, same) = ask(&world, &base, json!({ "users": [user] }), Some("click-1")).await;
+        let (status, first) = lose_the_reply(world, &base, &proxy, json!({ "users": [user] }), Some("click-1")).await;
+        let (again, same) = ask(world, &base, json!({ "users": [user] }), Some("click-1")).await;
 
-    assert_eq!((status, again), (202, 202), "{first} {same}");
-    assert_eq!(first, same);
-    assert_eq!(batches(&world).await, 1);
+        assert_eq!((status, again), (202, 202), "{first} {same}");
+        assert_eq!(first, same);
+        assert_eq!(batches(world).await, 1);
 
-    let request = json!({ "users": [user], "include_recent": true });
-    let (status, first) = lose_the_reply(&world, &base, &proxy, request, None).await;
+        let request = json!({ "users": [user], "include_recent": true });
+        let (status, first) = lose_the_reply(world, &base, &proxy, request, None).await;
 
-    assert_eq!(
-        (status, &first["type"]),
-        (503, &json!("/problems/outcome_unknown")),
-        "{first}"
-    );
-    let detail = first["detail"].as_str().unwrap();
-    assert!(
-        detail.contains("GET /v1/batches") && !detail.contains("Nothing was stored"),
-        "{detail}"
-    );
-    world
-        .eventually("the batch without a response", async || {
-            (batches(&world).await == 2).then_some(())
-        })
-        .await;
-    drop(program);
-    world.end().await;
+        assert_eq!(
+            (status, &first["type"]),
+            (503, &json!("/problems/outcome_unknown")),
+            "{first}"
+        );
+        let detail = first["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("GET /v1/batches") && !detail.contains("Nothing was stored"),
+            "{detail}"
+        );
+        world
+            .eventually("the batch without a response", async || {
+                (batches(world).await == 2).then_some(())
+            })
+            .await;
+        drop(program);
+    })
+    .await;
 }
 
 async fn an_api_behind_a_proxy(world: &World) -> (Program, String, FaultProxy) {

@@ -6,50 +6,52 @@ use reqwest::Method;
 
 #[tokio::test]
 async fn two_concurrent_requests_with_one_key_are_one_batch() {
-    let world = World::start().await;
-    let import = world.people(100).await;
-    let ask = || {
-        world.ask(
-            Method::POST,
-            "/v1/invites",
-            Some(json!({ "import": import })),
-            Some("click-1"),
-        )
-    };
+    World::run(async |world| {
+        let import = world.people(100).await;
+        let ask = || {
+            world.ask(
+                Method::POST,
+                "/v1/invites",
+                Some(json!({ "import": import })),
+                Some("click-1"),
+            )
+        };
 
-    let (one, other) = tokio::join!(ask(), ask());
-    let later = ask().await;
+        let (one, other) = tokio::join!(ask(), ask());
+        let later = ask().await;
 
-    assert_eq!(
-        (one.status, other.status, later.status),
-        (202, 202, 202),
-        "{} {}",
-        one.text,
-        other.text
-    );
-    assert_eq!(one.body, other.body);
-    assert_eq!(one.body, later.body);
-    let batch = one.body["batch"].as_str().unwrap().parse().unwrap();
-    world.finished(batch).await;
-    assert_eq!(world.relay.accepted_count(), 100);
-    world.assert_promises_kept().await;
-    world.end().await;
+        assert_eq!(
+            (one.status, other.status, later.status),
+            (202, 202, 202),
+            "{} {}",
+            one.text,
+            other.text
+        );
+        assert_eq!(one.body, other.body);
+        assert_eq!(one.body, later.body);
+        let batch = one.body["batch"].as_str().unwrap().parse().unwrap();
+        world.finished(batch).await;
+        assert_eq!(world.relay.accepted_count(), 100);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn two_concurrent_batches_email_no_user_twice() {
-    let world = World::start().await;
-    let import = world.people(100).await;
-    let ask = || world.post("/v1/invites", json!({ "import": import }));
+    World::run(async |world| {
+        let import = world.people(100).await;
+        let ask = || world.post("/v1/invites", json!({ "import": import }));
 
-    let (one, other) = tokio::join!(ask(), ask());
+        let (one, other) = tokio::join!(ask(), ask());
 
-    let accepted = |answer: &serde_json::Value| answer["accepted"].as_i64().unwrap();
-    let (one, other) = (one.expect(202), other.expect(202));
-    assert_eq!(accepted(&one) + accepted(&other), 100, "{one} {other}");
-    world.finished(one["batch"].as_str().unwrap().parse().unwrap()).await;
-    world.finished(other["batch"].as_str().unwrap().parse().unwrap()).await;
-    assert_eq!(world.relay.accepted_count(), 100);
-    world.assert_promises_kept().await;
-    world.end().await;
+        let accepted = |answer: &serde_json::Value| answer["accepted"].as_i64().unwrap();
+        let (one, other) = (one.expect(202), other.expect(202));
+        assert_eq!(accepted(&one) + accepted(&other), 100, "{one} {other}");
+        world.finished(one["batch"].as_str().unwrap().parse().unwrap()).await;
+        world.finished(other["batch"].as_str().unwrap().parse().unwrap()).await;
+        assert_eq!(world.relay.accepted_count(), 100);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

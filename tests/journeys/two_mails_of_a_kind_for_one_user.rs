@@ -2,6 +2,7 @@
 
 use crate::json;
 use crate::manual_dispatch::{claim, due, record, run, world_that_owes};
+use harness::World;
 use shared::delivery::DeliveryState;
 use shared::store::settle::{Ending, Outcome};
 use uuid::Uuid;
@@ -9,42 +10,44 @@ use uuid::Uuid;
 #[tokio::test]
 async fn both_are_settled_in_one_group() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
-    run(
-        &world,
-        "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries",
-    )
+    World::run_in(world, async |world| {
+        run(
+            world,
+            "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries",
+        )
+        .await;
+        let token = Uuid::new_v4();
+        let claimed = claim(world, &due(world, 10).await, token).await;
+
+        let outcomes: Vec<_> = claimed
+            .iter()
+            .map(|claim| Outcome {
+                delivery: claim.delivery,
+                attempt: claim.attempt,
+                token,
+                began_at: claim.claimed_at,
+                ending: Ending::Sent {
+                    password_lifetime: None,
+                },
+                phase: "data",
+                code: Some(250),
+                enhanced_code: None,
+                reply: "taken".to_owned(),
+                unknown: None,
+            })
+            .collect();
+        let settled = record(world, &outcomes, false).await;
+
+        assert_eq!(settled.len(), 2, "{settled:?}");
+        assert!(
+            settled.iter().all(|one| one.state == DeliveryState::Sent),
+            "{settled:?}"
+        );
+        let got: i64 = sqlx::query_scalar("select count(*) from last_sent")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(got, 1);
+    })
     .await;
-    let token = Uuid::new_v4();
-    let claimed = claim(&world, &due(&world, 10).await, token).await;
-
-    let outcomes: Vec<_> = claimed
-        .iter()
-        .map(|claim| Outcome {
-            delivery: claim.delivery,
-            attempt: claim.attempt,
-            token,
-            began_at: claim.claimed_at,
-            ending: Ending::Sent {
-                password_lifetime: None,
-            },
-            phase: "data",
-            code: Some(250),
-            enhanced_code: None,
-            reply: "taken".to_owned(),
-            unknown: None,
-        })
-        .collect();
-    let settled = record(&world, &outcomes, false).await;
-
-    assert_eq!(settled.len(), 2, "{settled:?}");
-    assert!(
-        settled.iter().all(|one| one.state == DeliveryState::Sent),
-        "{settled:?}"
-    );
-    let got: i64 = sqlx::query_scalar("select count(*) from last_sent")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(got, 1);
-    world.end().await;
 }

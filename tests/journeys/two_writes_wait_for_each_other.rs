@@ -28,34 +28,35 @@ const MOMENTS: [&str; 4] = ["batches", "claims", "credentials", "outcomes"];
 
 #[tokio::test]
 async fn the_deadlock_victim_is_retried_without_an_error() {
-    let world = World::start().await;
-    let import = world.people(5).await;
-    world.db.execute(TRIP).await.unwrap();
+    World::run(async |world| {
+        let import = world.people(5).await;
+        world.db.execute(TRIP).await.unwrap();
 
-    let batch = world.reset_passwords(json!({ "import": import })).await;
-    let finished = world.finished(batch).await;
+        let batch = world.reset_passwords(json!({ "import": import })).await;
+        let finished = world.finished(batch).await;
 
-    for moment in MOMENTS {
-        let trips = format!("select last_value from trips_of_{moment}");
-        let trips: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(trips))
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
-        assert!(trips >= 3, "{moment} were written {trips} times");
-    }
-    assert_eq!(finished["counts"]["sent"], 5, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
-    let log = world.logs();
-    for complaint in [
-        "deadlock",
-        "Could not claim",
-        "Could not record",
-        "Could not store",
-        "\"ERROR\"",
-    ] {
-        assert!(!log.contains(complaint), "{complaint}: {log}");
-    }
-    assert_eq!(world.relay.accepted_count(), 5);
-    world.assert_promises_kept().await;
-    world.end().await;
+        for moment in MOMENTS {
+            let trips = format!("select last_value from trips_of_{moment}");
+            let trips: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(trips))
+                .fetch_one(&world.db)
+                .await
+                .unwrap();
+            assert!(trips >= 3, "{moment} were written {trips} times");
+        }
+        assert_eq!(finished["counts"]["sent"], 5, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+        let log = world.logs();
+        for complaint in [
+            "deadlock",
+            "Could not claim",
+            "Could not record",
+            "Could not store",
+            "\"ERROR\"",
+        ] {
+            assert!(!log.contains(complaint), "{complaint}: {log}");
+        }
+        assert_eq!(world.relay.accepted_count(), 5);
+        world.assert_promises_kept().await;
+    })
+    .await;
 }

@@ -98,43 +98,45 @@ async fn an_idle_connection_that_postfix_closes_costs_nothing() {
 async fn postfix_stops_and_starts_in_the_middle_of_a_batch() {
     const PEOPLE: usize = 1_000;
     for how in [Stop::Graceful, Stop::Kill] {
-        let mut world = world().await;
-        let mut postfix = Postfix::start(world.relay.address(), &[], &[&[]]).await.unwrap();
-        send_to(&mut world, &postfix.url(0)).await;
-        let import = world.people(PEOPLE).await;
+        World::run_in(world().await, async |world| {
+            let mut postfix = Postfix::start(world.relay.address(), &[], &[&[]]).await.unwrap();
+            send_to(world, &postfix.url(0)).await;
+            let import = world.people(PEOPLE).await;
 
-        let batch = world.invite(json!({ "import": import })).await;
-        world.relay.wait_for(100, PATIENCE).await.unwrap();
-        postfix.stop(how).await.unwrap();
-        let sent = world.batch(batch).await["counts"]["sent"].as_u64().unwrap();
-        assert!(usize::try_from(sent).unwrap() < PEOPLE, "it stopped too late");
-        postfix.start_again().await.unwrap();
-        let back = Instant::now();
-        let mut finished = world.batch(batch).await;
-        while finished["state"] != "finished" {
-            assert!(back.elapsed() < 2 * PATIENCE, "{finished}");
-            make_due(&world).await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            finished = world.batch(batch).await;
-        }
-        figure(
-            &format!("Postfix is back after {how:?}, with {sent} of {PEOPLE} sent"),
-            back,
-        );
+            let batch = world.invite(json!({ "import": import })).await;
+            world.relay.wait_for(100, PATIENCE).await.unwrap();
+            postfix.stop(how).await.unwrap();
+            let sent = world.batch(batch).await["counts"]["sent"].as_u64().unwrap();
+            assert!(usize::try_from(sent).unwrap() < PEOPLE, "it stopped too late");
+            postfix.start_again().await.unwrap();
+            let back = Instant::now();
+            let mut finished = world.batch(batch).await;
+            while finished["state"] != "finished" {
+                assert!(back.elapsed() < 2 * PATIENCE, "{finished}");
+                make_due(world).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                finished = world.batch(batch).await;
+            }
+            figure(
+                &format!("Postfix is back after {how:?}, with {sent} of {PEOPLE} sent"),
+                back,
+            );
 
-        assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
-        let unsure = usize::try_from(finished["counts"]["unsure"].as_u64().unwrap()).unwrap();
-        world.assert_sums().await;
-        let mut taken = taken_by_postfix(&world);
-        while taken.len() < PEOPLE {
-            assert!(back.elapsed() < 3 * PATIENCE, "{} users got an email", taken.len());
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            taken = taken_by_postfix(&world);
-        }
-        let mails: usize = taken.values().map(BTreeSet::len).sum();
-        assert!(mails <= PEOPLE + unsure, "{mails} mails with {unsure} unsure");
-        assert!(unsure <= 40, "{unsure} unsure");
-        world.end().await;
+            assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+            let unsure = usize::try_from(finished["counts"]["unsure"].as_u64().unwrap()).unwrap();
+            world.assert_sums().await;
+            world.skip_promises("Postfix passes a mail on again if it ends before it has recorded that");
+            let mut taken = taken_by_postfix(world);
+            while taken.len() < PEOPLE {
+                assert!(back.elapsed() < 3 * PATIENCE, "{} users got an email", taken.len());
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                taken = taken_by_postfix(world);
+            }
+            let mails: usize = taken.values().map(BTreeSet::len).sum();
+            assert!(mails <= PEOPLE + unsure, "{mails} mails with {unsure} unsure");
+            assert!(unsure <= 40, "{unsure} unsure");
+        })
+        .await;
     }
 }
 

@@ -3,12 +3,14 @@
 use super::World;
 
 impl World {
-    /// Makes everything about mails this many days older, in the partitions of those months.
+    /// Makes everything about mails this many days older, in the partitions of those months. The promises are not
+    /// checked afterwards, because the relay has the former ids.
     ///
     /// # Panics
     ///
     /// When the database does not answer.
     pub async fn let_days_pass(&self, days: i32) {
+        self.skip_promises("the ids of deliveries were changed");
         // The first twelve digits of an id are the time of its row.
         let statements = [
             "select make_month(date_trunc('month', (now() - make_interval(days => $1)) at time zone 'UTC')::date)",

@@ -124,7 +124,7 @@ impl World {
     /// # Errors
     ///
     /// When it cannot be started or does not end.
-    pub async fn run(
+    pub async fn run_program(
         &mut self,
         binary: &str,
         arguments: &[&str],
@@ -173,12 +173,14 @@ impl World {
         self.kill_api().await;
     }
 
-    /// Uses this database for all programs started from now on, and for assertions.
+    /// Uses this database for all programs started from now on, and for assertions. The promises are not checked at the
+    /// end, because the server of this database may have ended before.
     ///
     /// # Errors
     ///
     /// When the address cannot be read.
     pub fn turn_to_database(&mut self, url: &str) -> Result<()> {
+        self.skip_promises("the database is no longer the world's own");
         self.db = PgPool::connect_lazy(url)
             .map_err(|fault| HarnessError::because("could not read the database's address", fault))?;
         let database = self.settings.iter_mut().find(|(name, _)| name == "DATABASE_URL");
