@@ -74,6 +74,8 @@ const upload = (form, button) => {
   request.addEventListener("load", () => {
     if (request.responseURL !== form.action) return location.assign(request.responseURL);
     if (request.status === 401) return location.reload();
+    const type = request.getResponseHeader("content-type") ?? "";
+    if (type.startsWith("application/problem+json")) return ended(JSON.parse(request.responseText).detail);
     // A page with an error, unless a proxy has answered.
     const page = parsed(request.responseText), main = page.querySelector("main");
     if (!main) return ended(`The file was not accepted (HTTP ${request.status}). Try again.`);

@@ -35,7 +35,7 @@ async fn an_exclusion_that_names_nothing_or_something_unknown_sends_nothing() {
             (
                 json!({ "do_not_mail_lists": vec![unknown; 201] }),
                 "too_many",
-                "exclude.do_not_mail_lists has 201 ids. Name each once.".to_owned(),
+                "exclude.do_not_mail_lists has 201 ids; the maximum is 200.".to_owned(),
             ),
         ] {
             let response = world

@@ -7,7 +7,7 @@ use reqwest::{Body, Method};
 use crate::api_request::{a_world, ask, rows_in};
 
 const MIB: usize = 1024 * 1024;
-const TOO_LARGE: &str = "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for imports, 1 MiB \
+const TOO_LARGE: &str = "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for files, 1 MiB \
     elsewhere. Split it, or import the users as CSV and select them by import or filter.";
 
 /// A body of this many bytes, with or without a declared length.
@@ -49,7 +49,7 @@ async fn a_body_over_the_limit_of_its_route_is_rejected_with_the_limit() {
 #[tokio::test]
 async fn an_upload_over_64_mib_is_rejected_with_the_limit() {
     World::run_in(a_world().await, async |world| {
-        let sentence = "The file is larger than 64 MiB. Split it and import the parts one after the other.";
+        let sentence = "The file is larger than 64 MiB. Split it and upload the parts one after the other.";
 
         for is_declared in [true, false] {
             let asked = ask(world, Method::POST, "/v1/imports")

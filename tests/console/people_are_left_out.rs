@@ -42,7 +42,7 @@ async fn a_list_is_pasted_and_left_out_with_a_filter_of_one_batch() {
                 .sees("You changed the options. Check the numbers and the start time, then send.")
                 .await;
             browser.sees("Is on a do-not-mail list").await;
-            browser.sees("Matches a filter that was left out").await;
+            browser.sees("Matches an excluded filter").await;
             assert!(browser.is_chosen(&name).await && browser.is_chosen("Guests").await);
             browser.assert_sound().await;
             browser.click("Send 1 invite email").await;

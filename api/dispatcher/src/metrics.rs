@@ -66,7 +66,7 @@ impl DispatcherMetrics {
             ),
             batches_braked: metrics.counters(
                 "beckon_batches_braked_total",
-                "Batches paused automatically, by reason: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (it accepts no mail from us).",
+                "Batches paused automatically, by reason: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (the mail server refuses all our mail).",
                 "reason",
                 &PauseCause::ALL.map(PauseCause::as_str),
             ),

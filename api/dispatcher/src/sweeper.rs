@@ -119,8 +119,8 @@ impl Sweeper {
             self.vanished_from = Instant::now() + RENEWING;
             warn!(
                 seconds = difference.as_seconds_f64(),
-                "The clock of Postgres was set. If it went back, emails waiting for another attempt are sent later by as \
-                 much; if it went forward, held batches, retries and passwords are due earlier"
+                "The clock of Postgres jumped. After a jump back, retries are late by the same amount; after a jump \
+                 forward, held batches and retries start early and passwords expire early"
             );
         }
         let is_held = look.held_at.is_some();

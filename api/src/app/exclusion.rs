@@ -92,7 +92,7 @@ fn ids(field: &str, listed: Option<Listed<Uuid, NAMED_MOST>>) -> Result<Vec<Uuid
         return Err(unusable(FieldError::in_field(field, "empty", message)));
     }
     if listed.is_too_long() {
-        let message = format!("{field} has {} ids. Name each once.", listed.len());
+        let message = format!("{field} has {} ids; the maximum is {NAMED_MOST}.", listed.len());
         return Err(unusable(FieldError::in_field(field, "too_many", message)));
     }
     Ok(listed.into_kept())

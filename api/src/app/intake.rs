@@ -108,8 +108,8 @@ pub struct AcceptedBatch {
     /// Number of emails that will be sent.
     pub accepted: i32,
     /// Numbers of users left out, by reason: `unknown_user`, `duplicate`, `address_blocked`, `do_not_mail`,
-    /// `excluded_by_filter`, `user_locked`, `already_waiting`, `too_many_passwords`, `signed_in`, `mailed_recently`. A user with several reasons is counted
-    /// once, under the first of them.
+    /// `excluded_by_filter`, `user_locked`, `already_waiting`, `too_many_passwords`, `signed_in`, `mailed_recently`. A
+    /// user with several reasons is counted once, under the first of them.
     pub left_out: BTreeMap<String, i64>,
     /// Merge fields of the email for which some accepted users have no value. Fields without a default text come first.
     /// The emails are sent all the same.
@@ -199,7 +199,13 @@ pub async fn accept_confirmed(
         reach(Point::BatchCommitted);
         this.metrics.count_accepted(new.kind, &accepted);
         spans::emit_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
-        info!(batch.id = %answer.batch, mail = new.kind.as_str(), selected = answer.selected, accepted = answer.accepted, "Accepted a batch");
+        info!(
+            batch.id = %answer.batch,
+            mail = new.kind.as_str(),
+            selected = answer.selected,
+            accepted = answer.accepted,
+            "Accepted a batch"
+        );
         Ok(Some(answer))
     })
     .await

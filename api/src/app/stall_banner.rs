@@ -121,9 +121,9 @@ const RESUME: &str = "The team that runs Beckon needs to check what was sent las
 const BY_THEMSELVES: &str = "You do not need to do anything: we send them when it accepts email again.";
 
 const QUOTA_USED_UP: (&str, &str) = (
-    "Your mail server has accepted no more email from our account",
-    "Its sending quota is probably used up. We try again every few minutes; batches that have paused continue when you \
-     resume them.",
+    "Your mail server has been refusing further email from our account",
+    "Its sending quota is probably used up. We try again every few minutes. Paused batches continue when you resume \
+     them.",
 );
 const ACCOUNT_REFUSED: (&str, &str) = (
     "Your mail server has been refusing all our email",
@@ -280,9 +280,9 @@ mod tests {
 
         assert_eq!(
             refused(WorkerTrouble::RelayAsksToWait, "quota"),
-            "Email is delayed. Your mail server has accepted no more email from our account since 14:02 UTC. 1,204 \
-             emails are waiting; none is lost. Its sending quota is probably used up. We try again every few minutes; \
-             batches that have paused continue when you resume them."
+            "Email is delayed. Your mail server has been refusing further email from our account since 14:02 UTC. \
+             1,204 emails are waiting; none is lost. Its sending quota is probably used up. We try again every few \
+             minutes. Paused batches continue when you resume them."
         );
         // A worker of the previous release reports a used-up quota as refused connections.
         assert_eq!(

@@ -83,7 +83,7 @@ async fn take_in<B: AsRef<[u8]>, E>(
             return Err(Problem::new(
                 ProblemKind::TooLarge,
                 "body_too_large",
-                "The file is larger than 64 MiB. Split it and import the parts one after the other.",
+                "The file is larger than 64 MiB. Split it and upload the parts one after the other.",
             ));
         }
         reservation.grow_to(bytes)?;

@@ -227,6 +227,6 @@ async fn delete(
     delete_list(&api, id, &administrator.actor).await?;
     Ok(redirect_with_flash(
         PATH,
-        "The list was deleted. Its addresses can be mailed again.",
+        "The list was deleted. New batches no longer leave out its addresses because of it.",
     ))
 }

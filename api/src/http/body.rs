@@ -85,7 +85,7 @@ fn read_failure(fault: axum::Error) -> Problem {
         Problem::new(
             ProblemKind::TooLarge,
             "body_too_large",
-            "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for imports, 1 MiB elsewhere. \
+            "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for files, 1 MiB elsewhere. \
              Split it, or import the users as CSV and select them by import or filter.",
         )
     } else {

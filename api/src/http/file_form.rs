@@ -18,7 +18,7 @@ const TABLES: [&str; 6] = [
 ///
 /// # Errors
 ///
-/// If the body is compressed, or no file that can be imported.
+/// If the body is compressed or its content type is not supported.
 pub(crate) fn form_of(headers: &HeaderMap) -> Result<Form, Problem> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();

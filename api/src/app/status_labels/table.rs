@@ -151,7 +151,7 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
     ("duplicate", "Selected twice"),
     ("address_blocked", "Has a blocked address"),
     ("do_not_mail", "Is on a do-not-mail list"),
-    ("excluded_by_filter", "Matches a filter that was left out"),
+    ("excluded_by_filter", "Matches an excluded filter"),
     ("user_locked", "Is locked"),
     ("already_waiting", "Already queued in another batch"),
     ("too_many_passwords", "Has five mailed passwords that still work"),

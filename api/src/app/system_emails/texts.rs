@@ -166,7 +166,7 @@ pub(crate) fn read_language(field: &str, raw: &str) -> Result<String, Problem> {
 }
 
 fn refused(error: FieldError) -> Problem {
-    Problem::invalid("invalid_request", "The languages cannot be used; see errors.").with_errors(vec![error])
+    Problem::invalid("invalid_request", "A language or translation is invalid; see errors.").with_errors(vec![error])
 }
 
 /// Compiles all texts.

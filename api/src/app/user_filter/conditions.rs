@@ -74,7 +74,7 @@ pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
 /// Converts the requested negations.
 pub(super) fn negations(asked: Vec<Negatable>) -> Result<BTreeSet<Negatable>, FieldError> {
     if asked.len() > CONDITIONS_MOST {
-        let message = format!("not has more than {CONDITIONS_MOST} names.");
+        let message = format!("`not` lists more than {CONDITIONS_MOST} conditions.");
         return Err(FieldError::in_field("not", "too_many", message));
     }
     Ok(asked.into_iter().collect())

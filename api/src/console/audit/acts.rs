@@ -82,7 +82,7 @@ pub(super) static GROUPS: [Group; 7] = [
         acts: &[
             act(Action::SignedIn, "Signed in"),
             act(Action::SignInFailed, "Failed to sign in"),
-            act(Action::SignInThrottled, "Had to wait after failed sign-ins"),
+            act(Action::SignInThrottled, "Sign-in refused: too many attempts"),
             act(Action::SignedOut, "Signed out"),
             act(Action::OwnPasswordChanged, "Changed their own password"),
             act(Action::PasswordConfirmed, "Confirmed their password"),
@@ -115,7 +115,7 @@ pub(super) static GROUPS: [Group; 7] = [
         acts: &[
             act(Action::CredentialAccepted, "Checked a correct password"),
             act(Action::CredentialRefused, "Checked an incorrect password"),
-            act(Action::CredentialThrottled, "Had to wait after wrong passwords"),
+            act(Action::CredentialThrottled, "Password check refused: too many attempts"),
         ],
     },
 ];

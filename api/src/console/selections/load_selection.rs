@@ -56,7 +56,8 @@ pub(in crate::console) async fn load_selection(
 ) -> Result<Loaded, Problem> {
     let gone = || {
         let mut problem = Problem::not_found("selection");
-        "This selection no longer exists: it is more than a week old, or another administrator made it. Select the users again."
+        "This selection no longer exists: it is more than a week old, or another administrator made it. Select the \
+         users again."
             .clone_into(&mut problem.detail);
         problem
     };

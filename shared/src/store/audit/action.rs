@@ -92,7 +92,7 @@ actions! {
     SignedIn "signed_in",
     /// A sign-in to the console failed.
     SignInFailed "sign_in_failed",
-    /// A sign-in to the console was refused without a check after too many failures.
+    /// A sign-in to the console was refused without a check: too many failures, or too many attempts by all clients.
     SignInThrottled "sign_in_throttled",
     /// A request used an invalid API key.
     KeyRefused "key_refused",
@@ -100,7 +100,7 @@ actions! {
     CredentialAccepted "credential_accepted",
     /// The platform checked a password, and it was wrong.
     CredentialRefused "credential_refused",
-    /// The platform's check of a password was refused after too many wrong ones.
+    /// The platform's check of a password was refused without a check: too many wrong ones, or too many checks at once.
     CredentialThrottled "credential_throttled",
     /// An administrator signed out.
     SignedOut "signed_out",
