@@ -52,15 +52,16 @@ mod user;
 mod users;
 
 use crate::app::state::AppState;
-use crate::http::{request_log, schema_gate, security_headers, time_limit};
+use crate::http::run_to_completion::run_to_completion;
+use crate::http::{schema_gate, security_headers, time_limit};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tower_http::catch_panic::CatchPanicLayer;
 
 /// Routes of all pages.
 pub fn routes(api: &AppState) -> Router<AppState> {
-    let within = from_fn(time_limit::limit);
+    let complete = from_fn_with_state(api.lifecycle.clone(), run_to_completion);
+    let session = from_fn_with_state(api.clone(), require_session::require_session);
     let schema = from_fn_with_state(api.schema.clone(), schema_gate::pass);
     let open = Router::new()
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
@@ -69,8 +70,7 @@ pub fn routes(api: &AppState) -> Router<AppState> {
             get(choose_password::show).post(choose_password::choose),
         )
         .layer(schema.clone())
-        .route("/console/assets/{file}", get(assets::show))
-        .layer(within.clone());
+        .route("/console/assets/{file}", get(assets::show));
     let closed = Router::new()
         .route("/console", get(home::show))
         .route("/console/password", get(own_password::show).post(own_password::choose))
@@ -87,20 +87,22 @@ pub fn routes(api: &AppState) -> Router<AppState> {
         .merge(imports::routes())
         .merge(user::routes())
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
-        .layer(within)
+        .layer(session.clone())
+        .layer(schema.clone());
+    let short = open.merge(closed).layer(complete.clone());
+    // Without the time limit: an upload takes as long as the connection needs, and a download as long as the log or the
+    // list is.
+    let long = Router::new()
         .merge(imports::upload_routes())
         .merge(do_not_mail::upload_routes())
-        .layer(from_fn_with_state(api.clone(), require_session::require_session))
-        .layer(schema.clone());
-    // These downloads take as long as the log or the list is.
-    let long = Router::new()
         .route("/console/audit.csv", get(audit::csv))
         .route("/console/blocked-addresses.csv", get(blocked::csv))
-        .layer(from_fn_with_state(api.clone(), require_session::require_session))
-        .layer(schema);
-    open.merge(closed)
+        .layer(session)
+        .layer(schema)
+        .layer(complete);
+    short
+        .layer(from_fn(time_limit::limit))
         .merge(long)
-        .layer(CatchPanicLayer::custom(request_log::panicked))
         .layer(from_fn_with_state(api.clone(), fault::dress))
         .layer(security_headers::for_pages())
         .route("/", get(home::begin))

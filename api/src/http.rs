@@ -15,6 +15,7 @@ pub mod query;
 pub(crate) mod rejected_rows;
 pub mod request_log;
 pub mod routes;
+pub(crate) mod run_to_completion;
 pub mod schema_gate;
 pub mod security_headers;
 pub mod server;

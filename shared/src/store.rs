@@ -4,9 +4,10 @@
 //! are none, which is not an error. Times are Postgres's `now()`, so that processes on machines with different
 //! clocks agree on leases and expiry. No transaction is open during a wait for SMTP, the broker or a hash.
 //!
-//! Futures that may be dropped halfway, such as a web request whose client disconnects, write in a spawned task:
-//! a cancelled `begin` would leave the connection inside a transaction (sqlx 0.9.0). As a second safeguard,
-//! [`connect`] checks every connection that returns to the pool and closes it if it is inside a transaction.
+//! Futures that may be dropped halfway write in a spawned task, because a cancelled `begin` would leave the connection
+//! inside a transaction (sqlx 0.9.0). The API runs each request as a task, which its client's disconnect does not end.
+//! As a second safeguard, [`connect`] checks every connection that returns to the pool and closes it if it is inside a
+//! transaction.
 
 pub mod activity;
 mod address;

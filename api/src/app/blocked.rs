@@ -9,13 +9,9 @@ use tracing::info;
 
 /// Unblocks the matching addresses and returns their number.
 pub(crate) async fn unblock_addresses(api: &AppState, actor: &Actor, filter: BlockedFilter) -> Result<i64, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        let unblocked = blocked::unblock(&db, &filter, &actor).await?;
-        if unblocked > 0 {
-            info!(addresses = unblocked, "Unblocked addresses");
-        }
-        Ok(unblocked)
-    })
-    .await
+    let unblocked = blocked::unblock(&api.db, &filter, actor).await?;
+    if unblocked > 0 {
+        info!(addresses = unblocked, "Unblocked addresses");
+    }
+    Ok(unblocked)
 }

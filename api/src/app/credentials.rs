@@ -28,12 +28,8 @@ pub use tries::Tries;
 /// If the client is invalid, or no try is left, for existing and unknown people alike.
 pub async fn verify_password(api: &AppState, caller: &Caller, claim: Claim<'_>) -> Result<Option<Candidate>, Problem> {
     let found = Check::begin(api, caller, claim).await?.matching().await?;
-    let used = match found.clone() {
-        Some(proof) => {
-            let db = api.db.clone();
-            api.to_the_end(async move { Ok(credentials::note_use(&db, &proof).await?) })
-                .await?
-        }
+    let used = match &found {
+        Some(proof) => credentials::note_use(&api.db, proof).await?,
         None => false,
     };
     checking::count(api, if used { "right" } else { "wrong" });

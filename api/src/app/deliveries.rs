@@ -44,29 +44,25 @@ pub async fn control_delivery(
     command: DeliveryCommand,
 ) -> Result<bool, Problem> {
     get(api, id).await?;
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
-        let (is_moved, action) = match command {
-            DeliveryCommand::Hurry => (deliveries::hurry(&mut transaction, id).await?, Action::DeliveryHurried),
-            DeliveryCommand::Withdraw => (
-                deliveries::withdraw(&mut transaction, id).await?,
-                Action::DeliveryStopped,
-            ),
+    let mut transaction = begin(&api.db).await?;
+    let (is_moved, action) = match command {
+        DeliveryCommand::Hurry => (deliveries::hurry(&mut transaction, id).await?, Action::DeliveryHurried),
+        DeliveryCommand::Withdraw => (
+            deliveries::withdraw(&mut transaction, id).await?,
+            Action::DeliveryStopped,
+        ),
+    };
+    if is_moved {
+        let act = Act {
+            actor,
+            action,
+            subject: Some(format!("delivery {id}")),
+            details: serde_json::json!({}),
         };
-        if is_moved {
-            let act = Act {
-                actor: &actor,
-                action,
-                subject: Some(format!("delivery {id}")),
-                details: serde_json::json!({}),
-            };
-            audit::note(&mut transaction, &act).await?;
-            commit(transaction).await?;
-        }
-        Ok(is_moved)
-    })
-    .await
+        audit::note(&mut transaction, &act).await?;
+        commit(transaction).await?;
+    }
+    Ok(is_moved)
 }
 
 /// Sends the same system email to the same user again, as a batch of one.

@@ -27,10 +27,8 @@ fn no_list() -> Problem {
 }
 
 /// Removes an address from a list. Returns `false` if it is not on it.
-pub(crate) async fn remove(api: &AppState, id: Uuid, key: String, actor: &Actor) -> Result<bool, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move { Ok(do_not_mail::remove(&db, id, &key, &actor).await?) })
-        .await
+pub(crate) async fn remove(api: &AppState, id: Uuid, key: &str, actor: &Actor) -> Result<bool, Problem> {
+    Ok(do_not_mail::remove(&api.db, id, key, actor).await?)
 }
 
 /// Sets whether every batch leaves out the users on a list.
@@ -39,14 +37,10 @@ pub(crate) async fn remove(api: &AppState, id: Uuid, key: String, actor: &Actor)
 ///
 /// If there is no such list.
 pub(crate) async fn set_always(api: &AppState, id: Uuid, always: bool, actor: &Actor) -> Result<(), Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        if !do_not_mail::set_always(&db, id, always, &actor).await? {
-            return Err(no_list());
-        }
-        Ok(())
-    })
-    .await
+    if !do_not_mail::set_always(&api.db, id, always, actor).await? {
+        return Err(no_list());
+    }
+    Ok(())
 }
 
 /// Deletes a list.
@@ -55,13 +49,9 @@ pub(crate) async fn set_always(api: &AppState, id: Uuid, always: bool, actor: &A
 ///
 /// If there is no such list.
 pub(crate) async fn delete_list(api: &AppState, id: Uuid, actor: &Actor) -> Result<(), Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        if !do_not_mail::delete(&db, id, &actor).await? {
-            return Err(no_list());
-        }
-        info!(list.id = %id, "Deleted a do-not-mail list");
-        Ok(())
-    })
-    .await
+    if !do_not_mail::delete(&api.db, id, actor).await? {
+        return Err(no_list());
+    }
+    info!(list.id = %id, "Deleted a do-not-mail list");
+    Ok(())
 }

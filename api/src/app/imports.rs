@@ -68,19 +68,6 @@ pub async fn import_file(
     form: (Form, Directions),
     request: ImportRequest,
 ) -> Result<ImportView, Problem> {
-    let this = api.clone();
-    api.to_the_end(async move { bring_in(&this, caller, once, spooled, form, request).await })
-        .await
-}
-
-async fn bring_in(
-    api: &AppState,
-    caller: Caller,
-    once: IdempotentRequest,
-    spooled: Spooled,
-    form: (Form, Directions),
-    request: ImportRequest,
-) -> Result<ImportView, Problem> {
     let (sheet, lines) = open(api, spooled.file, form, &request).await?;
     let _room = api.room.for_import().await?;
     let mut transaction = begin(&api.db).await?;

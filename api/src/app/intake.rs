@@ -119,7 +119,7 @@ pub struct AcceptedBatch {
 
 /// Accepts a batch for the users whom a request selects.
 ///
-/// The slot of a large request is held as long as its lists are in memory, even if the client disconnects.
+/// The slot of a large request is held as long as its lists are in memory.
 ///
 /// # Errors
 ///
@@ -133,6 +133,7 @@ pub async fn send(
     trace: TraceContext,
     slot: Option<Slot>,
 ) -> Result<AcceptedBatch, Problem> {
+    let _slot = slot;
     reach(Point::RequestRead);
     let (saved_filter, exclude, own) = (request.saved_filter, request.exclude.take(), request.wording.take());
     let mut new = batch_of(kind, request, caller, trace, api.password_stale)?;
@@ -145,15 +146,10 @@ pub async fn send(
         require_known_fields(api, filter, ProblemKind::Invalid).await?;
     }
     reach(Point::RequestChecked);
-    let this = api.clone();
-    let accepting = Box::pin(async move {
-        let _slot = slot;
-        accept_batch(&this, once, new).await
-    });
-    api.to_the_end(accepting).await
+    accept_batch(api, once, new).await
 }
 
-/// Accepts a batch once, to completion, even if the client disconnects.
+/// Accepts a batch once.
 pub async fn accept_batch(api: &AppState, once: IdempotentRequest, new: NewBatch) -> Result<AcceptedBatch, Problem> {
     let accepted = accept_confirmed(api, once, new, None).await?;
     accepted.ok_or_else(Problem::internal)
@@ -167,48 +163,48 @@ pub async fn accept_confirmed(
     new: NewBatch,
     shown: Option<i32>,
 ) -> Result<Option<AcceptedBatch>, Problem> {
-    let (this, began) = (api.clone(), now());
-    api.to_the_end(async move {
-        if let Some(import) = new.selection.import
-            && imports::find(&this.db, import).await?.is_none()
-        {
-            return Err(Problem::not_found("import"));
-        }
-        let fallbacks = missing::fallbacks(&this, new.kind, new.wording.as_ref()).await?;
-        let _room = this.room.for_batch(new.kind).await?;
-        let (mut transaction, accepted) = match despite_deadlocks(|| begin_accepting(&this, &once, &new)).await?? {
-            Taken::Before(answer) => return Ok(Some(answer)),
-            Taken::Now(transaction, accepted) => (transaction, accepted),
-        };
-        if accepted.selected == 0 {
-            return Err(Problem::invalid("empty_batch", "No user is selected. Name at least one user, or widen the filter."));
-        }
-        if shown.is_some_and(|shown| shown != accepted.accepted) {
-            return Ok(None);
-        }
-        reach(Point::BatchWritten);
-        let answer = AcceptedBatch {
-            batch: accepted.batch,
-            kind: new.kind,
-            selected: accepted.selected,
-            accepted: accepted.accepted,
-            left_out: accepted.left_out.clone(),
-            missing: missing::of_batch(&mut transaction, accepted.batch, &fallbacks).await?,
-        };
-        once.commit(&this.db, transaction, Success::Accepted, &answer).await?;
-        reach(Point::BatchCommitted);
-        this.metrics.count_accepted(new.kind, &accepted);
-        spans::emit_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
-        info!(
-            batch.id = %answer.batch,
-            mail = new.kind.as_str(),
-            selected = answer.selected,
-            accepted = answer.accepted,
-            "Accepted a batch"
-        );
-        Ok(Some(answer))
-    })
-    .await
+    let began = now();
+    if let Some(import) = new.selection.import
+        && imports::find(&api.db, import).await?.is_none()
+    {
+        return Err(Problem::not_found("import"));
+    }
+    let fallbacks = missing::fallbacks(api, new.kind, new.wording.as_ref()).await?;
+    let _room = api.room.for_batch(new.kind).await?;
+    let (mut transaction, accepted) = match despite_deadlocks(|| begin_accepting(api, &once, &new)).await?? {
+        Taken::Before(answer) => return Ok(Some(answer)),
+        Taken::Now(transaction, accepted) => (transaction, accepted),
+    };
+    if accepted.selected == 0 {
+        return Err(Problem::invalid(
+            "empty_batch",
+            "No user is selected. Name at least one user, or widen the filter.",
+        ));
+    }
+    if shown.is_some_and(|shown| shown != accepted.accepted) {
+        return Ok(None);
+    }
+    reach(Point::BatchWritten);
+    let answer = AcceptedBatch {
+        batch: accepted.batch,
+        kind: new.kind,
+        selected: accepted.selected,
+        accepted: accepted.accepted,
+        left_out: accepted.left_out.clone(),
+        missing: missing::of_batch(&mut transaction, accepted.batch, &fallbacks).await?,
+    };
+    once.commit(&api.db, transaction, Success::Accepted, &answer).await?;
+    reach(Point::BatchCommitted);
+    api.metrics.count_accepted(new.kind, &accepted);
+    spans::emit_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
+    info!(
+        batch.id = %answer.batch,
+        mail = new.kind.as_str(),
+        selected = answer.selected,
+        accepted = answer.accepted,
+        "Accepted a batch"
+    );
+    Ok(Some(answer))
 }
 
 /// How a request was processed.

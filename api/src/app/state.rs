@@ -3,7 +3,6 @@
 use crate::app::access_events::AccessEvents;
 use crate::app::concurrency_limits::Room;
 use crate::app::credentials::Tries;
-use crate::app::problem::Problem;
 use crate::app::schema_gate::SchemaGate;
 use crate::app::stall_banner::StallBanners;
 use crate::app::watch::Watches;
@@ -14,10 +13,8 @@ use shared::password::HashPool;
 use shared::queue::BrokerStatus;
 use shared::store::Db;
 use shared::store::audit::{AccessEvent, Action, Actor};
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::Instrument as _;
 
 /// State shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -59,24 +56,7 @@ pub struct AppState {
     pub lifecycle: Lifecycle,
 }
 
-/// Time limit for the work of a request. Importing a million rows takes less than a minute; work that takes longer is
-/// waiting for something that will not happen.
-const WORK_MOST: Duration = Duration::from_mins(10);
-
 impl AppState {
-    /// Runs work that must not stop halfway if the client disconnects. The future of the request is then dropped, and a
-    /// transaction in progress would be dropped with it.
-    ///
-    /// # Errors
-    ///
-    /// The work's own error, or [`Problem::internal`] if it panicked.
-    pub async fn to_the_end<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-    ) -> Result<T, Problem> {
-        whole(&self.lifecycle, work).await
-    }
-
     /// Records a failed sign-in or a similar event in the background: the response does not wait for it, so its timing
     /// reveals nothing.
     pub fn record_access(&self, action: Action, actor: &Actor, subject: Option<String>) {
@@ -88,31 +68,5 @@ impl AppState {
         let this = self.clone();
         self.lifecycle
             .spawn(async move { this.access_events.note(&this.db, event).await });
-    }
-}
-
-/// Like [`AppState::to_the_end`], without an [`AppState`].
-///
-/// # Errors
-///
-/// As for [`AppState::to_the_end`].
-pub async fn whole<T: Send + 'static>(
-    lifecycle: &Lifecycle,
-    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
-    let work = tokio::time::timeout(WORK_MOST, work.in_current_span());
-    match lifecycle.spawn(work).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(_)) => {
-            tracing::error!(
-                seconds = WORK_MOST.as_secs(),
-                "The work of a request was ended after its time limit"
-            );
-            Err(Problem::internal())
-        }
-        Err(fault) => {
-            tracing::error!(error = %fault, "The work of a request did not finish");
-            Err(Problem::internal())
-        }
     }
 }

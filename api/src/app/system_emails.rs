@@ -56,9 +56,7 @@ pub async fn save(
 ) -> Result<Version, Problem> {
     let given = GivenTexts::read(request, &current(api, kind).await?)?;
     compile_all(kind, &given.texts(), CustomFields::Known(custom))?;
-    let (this, based_on, by) = (api.clone(), request.based_on_version, by.clone());
-    api.to_the_end(async move { save_version(&this, kind, |now| given.applied(now), based_on, &by).await })
-        .await
+    save_version(api, kind, |now| given.applied(now), request.based_on_version, by).await
 }
 
 /// Saves texts that compile, unless they equal the current ones. `next` makes them from the current version.

@@ -69,18 +69,14 @@ pub async fn apply(
     names: Vec<String>,
     actor: &Actor,
 ) -> Result<Changed, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        // Before the values: a name without a value is harmless, but a value whose name no system email may use is
-        // lost.
-        users::note_fields(&db, &names).await?;
-        let changed = users::change(&db, id, &change, &actor).await?;
-        if let Changed::Done(_) = changed {
-            info!(user.id = %id, "Changed a user");
-        }
-        Ok(changed)
-    })
-    .await
+    // Before the values: a name without a value is harmless, but a value whose name no system email may use is
+    // lost.
+    users::note_fields(&api.db, &names).await?;
+    let changed = users::change(&api.db, id, &change, actor).await?;
+    if let Changed::Done(_) = changed {
+        info!(user.id = %id, "Changed a user");
+    }
+    Ok(changed)
 }
 
 /// Exports everything stored about the user with this id. The audit log records who exported it.
@@ -102,13 +98,9 @@ pub async fn exported(api: &AppState, id: Uuid, actor: &Actor) -> Result<Value, 
 ///
 /// If there is no such user.
 pub async fn delete(api: &AppState, id: Uuid, actor: &Actor) -> Result<(), Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        if !users::delete(&db, id, &actor).await? {
-            return Err(Problem::not_found("user"));
-        }
-        info!(user.id = %id, "Deleted a user");
-        Ok(())
-    })
-    .await
+    if !users::delete(&api.db, id, actor).await? {
+        return Err(Problem::not_found("user"));
+    }
+    info!(user.id = %id, "Deleted a user");
+    Ok(())
 }

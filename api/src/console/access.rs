@@ -127,29 +127,24 @@ async fn confirm(
     };
     let (token, new_digest) = session::make_token()?;
     let confirmed = reader.in_session(&token);
-    let (db, reader) = (api.db.clone(), reader.clone());
-    api.to_the_end(async move {
-        let mut transaction = shared::store::begin(&db).await?;
-        let confirmation = Confirmation {
-            administrator: reader.id,
-            digest: reader.digest(),
-            new_digest: &new_digest,
-            verifier: &verifier,
-        };
-        if !sessions::confirm(&mut transaction, confirmation).await? {
-            return Err(access_changed());
-        }
-        let act = Act {
-            actor: &reader.actor,
-            action: Action::PasswordConfirmed,
-            subject: None,
-            details: serde_json::json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
-        commit(transaction).await?;
-        info!(administrator.id = %reader.id, "An administrator confirmed their password");
-        Ok(())
-    })
-    .await?;
+    let mut transaction = shared::store::begin(&api.db).await?;
+    let confirmation = Confirmation {
+        administrator: reader.id,
+        digest: reader.digest(),
+        new_digest: &new_digest,
+        verifier: &verifier,
+    };
+    if !sessions::confirm(&mut transaction, confirmation).await? {
+        return Err(access_changed());
+    }
+    let act = Act {
+        actor: &reader.actor,
+        action: Action::PasswordConfirmed,
+        subject: None,
+        details: serde_json::json!({}),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    info!(administrator.id = %reader.id, "An administrator confirmed their password");
     Ok(Some((confirmed, session::beginning(&token))))
 }

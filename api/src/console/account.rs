@@ -55,25 +55,19 @@ pub(super) async fn show(State(api): State<AppState>, administrator: Administrat
 
 /// Ends all other sessions of this administrator.
 pub(super) async fn end_others(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
-    let db = api.db.clone();
-    let ended = api
-        .to_the_end(async move {
-            let mut transaction = begin(&db).await?;
-            let ended = sessions::end_others(&mut transaction, administrator.id, administrator.digest()).await?;
-            if ended > 0 {
-                let act = Act {
-                    actor: &administrator.actor,
-                    action: Action::SessionsEnded,
-                    subject: None,
-                    details: serde_json::json!({ "sessions": ended }),
-                };
-                audit::note(&mut transaction, &act).await?;
-            }
-            commit(transaction).await?;
-            info!(administrator.id = %administrator.id, ended, "An administrator ended their other sessions");
-            Ok(ended)
-        })
-        .await?;
+    let mut transaction = begin(&api.db).await?;
+    let ended = sessions::end_others(&mut transaction, administrator.id, administrator.digest()).await?;
+    if ended > 0 {
+        let act = Act {
+            actor: &administrator.actor,
+            action: Action::SessionsEnded,
+            subject: None,
+            details: serde_json::json!({ "sessions": ended }),
+        };
+        audit::note(&mut transaction, &act).await?;
+    }
+    commit(transaction).await?;
+    info!(administrator.id = %administrator.id, ended, "An administrator ended their other sessions");
     let ended = i64::try_from(ended).unwrap_or(i64::MAX);
     let message = match ended {
         0 => "You had no other sessions.".to_owned(),

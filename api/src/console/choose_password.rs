@@ -172,34 +172,28 @@ async fn redeem(
 ) -> Result<Option<String>, Problem> {
     let link = token.digest();
     let (token, digest) = session::make_token()?;
-    let db = api.db.clone();
-    let is_done = api
-        .to_the_end(async move {
-            let mut transaction = begin(&db).await?;
-            let Some(owner) = administrators::use_link(&mut transaction, &link, verifier.as_stored()).await? else {
-                return Ok(false);
-            };
-            sessions::begin(&mut transaction, owner.id, &owner.verifier, &digest).await?;
-            if let Some(before) = before {
-                sessions::end(&mut transaction, &before).await?;
-            }
-            let act = Act {
-                actor: &Actor {
-                    kind: ActorKind::Administrator(owner.id),
-                    name: owner.name.clone(),
-                    ..origin
-                },
-                action: Action::PasswordLinkUsed,
-                subject: None,
-                details: serde_json::json!({}),
-            };
-            audit::note(&mut transaction, &act).await?;
-            commit(transaction).await?;
-            info!(administrator.id = %owner.id, "An administrator chose a password with a link and signed in");
-            Ok(true)
-        })
-        .await?;
-    Ok(is_done.then(|| session::beginning(&token)))
+    let mut transaction = begin(&api.db).await?;
+    let Some(owner) = administrators::use_link(&mut transaction, &link, verifier.as_stored()).await? else {
+        return Ok(None);
+    };
+    sessions::begin(&mut transaction, owner.id, &owner.verifier, &digest).await?;
+    if let Some(before) = before {
+        sessions::end(&mut transaction, &before).await?;
+    }
+    let act = Act {
+        actor: &Actor {
+            kind: ActorKind::Administrator(owner.id),
+            name: owner.name.clone(),
+            ..origin
+        },
+        action: Action::PasswordLinkUsed,
+        subject: None,
+        details: serde_json::json!({}),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    info!(administrator.id = %owner.id, "An administrator chose a password with a link and signed in");
+    Ok(Some(session::beginning(&token)))
 }
 
 #[cfg(test)]

@@ -58,15 +58,10 @@ impl Device {
     }
 
     /// Records that an administrator signed in here. A database error is only logged: it must not prevent sign-in.
-    pub(super) async fn remember(&self, api: &AppState, administrator: Uuid) -> Result<(), Problem> {
-        let (db, digest) = (api.db.clone(), self.digest());
-        api.to_the_end(async move {
-            if let Err(fault) = known_clients::remember_device(&db, administrator, &digest).await {
-                warn!(error = ?fault, "Could not remember a browser that signed in");
-            }
-            Ok(())
-        })
-        .await
+    pub(super) async fn remember(&self, api: &AppState, administrator: Uuid) {
+        if let Err(fault) = known_clients::remember_device(&api.db, administrator, &self.digest()).await {
+            warn!(error = ?fault, "Could not remember a browser that signed in");
+        }
     }
 }
 

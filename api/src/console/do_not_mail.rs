@@ -210,7 +210,7 @@ async fn remove_address(
     let Ok(address) = EmailAddress::parse(fields.text("address")) else {
         return Ok(redirect(&path_of(id)));
     };
-    if remove(&api, id, address.key(), &administrator.actor).await? {
+    if remove(&api, id, &address.key(), &administrator.actor).await? {
         let message = format!("{} is no longer on this list.", address.as_typed());
         return Ok(redirect_with_flash(&path_of(id), &message));
     }

@@ -199,33 +199,29 @@ fn texts() -> SecretTexts {
 
 async fn keep(api: &AppState, reader: &Administrator, new: NewKey, token: &str) -> Result<Outcome, Problem> {
     let once = one_time_secret::form(&reader.caller(), "make key", token)?;
-    let (db, reader) = (api.db.clone(), reader.clone());
-    api.to_the_end(async move {
-        let mut transaction = access::begin(&db, &reader).await?;
-        if once
-            .answered::<one_time_secret::Made>(&mut transaction)
-            .await?
-            .is_some()
-        {
-            return Ok(Outcome::Again);
-        }
-        let id = match api_keys::create(&mut transaction, &new).await? {
-            Created::Done(id) => id,
-            Created::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
-        };
-        let act = Act {
-            actor: &reader.actor,
-            action: Action::KeyMade,
-            subject: Some(format!("key {id}")),
-            details: noted(&new),
-        };
-        audit::note(&mut transaction, &act).await?;
-        once.commit(&db, transaction, Success::Done, &one_time_secret::Made { id })
-            .await?;
-        info!(key.id = %id, "Created an API key");
-        Ok(Outcome::Made)
-    })
-    .await
+    let mut transaction = access::begin(&api.db, reader).await?;
+    if once
+        .answered::<one_time_secret::Made>(&mut transaction)
+        .await?
+        .is_some()
+    {
+        return Ok(Outcome::Again);
+    }
+    let id = match api_keys::create(&mut transaction, &new).await? {
+        Created::Done(id) => id,
+        Created::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
+    };
+    let act = Act {
+        actor: &reader.actor,
+        action: Action::KeyMade,
+        subject: Some(format!("key {id}")),
+        details: noted(&new),
+    };
+    audit::note(&mut transaction, &act).await?;
+    once.commit(&api.db, transaction, Success::Done, &one_time_secret::Made { id })
+        .await?;
+    info!(key.id = %id, "Created an API key");
+    Ok(Outcome::Made)
 }
 
 async fn get(api: &AppState, id: Uuid) -> Result<Entry, Problem> {
@@ -254,23 +250,18 @@ pub(super) async fn revoke(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let key = get(&api, id).await?;
-    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), key.name.clone());
-    api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
-        if api_keys::revoke(&mut transaction, id).await? {
-            let act = Act {
-                actor: &actor,
-                action: Action::KeyRevoked,
-                subject: Some(format!("key {id}")),
-                details: serde_json::json!({ "name": name }),
-            };
-            audit::note(&mut transaction, &act).await?;
-            commit(transaction).await?;
-            info!(key.id = %id, "Revoked an API key");
-        }
-        Ok(())
-    })
-    .await?;
+    let mut transaction = begin(&api.db).await?;
+    if api_keys::revoke(&mut transaction, id).await? {
+        let act = Act {
+            actor: &reader.actor,
+            action: Action::KeyRevoked,
+            subject: Some(format!("key {id}")),
+            details: serde_json::json!({ "name": key.name }),
+        };
+        audit::note(&mut transaction, &act).await?;
+        commit(transaction).await?;
+        info!(key.id = %id, "Revoked an API key");
+    }
     Ok(redirect_with_flash(
         PATH,
         &format!("The key ‘{}’ is revoked. Calls with it are refused.", key.name),

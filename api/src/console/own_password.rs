@@ -160,30 +160,25 @@ async fn renew(
     verifier: Verifier,
 ) -> Result<String, Problem> {
     let (token, digest) = session::make_token()?;
-    let (db, administrator) = (api.db.clone(), administrator.clone());
-    api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
-        let change = OwnChange {
-            id: administrator.id,
-            session: administrator.digest(),
-            checked: &checked,
-            verifier: verifier.as_stored(),
-        };
-        let is_done = administrators::change_own(&mut transaction, change).await?
-            && sessions::begin(&mut transaction, administrator.id, change.verifier, &digest).await?;
-        if !is_done {
-            return Err(access_changed());
-        }
-        let act = Act {
-            actor: &administrator.actor,
-            action: Action::OwnPasswordChanged,
-            subject: None,
-            details: serde_json::json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
-        commit(transaction).await?;
-        Ok(())
-    })
-    .await?;
+    let mut transaction = begin(&api.db).await?;
+    let change = OwnChange {
+        id: administrator.id,
+        session: administrator.digest(),
+        checked: &checked,
+        verifier: verifier.as_stored(),
+    };
+    let is_done = administrators::change_own(&mut transaction, change).await?
+        && sessions::begin(&mut transaction, administrator.id, change.verifier, &digest).await?;
+    if !is_done {
+        return Err(access_changed());
+    }
+    let act = Act {
+        actor: &administrator.actor,
+        action: Action::OwnPasswordChanged,
+        subject: None,
+        details: serde_json::json!({}),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
     Ok(session::beginning(&token))
 }

@@ -183,11 +183,7 @@ pub(super) async fn is_valid(api: &AppState, digest: &[u8]) -> StoreResult<bool>
 
 /// Records that the session is in use. Postgres may be read-only at the moment; pages that only read still work then.
 async fn note_use(api: &AppState, digest: &[u8]) -> Result<(), Problem> {
-    let (db, digest) = (api.db.clone(), digest.to_vec());
-    let noted = api
-        .to_the_end(async move { Ok(sessions::note_use(&db, &digest).await) })
-        .await?;
-    match noted {
+    match sessions::note_use(&api.db, digest).await {
         Err(fault) if fault.is_passing() => Ok(()),
         noted => Ok(noted?),
     }

@@ -197,7 +197,7 @@ async fn let_in(
         return refused(ShownRefusal::wrong(WRONG));
     }
     let device = device.map_or_else(Device::generate, Ok)?;
-    device.remember(&api, lock.id).await?;
+    device.remember(&api, lock.id).await;
     let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
         // Via the sign-in page, which detects a browser that does not return the cookie.
         None => redirect(&format!("{}&came=1", address(&to))),
@@ -217,32 +217,28 @@ async fn remember(
     before: Option<Vec<u8>>,
     origin: Actor,
 ) -> Result<bool, Problem> {
-    let (db, lock) = (api.db.clone(), lock.clone());
-    api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
-        if !sessions::begin(&mut transaction, lock.id, &lock.verifier, &digest).await? {
-            info!(administrator.id = %lock.id, "Refused a sign-in whose password had been changed meanwhile");
-            return Ok(false);
-        }
-        if let Some(before) = before {
-            sessions::end(&mut transaction, &before).await?;
-        }
-        let act = Act {
-            actor: &Actor {
-                kind: ActorKind::Administrator(lock.id),
-                name: lock.name.clone(),
-                ..origin
-            },
-            action: Action::SignedIn,
-            subject: None,
-            details: serde_json::json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
-        commit(transaction).await?;
-        info!(administrator.id = %lock.id, "An administrator signed in");
-        Ok(true)
-    })
-    .await
+    let mut transaction = begin(&api.db).await?;
+    if !sessions::begin(&mut transaction, lock.id, &lock.verifier, &digest).await? {
+        info!(administrator.id = %lock.id, "Refused a sign-in whose password had been changed meanwhile");
+        return Ok(false);
+    }
+    if let Some(before) = before {
+        sessions::end(&mut transaction, &before).await?;
+    }
+    let act = Act {
+        actor: &Actor {
+            kind: ActorKind::Administrator(lock.id),
+            name: lock.name.clone(),
+            ..origin
+        },
+        action: Action::SignedIn,
+        subject: None,
+        details: serde_json::json!({}),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    info!(administrator.id = %lock.id, "An administrator signed in");
+    Ok(true)
 }
 
 fn carry_on(lock: &Lock, token: &str, to: String, carried: &Fields) -> Result<Response, Problem> {
@@ -324,23 +320,18 @@ async fn checked(api: &AppState, email: &str, password: Zeroizing<String>, clien
 
 /// Signs an administrator out.
 pub(super) async fn leave(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
-    let db = api.db.clone();
-    api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
-        if sessions::end(&mut transaction, administrator.digest()).await? {
-            let act = Act {
-                actor: &administrator.actor,
-                action: Action::SignedOut,
-                subject: None,
-                details: serde_json::json!({}),
-            };
-            audit::note(&mut transaction, &act).await?;
-        }
-        commit(transaction).await?;
-        info!(administrator.id = %administrator.id, "An administrator signed out");
-        Ok(())
-    })
-    .await?;
+    let mut transaction = begin(&api.db).await?;
+    if sessions::end(&mut transaction, administrator.digest()).await? {
+        let act = Act {
+            actor: &administrator.actor,
+            action: Action::SignedOut,
+            subject: None,
+            details: serde_json::json!({}),
+        };
+        audit::note(&mut transaction, &act).await?;
+    }
+    commit(transaction).await?;
+    info!(administrator.id = %administrator.id, "An administrator signed out");
     let mut response = redirect("/console/sign-in");
     set_cookie(&mut response, &session::ending());
     Ok(response)

@@ -76,33 +76,29 @@ pub(super) async fn press(
     administrator: Administrator,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let this = api.clone();
-    api.to_the_end(async move {
-        let (mut view, typed) = View::read_or_typed(&fields)?;
-        if let Some(typed) = typed {
-            return page_as(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                &as_typed(&this, &administrator, view, typed).await?,
-            );
-        }
-        let known = open(&this, &administrator, &view).await?;
-        let (selection, pressed) = take(&this, administrator.id, known, &view, &fields).await?;
-        view.selection = selection.as_ref().map(|selection| selection.id);
-        if pressed == Pressed::Save {
-            return load_selection::save_filter(&this, &administrator, view, &fields, PATH).await;
-        }
-        if let Pressed::Preview(kind) = pressed {
-            let Some(selection) = selection.filter(|selection| selection.count() > 0) else {
-                let mut refused = of(&this, &administrator, view).await?;
-                refused.frame = refused.frame.with_faults();
-                refused.fault = Some("Select at least one user");
-                return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
-            };
-            return load_selection::go_on(&this, selection, kind, "preview").await;
-        }
-        Ok(redirect(
-            &load_selection::next_view(view, pressed, &fields).address(PATH),
-        ))
-    })
-    .await
+    let (mut view, typed) = View::read_or_typed(&fields)?;
+    if let Some(typed) = typed {
+        return page_as(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &as_typed(&api, &administrator, view, typed).await?,
+        );
+    }
+    let known = open(&api, &administrator, &view).await?;
+    let (selection, pressed) = take(&api, administrator.id, known, &view, &fields).await?;
+    view.selection = selection.as_ref().map(|selection| selection.id);
+    if pressed == Pressed::Save {
+        return load_selection::save_filter(&api, &administrator, view, &fields, PATH).await;
+    }
+    if let Pressed::Preview(kind) = pressed {
+        let Some(selection) = selection.filter(|selection| selection.count() > 0) else {
+            let mut refused = of(&api, &administrator, view).await?;
+            refused.frame = refused.frame.with_faults();
+            refused.fault = Some("Select at least one user");
+            return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
+        };
+        return load_selection::go_on(&api, selection, kind, "preview").await;
+    }
+    Ok(redirect(
+        &load_selection::next_view(view, pressed, &fields).address(PATH),
+    ))
 }

@@ -106,11 +106,7 @@ pub async fn is_valid(api: &AppState, headers: &HeaderMap) -> StoreResult<bool> 
 /// Records that the key was used. Postgres may be read-only at the moment, as on a standby during failover; requests
 /// that only read still work then.
 async fn note_use(api: &AppState, key: &ApiKey) -> Result<(), Problem> {
-    let (db, id) = (api.db.clone(), key.id);
-    match api
-        .to_the_end(async move { Ok(api_keys::note_use(&db, id).await) })
-        .await?
-    {
+    match api_keys::note_use(&api.db, key.id).await {
         Err(fault) if fault.is_passing() => {
             debug!(error = ?fault, key = key.name, "Could not record that a key was used");
             Ok(())

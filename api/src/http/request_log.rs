@@ -152,7 +152,7 @@ impl Drop for RequestRecord {
         self.span.in_scope(|| {
             info!(
                 duration_ms = self.began.elapsed().as_secs_f64() * 1e3,
-                "A client disconnected before the response; writes that have begun are completed"
+                "A client disconnected before the response; its request still runs to the end"
             );
         });
         self.trace(None);

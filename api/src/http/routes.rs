@@ -7,6 +7,7 @@ use crate::http::endpoints::{
     audit_log, batches, blocked, credentials, deliveries, do_not_mail, events, imports, saved_filters, sending,
     system_emails, users,
 };
+use crate::http::run_to_completion::run_to_completion;
 use crate::http::{authentication, openapi, request_log, schema_gate, security_headers, time_limit};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -48,6 +49,15 @@ fn unauthenticated() -> Router<AppState> {
 
 /// Routes that require an API key.
 fn for_keys(api: &AppState) -> Router<AppState> {
+    let complete = from_fn_with_state(api.lifecycle.clone(), run_to_completion);
+    let authenticate = from_fn_with_state(api.clone(), authentication::require);
+    let short = short().layer(authenticate.clone()).layer(complete.clone());
+    let long = long().layer(authenticate).layer(complete);
+    short.layer(from_fn(time_limit::limit)).merge(long)
+}
+
+/// Routes with the time limit.
+fn short() -> Router<AppState> {
     let sending = Router::new()
         .route("/v1/invites", post(sending::invites))
         .route("/v1/password-resets", post(sending::password_resets))
@@ -89,21 +99,20 @@ fn for_keys(api: &AppState) -> Router<AppState> {
         .route("/v1/audit-log", get(audit_log::list))
         .merge(changes_of_lists())
         .layer(DefaultBodyLimit::max(MIB));
-    // Routes without the time limit: uploads have their own limits, a stream ends with its batch, and a download takes
-    // as long as its batch is large.
-    let long = Router::new()
+    sending.merge(small)
+}
+
+/// Routes without the time limit: uploads have their own limits, a stream ends with its batch, and a download takes as
+/// long as its batch is large.
+fn long() -> Router<AppState> {
+    Router::new()
         .route("/v1/imports", post(imports::create))
         .route("/v1/imports/{id}/problems.csv", get(imports::problems_csv))
         .route("/v1/imports/{id}/problems.xlsx", get(imports::problems_xlsx))
         .route("/v1/batches/{id}/deliveries.csv", get(deliveries::csv))
         .route("/v1/batches/{id}/events", get(events::batch))
         .merge(files_of_lists())
-        .layer(DefaultBodyLimit::disable());
-    sending
-        .merge(small)
-        .layer(from_fn(time_limit::limit))
-        .merge(long)
-        .layer(from_fn_with_state(api.clone(), authentication::require))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// Routes of do-not-mail lists with small bodies.

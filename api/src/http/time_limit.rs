@@ -9,7 +9,8 @@ use std::time::Duration;
 /// Time limit for a request including its body, except for imports, streams and downloads.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 
-/// Ends a request that exceeds the time limit. Writes still run to the end (`AppState::to_the_end`).
+/// Responds with 408 to a request that exceeds the time limit. Its work still runs to the end (`run_to_completion`),
+/// unless its body has not arrived.
 pub(crate) async fn limit(request: Request, next: Next) -> Response {
     let late = || {
         Problem::new(

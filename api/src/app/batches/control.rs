@@ -54,19 +54,15 @@ impl BatchCommand {
 /// If there is no such batch, or Postgres is unavailable.
 pub async fn control_batch(api: &AppState, id: Uuid, actor: &Actor, command: BatchCommand) -> Result<bool, Problem> {
     get(api, id).await?;
-    let (this, actor) = (api.clone(), actor.clone());
-    api.to_the_end(async move {
-        if matches!(command, BatchCommand::Resume | BatchCommand::CarryOn) {
-            sweeps::take_back(&this.db).await?;
-        }
-        let is_moved = moved(&this, id, &actor, command).await?;
-        if is_moved {
-            info!(batch.id = %id, action = command.action().as_str(), "A batch was controlled");
-            follow(&this, id, command).await?;
-        }
-        Ok(is_moved)
-    })
-    .await
+    if matches!(command, BatchCommand::Resume | BatchCommand::CarryOn) {
+        sweeps::take_back(&api.db).await?;
+    }
+    let is_moved = moved(api, id, actor, command).await?;
+    if is_moved {
+        info!(batch.id = %id, action = command.action().as_str(), "A batch was controlled");
+        follow(api, id, command).await?;
+    }
+    Ok(is_moved)
 }
 
 /// Performs an action and returns the batch. A repeated request finds the batch already changed.

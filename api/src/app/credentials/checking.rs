@@ -160,7 +160,7 @@ impl<'a> Check<'a> {
         if let Ok(Some(candidate)) = &found
             && let Some(client) = self.claim.client
         {
-            remember(self.api, candidate.user, digest(client)).await?;
+            remember(self.api, candidate.user, client).await;
         }
         // An internal failure reveals nothing about the password, so the try is given back.
         if !matches!(found, Ok(None)) {
@@ -299,13 +299,8 @@ fn digest(client: &str) -> Vec<u8> {
 }
 
 /// Remembers the client. A database error is only logged: it must not prevent sign-in.
-async fn remember(api: &AppState, user: Uuid, digest: Vec<u8>) -> Result<(), Problem> {
-    let db = api.db.clone();
-    api.to_the_end(async move {
-        if let Err(fault) = known_clients::remember_client(&db, user, &digest).await {
-            tracing::warn!(error = ?fault, "Could not remember a client that signed in");
-        }
-        Ok(())
-    })
-    .await
+async fn remember(api: &AppState, user: Uuid, client: &str) {
+    if let Err(fault) = known_clients::remember_client(&api.db, user, &digest(client)).await {
+        tracing::warn!(error = ?fault, "Could not remember a client that signed in");
+    }
 }

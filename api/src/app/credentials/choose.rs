@@ -56,48 +56,44 @@ pub async fn choose_password(
     request: ChooseRequest,
 ) -> Result<Chosen, Problem> {
     let once = IdempotentRequest::new(caller, "choose", key, Sha256::digest(&request.email).to_vec());
-    let (this, caller) = (api.clone(), caller.clone());
-    api.to_the_end(async move {
-        let before = answered(&this, &once).await?;
-        // A repeated request is authenticated by the password that it set.
-        let password = if before.is_some() {
-            &request.new_password
-        } else {
-            &request.password
-        };
-        let claim = Claim {
-            email: &request.email,
-            password,
-            client: request.client.as_ref(),
-        };
-        let check = Check::begin(&this, &caller, claim).await?;
-        if let Some(before) = before {
-            let found = check.matching().await?;
-            return repeated(before, found.as_ref());
+    let before = answered(api, &once).await?;
+    // A repeated request is authenticated by the password that it set.
+    let password = if before.is_some() {
+        &request.new_password
+    } else {
+        &request.password
+    };
+    let claim = Claim {
+        email: &request.email,
+        password,
+        client: request.client.as_ref(),
+    };
+    let check = Check::begin(api, caller, claim).await?;
+    if let Some(before) = before {
+        let found = check.matching().await?;
+        return repeated(before, found.as_ref());
+    }
+    // Judged before the current password is checked, so that an unfit password costs no comparison. It still costs
+    // the try, because judging is work and nothing has been proved yet. A person has ten.
+    let words = PersonalWords::of([&request.email, &api.letters.organisation]);
+    let judged = api
+        .hashing
+        .choose(check.rank(), request.new_password.clone(), words)
+        .await;
+    judged?.map_err(guessable)?;
+    if let Some(proof) = check.matching().await?
+        && let Some(chosen) = replace(api, &once, &request.email, &proof, request.new_password.clone()).await?
+    {
+        return Ok(chosen);
+    }
+    // The same request may have been completed while this one was checked.
+    match answered(api, &once).await? {
+        Some(before) => {
+            let found = checking::found(api, &request.email, request.new_password).await?;
+            repeated(before, found.as_ref())
         }
-        // Judged before the current password is checked, so that an unfit password costs no comparison. It still costs
-        // the try, because judging is work and nothing has been proved yet. A person has ten.
-        let words = PersonalWords::of([&request.email, &this.letters.organisation]);
-        let judged = this
-            .hashing
-            .choose(check.rank(), request.new_password.clone(), words)
-            .await;
-        judged?.map_err(guessable)?;
-        if let Some(proof) = check.matching().await?
-            && let Some(chosen) = replace(&this, &once, &request.email, &proof, request.new_password.clone()).await?
-        {
-            return Ok(chosen);
-        }
-        // The same request may have been completed while this one was checked.
-        match answered(&this, &once).await? {
-            Some(before) => {
-                let found = checking::found(&this, &request.email, request.new_password).await?;
-                repeated(before, found.as_ref())
-            }
-            None => Err(wrong()),
-        }
-    })
-    .await
+        None => Err(wrong()),
+    }
 }
 
 /// Sets the new password of an authenticated person. `None` if the current password ended meanwhile, for example

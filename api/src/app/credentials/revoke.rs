@@ -56,55 +56,51 @@ pub async fn revoke_passwords(
     whose: Whose,
     include_used: bool,
 ) -> Result<Revoked, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        require_known(&db, &whose).await?;
-        let mut transaction = begin(&db).await?;
-        let done = credentials::revoke(
-            &mut transaction,
-            whose.scope(),
-            include_used,
-            &format!("Stopped by {}", actor.name),
-        )
-        .await?;
-        let (batch, users) = match &whose {
-            Whose::Batch(batch) => (Some(*batch), 0),
-            Whose::Users(users) => (None, users.len()),
-        };
-        let subject = batch.map(|batch| format!("batch {batch}"));
-        if done.has_stopped_batch {
-            let act = Act {
-                actor: &actor,
-                action: Action::BatchStopped,
-                subject: subject.clone(),
-                details: serde_json::json!({}),
-            };
-            audit::note(&mut transaction, &act).await?;
-        }
+    require_known(&api.db, &whose).await?;
+    let mut transaction = begin(&api.db).await?;
+    let done = credentials::revoke(
+        &mut transaction,
+        whose.scope(),
+        include_used,
+        &format!("Stopped by {}", actor.name),
+    )
+    .await?;
+    let (batch, users) = match &whose {
+        Whose::Batch(batch) => (Some(*batch), 0),
+        Whose::Users(users) => (None, users.len()),
+    };
+    let subject = batch.map(|batch| format!("batch {batch}"));
+    if done.has_stopped_batch {
         let act = Act {
-            actor: &actor,
-            action: Action::PasswordsRevoked,
-            subject,
-            details: serde_json::json!({
-                "users": users, "revoked": done.revoked, "already_used": done.already_used,
-                "include_used": include_used, "mails_cancelled": done.mails.cancelled,
-                "mails_in_hand": done.mails.in_hand
-            }),
+            actor,
+            action: Action::BatchStopped,
+            subject: subject.clone(),
+            details: serde_json::json!({}),
         };
         audit::note(&mut transaction, &act).await?;
-        commit(transaction).await?;
-        let mut answer = Revoked {
-            revoked: done.revoked,
-            already_used: done.already_used,
-            mails_cancelled: done.mails.cancelled,
-            mails_in_hand: done.mails.in_hand,
-        };
-        if let Some(batch) = batch.filter(|_| done.has_stopped_batch) {
-            answer.mails_cancelled += sweeps::cancel_rest(&db, batch).await?;
-        }
-        Ok(answer)
-    })
-    .await
+    }
+    let act = Act {
+        actor,
+        action: Action::PasswordsRevoked,
+        subject,
+        details: serde_json::json!({
+            "users": users, "revoked": done.revoked, "already_used": done.already_used,
+            "include_used": include_used, "mails_cancelled": done.mails.cancelled,
+            "mails_in_hand": done.mails.in_hand
+        }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    let mut answer = Revoked {
+        revoked: done.revoked,
+        already_used: done.already_used,
+        mails_cancelled: done.mails.cancelled,
+        mails_in_hand: done.mails.in_hand,
+    };
+    if let Some(batch) = batch.filter(|_| done.has_stopped_batch) {
+        answer.mails_cancelled += sweeps::cancel_rest(&api.db, batch).await?;
+    }
+    Ok(answer)
 }
 
 async fn require_known(db: &Db, whose: &Whose) -> Result<(), Problem> {

@@ -66,23 +66,19 @@ pub(crate) fn list_name(given: &str) -> Result<String, Problem> {
 ///
 /// If the name is taken, there are too many lists, or the file cannot be read or has a faulty address.
 pub(crate) async fn create(api: &AppState, new: NewList, file: AddressFile, actor: &Actor) -> Result<Uuid, Problem> {
-    let (this, actor) = (api.clone(), actor.clone());
-    api.to_the_end(async move {
-        let rows = open(&this, &file).await?;
-        let _room = this.room.for_import().await?;
-        let mut transaction = begin(&this.db).await?;
-        let created = do_not_mail::create(&mut transaction, &new.name, new.always, &actor).await?;
-        let id = match created {
-            do_not_mail::NewList::Created(id) => id,
-            do_not_mail::NewList::NameTaken => return Err(name_taken(&new.name)),
-            do_not_mail::NewList::TooMany => return Err(too_many()),
-        };
-        put(&mut transaction, id, &new.name, rows, &actor).await?;
-        commit(transaction).await?;
-        info!(list.id = %id, "Created a do-not-mail list");
-        Ok(id)
-    })
-    .await
+    let rows = open(api, &file).await?;
+    let _room = api.room.for_import().await?;
+    let mut transaction = begin(&api.db).await?;
+    let created = do_not_mail::create(&mut transaction, &new.name, new.always, actor).await?;
+    let id = match created {
+        do_not_mail::NewList::Created(id) => id,
+        do_not_mail::NewList::NameTaken => return Err(name_taken(&new.name)),
+        do_not_mail::NewList::TooMany => return Err(too_many()),
+    };
+    put(&mut transaction, id, &new.name, rows, actor).await?;
+    commit(transaction).await?;
+    info!(list.id = %id, "Created a do-not-mail list");
+    Ok(id)
 }
 
 fn name_taken(name: &str) -> Problem {
@@ -110,18 +106,14 @@ fn too_many() -> Problem {
 ///
 /// If there is no such list, or the file cannot be read or has a faulty address.
 pub(crate) async fn add(api: &AppState, id: Uuid, file: AddressFile, actor: &Actor) -> Result<u64, Problem> {
-    let (this, actor) = (api.clone(), actor.clone());
-    api.to_the_end(async move {
-        let rows = open(&this, &file).await?;
-        let _room = this.room.for_import().await?;
-        let mut transaction = begin(&this.db).await?;
-        let name = do_not_mail::hold(&mut transaction, id).await?.ok_or_else(no_list)?;
-        let added = put(&mut transaction, id, &name, rows, &actor).await?;
-        commit(transaction).await?;
-        info!(list.id = %id, addresses = added, "Added addresses to a do-not-mail list");
-        Ok(added)
-    })
-    .await
+    let rows = open(api, &file).await?;
+    let _room = api.room.for_import().await?;
+    let mut transaction = begin(&api.db).await?;
+    let name = do_not_mail::hold(&mut transaction, id).await?.ok_or_else(no_list)?;
+    let added = put(&mut transaction, id, &name, rows, actor).await?;
+    commit(transaction).await?;
+    info!(list.id = %id, addresses = added, "Added addresses to a do-not-mail list");
+    Ok(added)
 }
 
 /// Opens a file. Spreadsheets are unpacked one at a time, because that takes time and disk space.

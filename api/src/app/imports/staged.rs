@@ -21,7 +21,7 @@ use crate::app::concurrency_limits::Room;
 use crate::app::imports::audit::note;
 use crate::app::imports::file_problem::file_problem;
 use crate::app::problem::Problem;
-use crate::app::state::{AppState, whole};
+use crate::app::state::AppState;
 use crate::app::upload_spool::Spooled;
 use crate::metrics::ApiMetrics;
 use import::{Limits, Mapping, Preview, sorted_keys};
@@ -111,11 +111,6 @@ impl StagedImports {
     ///
     /// Nothing of the file is stored, unless only the reply was lost. Submitting the form again then finds the import.
     pub async fn upload(&self, received: Received) -> Result<Uuid, Problem> {
-        let this = self.clone();
-        whole(&self.lifecycle, async move { this.keep(received).await }).await
-    }
-
-    async fn keep(&self, received: Received) -> Result<Uuid, Problem> {
         let mut transaction = begin(&self.db).await?;
         let upload = Upload {
             form_token: received.form_token,
@@ -146,12 +141,8 @@ impl StagedImports {
     ///
     /// If Postgres is unavailable.
     pub async fn check(&self, import: Uuid, sheet: Option<String>) -> Result<Option<InHand>, Problem> {
-        let this = self.clone();
-        whole(&self.lifecycle, async move {
-            let work = steps::begin_check(&this.db, import, sheet.as_deref()).await?;
-            Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::check(this, work)))))
-        })
-        .await
+        let work = steps::begin_check(&self.db, import, sheet.as_deref()).await?;
+        Ok(work.map(|work| InHand(self.lifecycle.spawn(work::check(self.clone(), work)))))
     }
 
     /// The columns of a file that is not stored yet, with sample values.
@@ -173,21 +164,17 @@ impl StagedImports {
     ///
     /// If Postgres is unavailable.
     pub async fn choose(&self, import: Uuid, chosen: Chosen, by: &Actor) -> Result<bool, Problem> {
-        let (this, by) = (self.clone(), by.clone());
-        whole(&self.lifecycle, async move {
-            let mapping = serde_json::to_value(&chosen.mapping).map_err(|_| Problem::internal())?;
-            let mut transaction = begin(&this.db).await?;
-            if !mappings::choose(&mut transaction, import, &mapping, chosen.mode, chosen.clears_empty).await? {
-                return Ok(false);
-            }
-            let columns = sorted_keys(&chosen.header);
-            let digest = Sha256::digest(columns.join("\n"));
-            let remembered = Remembered { columns, mapping };
-            mappings::remember(&mut transaction, &digest, &remembered, &by.name).await?;
-            commit(transaction).await?;
-            Ok(true)
-        })
-        .await
+        let mapping = serde_json::to_value(&chosen.mapping).map_err(|_| Problem::internal())?;
+        let mut transaction = begin(&self.db).await?;
+        if !mappings::choose(&mut transaction, import, &mapping, chosen.mode, chosen.clears_empty).await? {
+            return Ok(false);
+        }
+        let columns = sorted_keys(&chosen.header);
+        let digest = Sha256::digest(columns.join("\n"));
+        let remembered = Remembered { columns, mapping };
+        mappings::remember(&mut transaction, &digest, &remembered, &by.name).await?;
+        commit(transaction).await?;
+        Ok(true)
     }
 
     /// Begins to store the good rows of a checked file, or begins again after an interruption. Returns `None` if it is
@@ -198,12 +185,8 @@ impl StagedImports {
     ///
     /// If Postgres is unavailable.
     pub async fn store(&self, import: Uuid, by: &Actor, accepts_doubtful: bool) -> Result<Option<InHand>, Problem> {
-        let (this, by) = (self.clone(), by.clone());
-        whole(&self.lifecycle, async move {
-            let work = steps::begin_store(&this.db, import, accepts_doubtful).await?;
-            Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::store(this, work, by)))))
-        })
-        .await
+        let work = steps::begin_store(&self.db, import, accepts_doubtful).await?;
+        Ok(work.map(|work| InHand(self.lifecycle.spawn(work::store(self.clone(), work, by.clone())))))
     }
 
     /// Discards a file. Returns `false` if it was stored or is being stored.
@@ -212,17 +195,13 @@ impl StagedImports {
     ///
     /// If Postgres is unavailable.
     pub async fn discard(&self, import: Uuid, by: &Actor) -> Result<bool, Problem> {
-        let (this, by) = (self.clone(), by.clone());
-        whole(&self.lifecycle, async move {
-            let mut transaction = begin(&this.db).await?;
-            let is_discarded = steps::discard(&mut transaction, import, &by.name).await?;
-            if is_discarded {
-                note(&mut transaction, &by, Action::FileDiscarded, import, json!({})).await?;
-            }
-            commit(transaction).await?;
-            Ok(is_discarded)
-        })
-        .await
+        let mut transaction = begin(&self.db).await?;
+        let is_discarded = steps::discard(&mut transaction, import, &by.name).await?;
+        if is_discarded {
+            note(&mut transaction, by, Action::FileDiscarded, import, json!({})).await?;
+        }
+        commit(transaction).await?;
+        Ok(is_discarded)
     }
 
     /// Undoes an import: removes the users it created, unless one of them was emailed or has signed in, and restores
@@ -232,30 +211,26 @@ impl StagedImports {
     ///
     /// If Postgres is unavailable, or another import is being stored for too long.
     pub async fn undo(&self, import: Uuid, by: &Actor) -> Result<Undone, Problem> {
-        let (this, by) = (self.clone(), by.clone());
-        whole(&self.lifecycle, async move {
-            let _room = this.room.for_import().await?;
-            let mut transaction = begin(&this.db).await?;
-            let undone = undo::undo(&mut transaction, import, &by.name).await?;
-            if let Undone::Done(UndoneCounts {
-                removed,
-                restored,
-                kept,
-            }) = undone
-            {
-                note(
-                    &mut transaction,
-                    &by,
-                    Action::ImportUndone,
-                    import,
-                    json!({ "removed": removed, "restored": restored, "kept": kept }),
-                )
-                .await?;
-                commit(transaction).await?;
-                info!(import.id = %import, removed, restored, kept, "Undid an import");
-            }
-            Ok(undone)
-        })
-        .await
+        let _room = self.room.for_import().await?;
+        let mut transaction = begin(&self.db).await?;
+        let undone = undo::undo(&mut transaction, import, &by.name).await?;
+        if let Undone::Done(UndoneCounts {
+            removed,
+            restored,
+            kept,
+        }) = undone
+        {
+            note(
+                &mut transaction,
+                by,
+                Action::ImportUndone,
+                import,
+                json!({ "removed": removed, "restored": restored, "kept": kept }),
+            )
+            .await?;
+            commit(transaction).await?;
+            info!(import.id = %import, removed, restored, kept, "Undid an import");
+        }
+        Ok(undone)
     }
 }

@@ -53,28 +53,25 @@ pub async fn send_test(
         address,
         language,
     } = trial;
-    let (this, caller, began) = (api.clone(), caller.clone(), now());
-    api.to_the_end(async move {
-        let mut transaction = begin(&this.db).await?;
-        if let Some(answer) = once.answered(&mut transaction).await? {
-            return Ok(answer);
-        }
-        let typed = address.as_typed();
-        let batch = intake::accept_test(
-            &mut transaction,
-            kind,
-            wording.as_ref(),
-            typed,
-            &language,
-            &caller.actor,
-            trace,
-        )
-        .await?;
-        let answer = TestView { batch };
-        once.commit(&this.db, transaction, Success::Accepted, &answer).await?;
-        spans::emit_intake(trace, batch, kind, 1, began);
-        info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test email");
-        Ok(answer)
-    })
-    .await
+    let began = now();
+    let mut transaction = begin(&api.db).await?;
+    if let Some(answer) = once.answered(&mut transaction).await? {
+        return Ok(answer);
+    }
+    let typed = address.as_typed();
+    let batch = intake::accept_test(
+        &mut transaction,
+        kind,
+        wording.as_ref(),
+        typed,
+        &language,
+        &caller.actor,
+        trace,
+    )
+    .await?;
+    let answer = TestView { batch };
+    once.commit(&api.db, transaction, Success::Accepted, &answer).await?;
+    spans::emit_intake(trace, batch, kind, 1, began);
+    info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test email");
+    Ok(answer)
 }

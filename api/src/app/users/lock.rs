@@ -13,10 +13,7 @@ use uuid::Uuid;
 ///
 /// If there is no such user.
 pub async fn lock_user(api: &AppState, actor: &Actor, id: Uuid) -> Result<Locked, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    let locked = api
-        .to_the_end(async move { Ok(lock::lock(&db, id, &actor).await?) })
-        .await?;
+    let locked = lock::lock(&api.db, id, actor).await?;
     let locked = locked.ok_or_else(|| Problem::not_found("user"))?;
     info!(user.id = %id, "Locked a user");
     Ok(locked)
@@ -28,10 +25,7 @@ pub async fn lock_user(api: &AppState, actor: &Actor, id: Uuid) -> Result<Locked
 ///
 /// If there is no such user.
 pub async fn unlock_user(api: &AppState, actor: &Actor, id: Uuid) -> Result<bool, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    let unlocked = api
-        .to_the_end(async move { Ok(lock::unlock(&db, id, &actor).await?) })
-        .await?;
+    let unlocked = lock::unlock(&api.db, id, actor).await?;
     let was_locked = unlocked.ok_or_else(|| Problem::not_found("user"))?;
     info!(user.id = %id, "Unlocked a user");
     Ok(was_locked)

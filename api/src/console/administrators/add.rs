@@ -142,32 +142,28 @@ fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
 
 async fn admit(api: &AppState, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
     let once = one_time_secret::form(&reader.caller(), "add administrator", token)?;
-    let (db, reader) = (api.db.clone(), reader.clone());
-    api.to_the_end(async move {
-        let mut transaction = access::begin(&db, &reader).await?;
-        if once
-            .answered::<one_time_secret::Made>(&mut transaction)
-            .await?
-            .is_some()
-        {
-            return Ok(Outcome::Again);
-        }
-        let id = match administrators::add(&mut transaction, &new).await? {
-            Added::Done(id) => id,
-            Added::AddressTaken => return Ok(Outcome::AddressTaken),
-            Added::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
-        };
-        let act = Act {
-            actor: &reader.actor,
-            action: Action::AdministratorAdded,
-            subject: Some(format!("administrator {id}")),
-            details: serde_json::json!({ "name": new.name }),
-        };
-        audit::note(&mut transaction, &act).await?;
-        let made = one_time_secret::Made { id };
-        once.commit(&db, transaction, Success::Done, &made).await?;
-        info!(administrator.id = %id, "Added an administrator");
-        Ok(Outcome::Made(made))
-    })
-    .await
+    let mut transaction = access::begin(&api.db, reader).await?;
+    if once
+        .answered::<one_time_secret::Made>(&mut transaction)
+        .await?
+        .is_some()
+    {
+        return Ok(Outcome::Again);
+    }
+    let id = match administrators::add(&mut transaction, &new).await? {
+        Added::Done(id) => id,
+        Added::AddressTaken => return Ok(Outcome::AddressTaken),
+        Added::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
+    };
+    let act = Act {
+        actor: &reader.actor,
+        action: Action::AdministratorAdded,
+        subject: Some(format!("administrator {id}")),
+        details: serde_json::json!({ "name": new.name }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    let made = one_time_secret::Made { id };
+    once.commit(&api.db, transaction, Success::Done, &made).await?;
+    info!(administrator.id = %id, "Added an administrator");
+    Ok(Outcome::Made(made))
 }

@@ -95,27 +95,23 @@ pub(in super::super) async fn disable(
 ) -> Result<Response, Problem> {
     let known = another(&api, &reader, id).await?;
     let kept = kept(&fields);
-    let (db, name) = (api.db.clone(), known.name.clone());
-    let revoked = api
-        .to_the_end(async move {
-            let mut transaction = access::begin(&db, &reader).await?;
-            match administrators::disable(&mut transaction, id).await? {
-                Disabled::Done => {
-                    let revoked = revoke_keys(&mut transaction, &reader, id, &name, &kept).await?;
-                    note(transaction, &reader.actor, Action::AdministratorDisabled, id, &name).await?;
-                    Ok(revoked)
-                }
-                Disabled::Already => Ok(0),
-                Disabled::IsLast => Err(Problem::conflict(
-                    "last_administrator",
-                    format!(
-                        "{name} is the last administrator who can sign in. Enable or add another administrator first."
-                    ),
-                )),
-            }
-        })
-        .await?;
-    let mut message = format!("{} is signed out and can no longer sign in.", known.name);
+    let name = known.name;
+    let mut transaction = access::begin(&api.db, &reader).await?;
+    let revoked = match administrators::disable(&mut transaction, id).await? {
+        Disabled::Done => {
+            let revoked = revoke_keys(&mut transaction, &reader, id, &name, &kept).await?;
+            note(transaction, &reader.actor, Action::AdministratorDisabled, id, &name).await?;
+            revoked
+        }
+        Disabled::Already => 0,
+        Disabled::IsLast => {
+            return Err(Problem::conflict(
+                "last_administrator",
+                format!("{name} is the last administrator who can sign in. Enable or add another administrator first."),
+            ));
+        }
+    };
+    let mut message = format!("{name} is signed out and can no longer sign in.");
     if revoked > 0 {
         let keys = some(revoked, "API key they created is", "API keys they created are");
         message = format!("{message} {keys} revoked.");

@@ -10,7 +10,7 @@ use super::super::frame::Place;
 use super::super::one_time_secret::{self, SecretTexts};
 use super::super::session::{self, Administrator as Reader};
 use super::{PATH, get};
-use crate::app::idempotent::Success;
+use crate::app::idempotent::{IdempotentRequest, Success};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::http::query::Path;
@@ -85,40 +85,46 @@ pub(in super::super) async fn reset(
     }
     let (link, digest) = make(&api)?;
     let once = one_time_secret::form(&reader.caller(), "renew administrator", fields.text("token"))?;
-    let (db, reader_then, name) = (api.db.clone(), reader.clone(), known.name.clone());
-    let is_made = api
-        .to_the_end(async move {
-            let mut transaction = access::begin(&db, &reader_then).await?;
-            if once
-                .answered::<one_time_secret::Made>(&mut transaction)
-                .await?
-                .is_some()
-            {
-                return Ok(false);
-            }
-            if !administrators::give_link(&mut transaction, id, &digest).await? {
-                return Err(Problem::conflict(
-                    "administrator_disabled",
-                    "This administrator is disabled. Enable them before you reset their password.",
-                ));
-            }
-            let act = Act {
-                actor: &reader_then.actor,
-                action: Action::AdministratorRenewed,
-                subject: Some(format!("administrator {id}")),
-                details: serde_json::json!({ "name": name }),
-            };
-            audit::note(&mut transaction, &act).await?;
-            once.commit(&db, transaction, Success::Done, &one_time_secret::Made { id })
-                .await?;
-            info!(administrator.id = %id, "Reset an administrator's password");
-            Ok(true)
-        })
-        .await?;
+    let is_made = store(&api, &reader, once, (id, &known.name), &digest).await?;
     let title = if is_made {
         format!("The password of {} is reset", known.name)
     } else {
         format!("The password of {} was already reset", known.name)
     };
     shown(&api, &reader, title, is_made.then_some(link), (id, RESET_LINK)).await
+}
+
+/// Stores the digest of an administrator's link. Returns `false` if the same form was submitted before.
+async fn store(
+    api: &AppState,
+    reader: &Reader,
+    once: IdempotentRequest,
+    (id, name): (Uuid, &str),
+    digest: &[u8],
+) -> Result<bool, Problem> {
+    let mut transaction = access::begin(&api.db, reader).await?;
+    if once
+        .answered::<one_time_secret::Made>(&mut transaction)
+        .await?
+        .is_some()
+    {
+        return Ok(false);
+    }
+    if !administrators::give_link(&mut transaction, id, digest).await? {
+        return Err(Problem::conflict(
+            "administrator_disabled",
+            "This administrator is disabled. Enable them before you reset their password.",
+        ));
+    }
+    let act = Act {
+        actor: &reader.actor,
+        action: Action::AdministratorRenewed,
+        subject: Some(format!("administrator {id}")),
+        details: serde_json::json!({ "name": name }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    once.commit(&api.db, transaction, Success::Done, &one_time_secret::Made { id })
+        .await?;
+    info!(administrator.id = %id, "Reset an administrator's password");
+    Ok(true)
 }

@@ -52,15 +52,17 @@ pub(in super::super) async fn enable(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let known = get(&api, id).await?;
-    let (db, name) = (api.db.clone(), known.name.clone());
-    api.to_the_end(async move {
-        let mut transaction = access::begin(&db, &reader).await?;
-        if administrators::enable(&mut transaction, id).await? {
-            note(transaction, &reader.actor, Action::AdministratorEnabled, id, &name).await?;
-        }
-        Ok(())
-    })
-    .await?;
+    let mut transaction = access::begin(&api.db, &reader).await?;
+    if administrators::enable(&mut transaction, id).await? {
+        note(
+            transaction,
+            &reader.actor,
+            Action::AdministratorEnabled,
+            id,
+            &known.name,
+        )
+        .await?;
+    }
     let message = format!("{} can sign in again with their previous password.", known.name);
     Ok(redirect_with_flash(&format!("{PATH}/{id}"), &message))
 }

@@ -35,10 +35,7 @@ pub(in crate::console) async fn begin(
         let ended = part.states().iter().filter(|state| state.has_ended());
         ended.copied().collect()
     });
-    let (db, reasons) = (api.db.clone(), look.reasons());
-    let begun = api
-        .to_the_end(async move { Ok(selections::of_outcome(&db, administrator.id, id, &states, &reasons).await?) })
-        .await?;
+    let begun = selections::of_outcome(&api.db, administrator.id, id, &states, &look.reasons()).await?;
     Ok(match begun {
         Some(selection) => redirect(&format!("/console/selections/{selection}/check")),
         None => redirect_with_note(

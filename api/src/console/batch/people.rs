@@ -168,16 +168,12 @@ async fn page(
     cursor: PageCursor<(OffsetDateTime, Uuid)>,
 ) -> Result<(Vec<Delivery>, bool), Problem> {
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
-    let (db, filter) = (api.db.clone(), look.filter(part));
-    let mut found = api
-        .to_the_end(async move {
-            Ok(if part.is_of_trouble() {
-                ledger::trouble(&db, id, &filter, cursor, limit).await?
-            } else {
-                ledger::list(&db, id, &filter, by_id(part, cursor), limit).await?
-            })
-        })
-        .await?;
+    let filter = look.filter(part);
+    let mut found = if part.is_of_trouble() {
+        ledger::trouble(&api.db, id, &filter, cursor, limit).await?
+    } else {
+        ledger::list(&api.db, id, &filter, by_id(part, cursor), limit).await?
+    };
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);
     Ok((found, has_more))

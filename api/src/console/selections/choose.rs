@@ -82,42 +82,38 @@ pub(in crate::console) async fn press(
     OpenSelection(selection, kind): OpenSelection,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let this = api.clone();
-    api.to_the_end(async move {
-        let id = selection.id;
-        let (view, typed) = View::read_or_typed(&fields)?;
-        if let Some(typed) = typed {
-            let mut page = Box::pin(of(&this, &administrator, &selection, kind, View::default())).await?;
-            let action = page.list.action.clone();
-            let typed = list_as_typed(&this, view.first_page(), Some(&selection), &action, typed);
-            page.list = Box::pin(typed).await?;
-            page.frame = page.frame.with_faults();
-            return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    let id = selection.id;
+    let (view, typed) = View::read_or_typed(&fields)?;
+    if let Some(typed) = typed {
+        let mut page = Box::pin(of(&api, &administrator, &selection, kind, View::default())).await?;
+        let action = page.list.action.clone();
+        let typed = list_as_typed(&api, view.first_page(), Some(&selection), &action, typed);
+        page.list = Box::pin(typed).await?;
+        page.frame = page.frame.with_faults();
+        return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    }
+    let taken = take(&api, administrator.id, Some(selection), &view, &fields);
+    let (selection, pressed) = Box::pin(taken).await?;
+    let selection = selection.ok_or_else(Problem::internal)?;
+    let step = match pressed {
+        Pressed::Preview(_) => "preview",
+        Pressed::Check => "check",
+        Pressed::Save => {
+            let path = format!("/console/selections/{id}");
+            return Box::pin(load_selection::save_filter(&api, &administrator, view, &fields, &path)).await;
         }
-        let taken = take(&this, administrator.id, Some(selection), &view, &fields);
-        let (selection, pressed) = Box::pin(taken).await?;
-        let selection = selection.ok_or_else(Problem::internal)?;
-        let step = match pressed {
-            Pressed::Preview(_) => "preview",
-            Pressed::Check => "check",
-            Pressed::Save => {
-                let path = format!("/console/selections/{id}");
-                return Box::pin(load_selection::save_filter(&this, &administrator, view, &fields, &path)).await;
-            }
-            _ => {
-                // Always with a query string, even an empty one: it shows all users instead of those the selection
-                // began with.
-                let next = load_selection::next_view(view, pressed, &fields);
-                return Ok(redirect(&format!("/console/selections/{id}?{}", next.query())));
-            }
-        };
-        if selection.count() == 0 {
-            let mut refused = Box::pin(of(&this, &administrator, &selection, kind, view)).await?;
-            refused.frame = refused.frame.with_faults();
-            refused.fault = Some("Select at least one user");
-            return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
+        _ => {
+            // Always with a query string, even an empty one: it shows all users instead of those the selection
+            // began with.
+            let next = load_selection::next_view(view, pressed, &fields);
+            return Ok(redirect(&format!("/console/selections/{id}?{}", next.query())));
         }
-        Box::pin(load_selection::go_on(&this, selection, None, step)).await
-    })
-    .await
+    };
+    if selection.count() == 0 {
+        let mut refused = Box::pin(of(&api, &administrator, &selection, kind, view)).await?;
+        refused.frame = refused.frame.with_faults();
+        refused.fault = Some("Select at least one user");
+        return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
+    }
+    Box::pin(load_selection::go_on(&api, selection, None, step)).await
 }

@@ -40,7 +40,6 @@ pub(in crate::console) async fn begin(
     administrator: Administrator,
     Query(beginning): Query<Beginning>,
 ) -> Result<Response, Problem> {
-    let this = api.clone();
     let ids = [beginning.import, beginning.user, beginning.again];
     let given = ids.iter().flatten().count() + usize::from(beginning.everyone == Some(true));
     if given != 1 {
@@ -50,35 +49,32 @@ pub(in crate::console) async fn begin(
             "This link does not select any users. Select them on the page “Users”.",
         ));
     }
-    api.to_the_end(async move {
-        if let Some(other) = beginning.again {
-            let copied = selections::copy(&this.db, administrator.id, other).await?;
-            let id = copied.ok_or_else(|| Problem::not_found("selection"))?;
-            return Ok(redirect(&format!("/console/selections/{id}/preview")));
-        }
-        let kind = beginning.kind.unwrap_or(SystemEmailKind::Invite);
-        let id = selections::create(&this.db, administrator.id, Some(kind)).await?;
-        let found = selections::find(&this.db, administrator.id, id).await?;
-        let mut selection = found.ok_or_else(Problem::internal)?;
-        if let Some(user) = beginning.user {
-            crate::app::users::get(&this, user).await?;
-            selection.picked = vec![user];
-            selections::change(&this.db, &selection).await?;
-            return load_selection::go_on(&this, selection, None, "check").await;
-        }
-        let preset = match kind {
-            SystemEmailKind::Invite => Preset::NotInvited,
-            SystemEmailKind::PasswordReset => Preset::NotSignedIn,
-        };
-        let filter = UserFilter {
-            import: beginning.import,
-            ..preset.filter()
-        };
-        let matching = users_in_bulk::count(&this.db, &filter).await?;
-        selection.matching = i32::try_from(matching).unwrap_or(i32::MAX);
-        selection.filter = Some(filter);
-        selections::change(&this.db, &selection).await?;
-        Ok(redirect(&format!("/console/selections/{id}")))
-    })
-    .await
+    if let Some(other) = beginning.again {
+        let copied = selections::copy(&api.db, administrator.id, other).await?;
+        let id = copied.ok_or_else(|| Problem::not_found("selection"))?;
+        return Ok(redirect(&format!("/console/selections/{id}/preview")));
+    }
+    let kind = beginning.kind.unwrap_or(SystemEmailKind::Invite);
+    let id = selections::create(&api.db, administrator.id, Some(kind)).await?;
+    let found = selections::find(&api.db, administrator.id, id).await?;
+    let mut selection = found.ok_or_else(Problem::internal)?;
+    if let Some(user) = beginning.user {
+        crate::app::users::get(&api, user).await?;
+        selection.picked = vec![user];
+        selections::change(&api.db, &selection).await?;
+        return load_selection::go_on(&api, selection, None, "check").await;
+    }
+    let preset = match kind {
+        SystemEmailKind::Invite => Preset::NotInvited,
+        SystemEmailKind::PasswordReset => Preset::NotSignedIn,
+    };
+    let filter = UserFilter {
+        import: beginning.import,
+        ..preset.filter()
+    };
+    let matching = users_in_bulk::count(&api.db, &filter).await?;
+    selection.matching = i32::try_from(matching).unwrap_or(i32::MAX);
+    selection.filter = Some(filter);
+    selections::change(&api.db, &selection).await?;
+    Ok(redirect(&format!("/console/selections/{id}")))
 }

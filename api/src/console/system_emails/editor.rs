@@ -165,13 +165,9 @@ pub(super) async fn save(
     administrator: &Administrator,
     kind: SystemEmailKind,
     based_on: i32,
-    next: impl Fn(&Version) -> Texts + Send + 'static,
+    next: impl Fn(&Version) -> Texts + Send,
 ) -> Result<Option<Version>, Problem> {
-    let (this, by) = (api.clone(), administrator.actor.clone());
-    let saved = api
-        .to_the_end(async move { save_version(&this, kind, next, Some(based_on), &by).await })
-        .await;
-    match saved {
+    match save_version(api, kind, next, Some(based_on), &administrator.actor).await {
         Ok(version) => Ok(Some(version)),
         Err(problem) if problem.kind == ProblemKind::Conflict => Ok(None),
         Err(problem) => Err(problem),

@@ -82,14 +82,8 @@ pub(super) async fn add(
         }
     };
     let new = read_user(change).ok_or_else(Problem::internal)?;
-    let this = api.clone();
-    let added = api
-        .to_the_end(async move {
-            store::note_fields(&this.db, &names).await?;
-            Ok(added::add(&this.db, &new, &administrator.actor).await?)
-        })
-        .await?;
-    match added {
+    store::note_fields(&api.db, &names).await?;
+    match added::add(&api.db, &new, &administrator.actor).await? {
         Added::Done(id) => Ok(redirect_with_flash(
             &format!("/console/users/{id}"),
             "The user is added. No one was emailed.",

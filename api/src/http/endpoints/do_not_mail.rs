@@ -179,7 +179,7 @@ pub async fn remove_address(
     PathPair(id, AddressKey(key)): PathPair<Uuid, AddressKey>,
 ) -> Result<StatusCode, Problem> {
     do_not_mail::get(&api, id).await?;
-    do_not_mail::remove(&api, id, key, &caller.actor).await?;
+    do_not_mail::remove(&api, id, &key, &caller.actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
