@@ -15,7 +15,9 @@ pub mod partitions;
 pub mod spans;
 
 use app::api_key;
+use app::concurrency_limits::Room;
 use app::credentials::Tries;
+use app::imports::staged::StagedImports;
 use app::schema_gate::SchemaGate;
 use app::state::AppState;
 use backlog::BacklogGauges;
@@ -270,6 +272,13 @@ fn shared_state(
 ) -> Result<AppState, StartError> {
     let hashing = hash_pool(settings.hash_threads, settings.hash_threads * HASHES_WAITING_MAX)?
         .expecting(settings.mailed_password_cost);
+    let room: Arc<Room> = Arc::default();
+    let staged_imports = StagedImports {
+        db: db.clone(),
+        room: Arc::clone(&room),
+        metrics: Arc::clone(&metrics),
+        lifecycle: lifecycle.clone(),
+    };
     Ok(AppState {
         db,
         schema,
@@ -279,7 +288,8 @@ fn shared_state(
         hashing: Arc::new(hashing),
         light_hashing: Arc::new(hash_pool(1, LIGHT_CHECKS_WAITING_MAX)?),
         access_events: Arc::default(),
-        room: Arc::default(),
+        room,
+        staged_imports,
         stall_banners: Arc::default(),
         mail_rate: settings.mail_rate,
         password_stale: settings.password_stale,

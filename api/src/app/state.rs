@@ -3,6 +3,7 @@
 use crate::app::access_events::AccessEvents;
 use crate::app::concurrency_limits::Room;
 use crate::app::credentials::Tries;
+use crate::app::imports::staged::StagedImports;
 use crate::app::schema_gate::SchemaGate;
 use crate::app::stall_banner::StallBanners;
 use crate::app::watch::Watches;
@@ -38,6 +39,8 @@ pub struct AppState {
     pub access_events: Arc<AccessEvents>,
     /// Concurrency limits for imports, batches and uploads.
     pub room: Arc<Room>,
+    /// Imports that an administrator reviews before they are stored.
+    pub staged_imports: StagedImports,
     /// The warning on every page while mail is stalled.
     pub stall_banners: Arc<StallBanners>,
     /// Emails per second over all workers, if that is limited.

@@ -21,7 +21,6 @@ use crate::app::concurrency_limits::Room;
 use crate::app::imports::audit::note;
 use crate::app::imports::file_problem::file_problem;
 use crate::app::problem::Problem;
-use crate::app::state::AppState;
 use crate::app::upload_spool::Spooled;
 use crate::metrics::ApiMetrics;
 use import::{Limits, Mapping, Preview, sorted_keys};
@@ -95,16 +94,6 @@ pub struct Chosen {
 }
 
 impl StagedImports {
-    /// Created from the shared state of requests.
-    pub fn of(api: &AppState) -> Self {
-        Self {
-            db: api.db.clone(),
-            room: Arc::clone(&api.room),
-            metrics: Arc::clone(&api.metrics),
-            lifecycle: api.lifecycle.clone(),
-        }
-    }
-
     /// Stores an uploaded file, which must be checked next.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::find::get;
 use super::how::How;
 use super::template::FIELDS_MOST;
 use super::upload::PATIENCE;
-use crate::app::imports::staged::{Chosen, StagedImports};
+use crate::app::imports::staged::Chosen;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
@@ -62,7 +62,7 @@ pub(super) async fn choose(
     administrator: &Administrator,
     import: &Import,
 ) -> Result<Response, Problem> {
-    let preview = StagedImports::of(api).preview(import).await?;
+    let preview = api.staged_imports.preview(import).await?;
     let mapping: Option<Mapping> = import
         .mapping
         .clone()
@@ -113,8 +113,7 @@ pub(super) async fn press(
     if !is_open {
         return Ok(redirect(&address));
     }
-    let staged = StagedImports::of(&api);
-    let preview = staged.preview(&import).await?;
+    let preview = api.staged_imports.preview(&import).await?;
     let how = How::read(fields.text("mode"), fields.text("empty"));
     let targets: Vec<Target> = (0..preview.header.len())
         .map(|at| Target::read(fields.trimmed(&format!("as-{at}"))))
@@ -141,13 +140,13 @@ pub(super) async fn press(
         mode: how.mode,
         clears_empty: how.clears_empty,
     };
-    if !staged.choose(id, chosen, &administrator.actor).await? {
+    if !api.staged_imports.choose(id, chosen, &administrator.actor).await? {
         return Ok(redirect_with_note(
             &address,
             "This file is already being checked or imported.",
         ));
     }
-    if let Some(in_hand) = staged.check(id, None).await? {
+    if let Some(in_hand) = api.staged_imports.check(id, None).await? {
         in_hand.ended_within(PATIENCE).await;
     }
     Ok(redirect(&address))

@@ -3,7 +3,6 @@
 
 use super::find::get;
 use super::upload::PATIENCE;
-use crate::app::imports::staged::StagedImports;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
@@ -25,7 +24,7 @@ pub(super) async fn check(
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
     let sheet = fields.is_set("sheet").then(|| fields.text("sheet").to_owned());
-    if let Some(in_hand) = StagedImports::of(&api).check(id, sheet).await? {
+    if let Some(in_hand) = api.staged_imports.check(id, sheet).await? {
         in_hand.ended_within(PATIENCE).await;
     }
     Ok(redirect(&address(id)))
@@ -39,9 +38,9 @@ pub(super) async fn store(
     fields: Fields,
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
-    let staged = StagedImports::of(&api);
     let accepts_doubtful = fields.text("doubtful") == "accept";
-    let Some(in_hand) = staged.store(id, &administrator.actor, accepts_doubtful).await? else {
+    let stored = api.staged_imports.store(id, &administrator.actor, accepts_doubtful);
+    let Some(in_hand) = stored.await? else {
         return Ok(redirect(&address(id)));
     };
     in_hand.ended_within(PATIENCE).await;
@@ -62,7 +61,7 @@ pub(super) async fn discard(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let import = get(&api, id).await?;
-    if StagedImports::of(&api).discard(id, &administrator.actor).await? {
+    if api.staged_imports.discard(id, &administrator.actor).await? {
         let message = format!("{} is discarded. None of it was imported.", import.file_name);
         return Ok(redirect_with_flash("/console/imports", &message));
     }

@@ -1,7 +1,6 @@
 //! Undoing an import, after confirmation.
 
 use super::find::get;
-use crate::app::imports::staged::StagedImports;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::format::some;
@@ -128,7 +127,7 @@ pub(super) async fn undo(
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
     let to = format!("/console/imports/{id}");
-    match StagedImports::of(&api).undo(id, &administrator.actor).await? {
+    match api.staged_imports.undo(id, &administrator.actor).await? {
         Undone::Done(totals) => {
             let message = format!("The import is undone. {}", done(totals).join(" "));
             Ok(redirect_with_flash(&to, message.trim()))

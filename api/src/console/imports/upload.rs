@@ -2,7 +2,7 @@
 
 use super::how::How;
 use super::receive::{Refused, most, receive};
-use crate::app::imports::staged::{Received, StagedImports};
+use crate::app::imports::staged::Received;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::upload_spool::UPLOAD_MOST_BYTES;
@@ -159,7 +159,6 @@ pub(super) async fn upload(
             return upload_page(&api, &administrator, form).await;
         }
     };
-    let staged = StagedImports::of(&api);
     let received = Received {
         form_token: form.token,
         file_name: form.file_name,
@@ -169,8 +168,8 @@ pub(super) async fn upload(
         mode: form.how.mode,
         clears_empty: form.how.clears_empty,
     };
-    let import = staged.upload(received).await?;
-    if let Some(in_hand) = staged.check(import, None).await? {
+    let import = api.staged_imports.upload(received).await?;
+    if let Some(in_hand) = api.staged_imports.check(import, None).await? {
         in_hand.ended_within(PATIENCE).await;
     }
     Ok(redirect(&format!("/console/imports/{import}")))
