@@ -66,6 +66,25 @@ async fn a_session_that_ended_meanwhile_leads_to_the_sign_in_page() {
 }
 
 #[tokio::test]
+async fn the_result_of_a_large_do_not_mail_list_is_shown() {
+    World::run_in(a_quiet_world().await, async |world| {
+        let browser = Browser::start(desk()).await;
+        browser.sign_in(world).await;
+        go(&browser, world, "/console/do-not-mail/new").await;
+        browser.fill("Name of the list", "On leave").await;
+        let path = file(world, "leave.csv", people("leave", ROWS / 3));
+        browser.attach("File with addresses", &path).await;
+
+        browser.click("Save list").await;
+
+        browser.sees("The list was saved.").await;
+        assert_eq!(browser.heading().await, "On leave");
+        browser.assert_no_console_errors().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_dropped_or_pasted_file_is_the_chosen_one() {
     World::run_in(a_quiet_world().await, async |world| {
         let browser = Browser::start(desk()).await;

@@ -1,6 +1,5 @@
 //! A file waits between checking and storing, and is stored once, whichever process continues.
 
-use crate::json;
 use crate::staging::{import_state, priya, staged, upload};
 use api::app::imports::staged::StagedImports;
 use futures_util::future::join_all;

@@ -55,3 +55,23 @@ async fn two_concurrent_batches_email_no_user_twice() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_retry_gets_its_response_although_the_filter_was_deleted_since() {
+    World::run(async |world| {
+        world.people(3).await;
+        let filter = json!({ "name": "Not invited", "filter": { "invited": false } });
+        let filter = world.post("/v1/filters", filter).await.expect(201);
+        let request = json!({ "saved_filter": filter["id"] });
+        let ask = || world.ask(Method::POST, "/v1/invites", Some(request.clone()), Some("retried"));
+        let first = ask().await.expect(202);
+
+        let path = format!("/v1/filters/{}", filter["id"].as_str().unwrap());
+        world.ask(Method::DELETE, &path, None, None).await.expect(204);
+
+        assert_eq!(ask().await.expect(202), first);
+        world.finished(first["batch"].as_str().unwrap().parse().unwrap()).await;
+        assert_eq!(world.relay.accepted_count(), 3);
+    })
+    .await;
+}

@@ -64,9 +64,16 @@ impl IdempotentRequest {
         }
     }
 
-    /// Whether the request has a key.
-    pub const fn has_key(&self) -> bool {
-        self.key.is_some()
+    /// The response given before, without work to do in the same transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::answered`].
+    pub async fn answered_before<T: DeserializeOwned>(&self, db: &Db) -> Result<Option<T>, Problem> {
+        if self.key.is_none() {
+            return Ok(None);
+        }
+        self.answered(&mut begin(db).await?).await
     }
 
     /// The response given before, if this is a repeated request.

@@ -137,6 +137,10 @@ pub async fn send(
     reach(Point::RequestRead);
     let (saved_filter, exclude, own) = (request.saved_filter, request.exclude.take(), request.wording.take());
     let mut new = batch_of(kind, request, caller, trace, api.password_stale)?;
+    // What the request names may have been deleted since it was accepted.
+    if let Some(answer) = once.answered_before(&api.db).await? {
+        return Ok(answer);
+    }
     new.exclusion = exclusion::read(api, exclude).await?;
     new.wording = wording::read(api, kind, own).await?;
     if let Some(saved) = saved_filter {

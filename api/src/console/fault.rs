@@ -38,14 +38,14 @@ struct FramedFault {
 
 /// Renders a problem as a page, unless a script made the request.
 pub(super) async fn dress(State(api): State<AppState>, request: Request, next: Next) -> Response {
-    let mode = request.headers().get("sec-fetch-mode").cloned();
+    let is_shown = is_navigation(request.headers());
     let is_framed = is_for_frame(request.headers());
     let trace = request.extensions().get::<shared::trace::TraceContext>().copied();
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else {
         return response;
     };
-    if mode.is_some_and(|mode| mode != "navigate") {
+    if !is_shown {
         return response;
     }
     let (heading, status) = (heading(problem.kind), status_of(problem.kind));
@@ -84,6 +84,11 @@ pub(super) async fn dress(State(api): State<AppState>, request: Request, next: N
         dressed.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     dressed
+}
+
+/// Whether the browser shows the response, as far as it says so: scripts get theirs for themselves.
+pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
 }
 
 /// Whether the browser shows the response in a frame.

@@ -6,7 +6,7 @@
 //! `form_origin.rs`).
 
 use super::carried_form::Carried;
-use super::fault::is_for_frame;
+use super::fault::{is_for_frame, is_navigation};
 use super::form_body::{FORM_MOST_BYTES, SMALL_FORM_MOST_BYTES, is_plain_form, read, read_from_stranger};
 use super::form_origin::{foreign, is_foreign};
 use super::respond::{forget_flash, redirect};
@@ -78,7 +78,9 @@ pub(super) fn is_csrf_token(administrator: &Administrator, given: &str) -> bool 
 
 /// Runs the page's handler and attaches the administrator to the response. A download is aborted when the session ends.
 async fn with_page(api: AppState, administrator: Administrator, mut request: Request, next: Next) -> Response {
-    let has_flash = administrator.flash.is_some();
+    // A script follows the redirect after an upload before the browser shows the page.
+    let is_navigation = is_navigation(request.headers());
+    let has_flash = administrator.flash.is_some() && is_navigation;
     request.extensions_mut().insert(administrator.clone());
     let mut response = next.run(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE);
@@ -98,8 +100,7 @@ async fn with_page(api: AppState, administrator: Administrator, mut request: Req
 /// The response for a client that is not signed in: a plain 401 for scripts and frames, the sign-in page for
 /// navigation.
 async fn stranger(api: &AppState, request: Request) -> Response {
-    let mode = request.headers().get("sec-fetch-mode");
-    if mode.is_some_and(|mode| mode != "navigate") || is_for_frame(request.headers()) {
+    if !is_navigation(request.headers()) || is_for_frame(request.headers()) {
         return Problem::new(
             ProblemKind::Unauthenticated,
             "signed_out",

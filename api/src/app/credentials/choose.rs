@@ -56,7 +56,7 @@ pub async fn choose_password(
     request: ChooseRequest,
 ) -> Result<Chosen, Problem> {
     let once = IdempotentRequest::new(caller, "choose", key, Sha256::digest(&request.email).to_vec());
-    let before = answered(api, &once).await?;
+    let before: Option<Chosen> = once.answered_before(&api.db).await?;
     // A repeated request is authenticated by the password that it set.
     let password = if before.is_some() {
         &request.new_password
@@ -87,7 +87,7 @@ pub async fn choose_password(
         return Ok(chosen);
     }
     // The same request may have been completed while this one was checked.
-    match answered(api, &once).await? {
+    match once.answered_before(&api.db).await? {
         Some(before) => {
             let found = checking::found(api, &request.email, request.new_password).await?;
             repeated(before, found.as_ref())
@@ -107,7 +107,7 @@ async fn replace(
 ) -> Result<Option<Chosen>, Problem> {
     // Only after authentication: the result reveals whether a password works.
     if checking::found(api, email, new.clone()).await?.is_some() {
-        if answered(api, once).await?.is_some() {
+        if once.answered_before::<Chosen>(&api.db).await?.is_some() {
             return Ok(None);
         }
         return Err(unfit("password_reused", REUSED.to_owned()));
@@ -144,15 +144,6 @@ async fn begin_setting(
     }
     let is_set = credentials::choose(&mut transaction, proof, verifier.as_stored()).await?;
     Ok(Ok(is_set.then_some(transaction)))
-}
-
-/// The response to an earlier request with the same key.
-async fn answered(api: &AppState, once: &IdempotentRequest) -> Result<Option<Chosen>, Problem> {
-    if !once.has_key() {
-        return Ok(None);
-    }
-    let mut transaction = begin(&api.db).await?;
-    once.answered(&mut transaction).await
 }
 
 /// Repeats an earlier response if the new password is the person's own by now.
