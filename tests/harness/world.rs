@@ -163,12 +163,7 @@ impl World {
         let relay = Relay::start(setup.relay.clone()).await?;
         let (port, probes_port) = (Port::claim()?, Port::claim()?);
         let settings = setup::usual_settings(&database_url, &amqp_url);
-        // Inside the stack's folder, so that it is removed with it in any case.
-        let place = stack
-            .folder()
-            .map_or_else(std::env::temp_dir, std::path::Path::to_path_buf);
-        let folder =
-            tempfile::tempdir_in(place).map_err(|fault| HarnessError::because("could not make a folder", fault))?;
+        let folder = folder_in(stack)?;
         let db = PgPool::connect_lazy(&database_url)
             .map_err(|fault| HarnessError::because("could not read the database's address", fault))?;
         let mut world = Self {
@@ -341,6 +336,14 @@ impl World {
             )))
         }
     }
+}
+
+/// A folder inside the stack's, so that it is removed with it in any case.
+fn folder_in(stack: &Stack) -> Result<tempfile::TempDir> {
+    let place = stack
+        .folder()
+        .map_or_else(std::env::temp_dir, std::path::Path::to_path_buf);
+    tempfile::tempdir_in(place).map_err(|fault| HarnessError::because("could not make a folder", fault))
 }
 
 /// The value as text.

@@ -33,7 +33,7 @@ async fn a_frozen_dispatcher_is_replaced_and_changes_nothing_when_it_wakes() {
         let again = world.invite(json!({ "import": import, "include_recent": true })).await;
         world.finished(again).await;
 
-        assert!(waited < Duration::from_secs(15), "{waited:?}");
+        assert!(waited < Duration::from_secs(20), "{waited:?}");
         assert!(at_the_standby > 0.9);
         world.assert_promises_kept().await;
         drop(standby);
@@ -61,7 +61,7 @@ async fn a_locked_batch_delays_no_other() {
         locking.rollback().await.unwrap();
         world.finished(held).await;
 
-        assert!(waited < Duration::from_secs(3), "{waited:?}");
+        assert!(waited < Duration::from_secs(10), "{waited:?}");
     })
     .await;
 }

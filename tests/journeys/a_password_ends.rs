@@ -86,7 +86,7 @@ async fn a_password_is_valid_for_the_configured_time_after_the_relays_reply() {
 #[tokio::test]
 async fn a_password_whose_mail_took_long_is_valid_for_its_whole_time() {
     let slow = "slow-dot-62s@example.org";
-    World::run(async |world| {
+    World::run_with(Setup::default().worker_setting("BECKON_LEASE", "60s"), async |world| {
         world.person(slow).await;
 
         let batch = world.reset_passwords(json!({ "emails": [slow] })).await;

@@ -127,7 +127,10 @@ async fn a_used_up_quota_is_named_and_a_resume_is_noticed() {
             "{found:?}"
         );
         let shown = StallBanner::of(found);
-        assert!(shown.cause.ends_with("no more email from our account"), "{shown:?}");
+        assert!(
+            shown.cause.ends_with("refusing further email from our account"),
+            "{shown:?}"
+        );
         assert_eq!(shown.reply.as_deref(), Some("550 5.4.5 (quota, at dot)"));
         assert!(after > before, "{before:?} {after:?}");
 

@@ -18,7 +18,7 @@ async fn the_mail_completes_and_the_redelivered_job_has_no_effect() {
             world.stack().broker_ctl(&words).await.unwrap();
         }
         for _ in 0..2 {
-            world.start_worker().await.unwrap();
+            world.start_worker_with(&[("BECKON_LEASE", "60s")]).await.unwrap();
         }
         world.relay.set_default(Behaviour::SlowDot(Duration::from_mins(1)));
 

@@ -57,7 +57,7 @@ async fn batches_accepted_by_the_standby_are_sent_promptly() {
         world.relay.wait_for(1, PATIENCE).await.unwrap();
         let waited = began.elapsed();
 
-        assert!(waited < Duration::from_secs(2), "{waited:?}");
+        assert!(waited < Duration::from_secs(5), "{waited:?}");
         assert!(world.api_metric("beckon_dispatching").await < 0.1);
         world.finished(batch).await;
         world.assert_promises_kept().await;

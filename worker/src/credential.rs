@@ -30,7 +30,8 @@ use uuid::Uuid;
 const TASK: usize = 16;
 
 /// How much longer than its lifetime a password is valid at first. An attempt that takes less time needs no second
-/// write, which would cost Postgres as much as the first.
+/// write, which would cost Postgres as much as the first. If the outcome of an attempt never becomes known, the lifetime
+/// counts from here.
 pub const GRACE: Duration = Duration::from_mins(1);
 
 /// Why there is no password. The attempt has not begun and is given back.

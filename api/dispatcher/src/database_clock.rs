@@ -7,17 +7,22 @@ use tokio::time::Instant;
 /// Differences up to this are slow responses and clocks that run unevenly.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// The clock of Postgres as last seen.
+/// The clock of Postgres as last seen: its time, and when it was asked and had answered.
 #[derive(Debug, Default)]
-pub(super) struct DatabaseClock(Option<(OffsetDateTime, Instant)>);
+pub(super) struct DatabaseClock(Option<(OffsetDateTime, Instant, Instant)>);
 
 impl DatabaseClock {
-    /// Takes a time that Postgres returned at this moment. Returns by how much its clock was set since the previous
-    /// one, positive if forward, or `None` if it was not.
-    pub(super) fn look(&mut self, now: OffsetDateTime, seen: Instant) -> Option<time::Duration> {
-        let (before, seen_before) = self.0.replace((now, seen))?;
-        let elapsed = time::Duration::try_from(seen - seen_before).ok()?;
-        let difference = now - before - elapsed;
+    /// Takes a time that Postgres returned between these moments. Returns by how much its clock was set since the
+    /// previous one, positive if forward, or `None` if it was not.
+    ///
+    /// Postgres may answer long after it has read its clock, for example because its standby is stalled, so the time
+    /// between two readings is known only between limits.
+    pub(super) fn look(&mut self, now: OffsetDateTime, asked: Instant, answered: Instant) -> Option<time::Duration> {
+        let (before, asked_before, answered_before) = self.0.replace((now, asked, answered))?;
+        let least = time::Duration::try_from(asked.saturating_duration_since(answered_before)).ok()?;
+        let most = time::Duration::try_from(answered.saturating_duration_since(asked_before)).ok()?;
+        let passed = now - before;
+        let difference = passed - passed.clamp(least, most);
         (difference.abs() > TOLERANCE).then_some(difference)
     }
 }
@@ -32,12 +37,27 @@ mod tests {
         let second = Duration::from_secs(1);
         let day = time::Duration::DAY;
         let mut clock = DatabaseClock::default();
+        let mut look = |time, seen| clock.look(time, seen, seen);
 
-        assert_eq!(clock.look(start, began), None);
-        assert_eq!(clock.look(start + 3 * second, began + second), None);
-        assert_eq!(clock.look(start + day + 4 * second, began + 2 * second), Some(day));
-        assert_eq!(clock.look(start + day + 5 * second, began + 3 * second), None);
-        assert_eq!(clock.look(start + 6 * second, began + 4 * second), Some(-day));
-        assert_eq!(clock.look(start + 36 * second, began + 34 * second), None);
+        assert_eq!(look(start, began), None);
+        assert_eq!(look(start + 3 * second, began + second), None);
+        assert_eq!(look(start + day + 4 * second, began + 2 * second), Some(day));
+        assert_eq!(look(start + day + 5 * second, began + 3 * second), None);
+        assert_eq!(look(start + 6 * second, began + 4 * second), Some(-day));
+        assert_eq!(look(start + 36 * second, began + 34 * second), None);
+    }
+
+    #[test]
+    fn a_late_answer_is_no_clock_that_was_set() {
+        let (start, began) = (OffsetDateTime::UNIX_EPOCH, Instant::now());
+        let second = Duration::from_secs(1);
+        let mut clock = DatabaseClock::default();
+
+        assert_eq!(clock.look(start, began, began), None);
+        assert_eq!(clock.look(start + second, began + second, began + 20 * second), None);
+        assert_eq!(
+            clock.look(start + 21 * second, began + 21 * second, began + 21 * second),
+            None
+        );
     }
 }

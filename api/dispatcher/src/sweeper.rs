@@ -108,6 +108,7 @@ impl Sweeper {
 
     /// Returns whether sending is held, or may be because the check failed.
     async fn look_at_history(&mut self) -> bool {
+        let asked = Instant::now();
         let look = match history::look(&self.db, self.turn, self.holds_after_promotion).await {
             Ok(look) => look,
             Err(fault) => {
@@ -115,7 +116,7 @@ impl Sweeper {
                 return true;
             }
         };
-        if let Some(difference) = self.clock.look(look.server_time, Instant::now()) {
+        if let Some(difference) = self.clock.look(look.server_time, asked, Instant::now()) {
             self.vanished_from = Instant::now() + RENEWING;
             warn!(
                 seconds = difference.as_seconds_f64(),

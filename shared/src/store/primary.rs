@@ -20,6 +20,10 @@ use tracing::warn;
 /// How often to check where the address leads, with a connection of its own: those of the pool stay where they are.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// A connection counts as opened only some time after its server was checked, so one that was checked just before a
+/// move may look newer than it. Those are closed as well, at the cost of opening some new ones twice.
+const CHECK_TAKES: Duration = Duration::from_millis(100);
+
 /// How often to log that a server cannot be used.
 const WARN_EVERY: Duration = Duration::from_secs(30);
 
@@ -169,8 +173,9 @@ impl Primary {
 
     /// Whether a connection of this age may lead to a server that cannot be used.
     pub(super) fn is_outdated(&self, age: Duration) -> bool {
-        let seen = self.seen();
-        seen.outdated_at.is_some_and(|at| at.elapsed() <= age)
+        let outdated_at = self.seen().outdated_at;
+        let opened = Instant::now().checked_sub(age);
+        outdated_at.is_some_and(|at| opened.is_none_or(|opened| opened <= at))
     }
 
     /// Compares the server of a new connection with those found before.
@@ -211,7 +216,7 @@ impl Primary {
             }
             Some(newest) => {
                 seen.newest = Some(found);
-                seen.outdated_at = Some(Instant::now());
+                seen.outdated_at = Some(Instant::now() + CHECK_TAKES);
                 note_move();
                 warn!(
                     server = &*self.server,

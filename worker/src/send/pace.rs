@@ -172,9 +172,12 @@ impl Pace {
     pub(super) fn throttled(&mut self, began: Instant, now: Instant) -> bool {
         self.throttled.inc();
         self.growths = 0;
-        let first_began = self.pause.as_ref().map_or(now, |pause| pause.first_began);
+        // Without mail there is no probe, and an older throttled mail says nothing about the time since.
+        let is_recent = |pause: &&Pause| now.saturating_duration_since(pause.ends) <= 2 * LONGEST_PAUSE;
+        let recent = self.pause.as_ref().filter(is_recent);
+        let first_began = recent.map_or(now, |pause| pause.first_began);
         let lasts = now.duration_since(first_began) >= LASTS;
-        let length = match &self.pause {
+        let length = match recent {
             // It was being sent when the pause began.
             Some(pause) if began <= pause.began => return lasts,
             Some(_) if lasts => Duration::ZERO,
@@ -340,6 +343,15 @@ mod tests {
         assert!(!pace.take(start + Duration::from_millis(900)));
         assert!(pace.take(start + Duration::from_millis(1_100)));
         assert!(!pace.take(start + Duration::from_millis(1_200)), "one mail asks");
+    }
+
+    #[test]
+    fn time_without_mail_is_not_time_throttled() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.throttled(start, start);
+        let later = start + Duration::from_hours(1);
+        assert!(pace.take(later));
+        assert!(!pace.throttled(later, later));
     }
 
     #[test]
