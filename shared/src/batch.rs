@@ -92,7 +92,7 @@ impl PauseCause {
 
     /// Finds a reason by name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|brake| brake.as_str() == name)
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
     }
 }
 

@@ -251,7 +251,7 @@ impl Consumer {
         let Err(fault) = received.job else { return };
         let (this, acks) = (self.clone(), acks.clone());
         self.lifecycle.spawn(async move {
-            let _turn = this.parking.lock().await;
+            let _guard = this.parking.lock().await;
             match park(&this.brokers, queue, &received.body, &fault).await {
                 Ok(()) => {
                     this.pipeline.metrics.count_parked(&fault);

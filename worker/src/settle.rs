@@ -98,13 +98,13 @@ impl Recorder {
         let groups = Arc::new(Semaphore::new(GROUPS));
         let is_urgent = |(finished, _): &Kept| finished.held.work.lane == Lane::Interactive;
         while let Some(group) = batcher.next(is_urgent).await {
-            let Ok(turn) = Arc::clone(&groups).acquire_owned().await else {
+            let Ok(permit) = Arc::clone(&groups).acquire_owned().await else {
                 return;
             };
             let this = Arc::clone(&self);
             self.lifecycle.spawn(async move {
                 this.record_group(group).await;
-                drop(turn);
+                drop(permit);
             });
         }
     }

@@ -146,16 +146,16 @@ impl AutoPause {
                 unknown: 0,
                 policy: 0,
             };
-            let brake = match refusal.class.as_str() {
+            let cause = match refusal.class.as_str() {
                 "policy" if refusal.is_everybodys => PauseCause::Policy,
                 _ => PauseCause::Relay,
             };
             let details = json!({
-                "brake": brake.as_str(),
+                "brake": cause.as_str(),
                 "class": refusal.class,
                 "affected": refusal.affected,
             });
-            self.pause(&running, brake, &words_of(&refusal), details).await?;
+            self.pause(&running, cause, &words_of(&refusal), details).await?;
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl AutoPause {
 
     /// Pauses a batch if too many of its `ended` mails failed. Returns whether it paused the batch.
     async fn judge(&self, running: &Running, ended: i64) -> StoreResult<bool> {
-        let (brake, failed, words) = if self.bounces.is_reached(running.unknown, ended) {
+        let (cause, failed, words) = if self.bounces.is_reached(running.unknown, ended) {
             let failed = running.unknown;
             let words = format!("{failed} of the last {ended} emails went to addresses that do not exist");
             (PauseCause::Bounces, failed, words)
@@ -201,8 +201,8 @@ impl AutoPause {
         } else {
             return Ok(false);
         };
-        let details = json!({ "brake": brake.as_str(), "failed": failed, "ended": ended });
-        self.pause(running, brake, &words, details).await?;
+        let details = json!({ "brake": cause.as_str(), "failed": failed, "ended": ended });
+        self.pause(running, cause, &words, details).await?;
         Ok(true)
     }
 
@@ -227,16 +227,16 @@ impl AutoPause {
     async fn pause(
         &self,
         running: &Running,
-        brake: PauseCause,
+        cause: PauseCause,
         words: &str,
         details: serde_json::Value,
     ) -> StoreResult<()> {
         let words = format!("Paused by Beckon: {words}");
-        if rows::pause(&self.db, running, brake, &words, details).await? {
-            self.metrics.batches_braked.with_label_values(&[brake.as_str()]).inc();
+        if rows::pause(&self.db, running, cause, &words, details).await? {
+            self.metrics.batches_paused.with_label_values(&[cause.as_str()]).inc();
             warn!(
                 batch.id = %running.batch,
-                brake = brake.as_str(),
+                brake = cause.as_str(),
                 "A batch was paused automatically; an administrator decides whether it resumes"
             );
         }

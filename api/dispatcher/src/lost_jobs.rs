@@ -36,7 +36,7 @@ struct Emptied {
 /// Checks for lost jobs for as long as the lease lasts.
 pub(super) struct LostJobs {
     pub(super) db: Db,
-    pub(super) turn: DispatcherLease,
+    pub(super) lease: DispatcherLease,
     pub(super) depth: QueueDepth,
     pub(super) metrics: Arc<DispatcherMetrics>,
 }
@@ -90,7 +90,7 @@ impl LostJobs {
     }
 
     async fn publish_again(&self, lane: Lane, published_before: OffsetDateTime) -> StoreResult<()> {
-        let lost = sweeps::requeue_unclaimed(&self.db, self.turn, lane, published_before, QUEUE_LEASE).await?;
+        let lost = sweeps::requeue_unclaimed(&self.db, self.lease, lane, published_before, QUEUE_LEASE).await?;
         if lost > 0 {
             self.metrics.sweeps.with_label_values(&["lost_in_queue"]).inc_by(lost);
             warn!(

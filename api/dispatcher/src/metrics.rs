@@ -16,8 +16,8 @@ pub struct DispatcherMetrics {
     pub publish_duration: Histogram,
     /// Deliveries corrected, by sweep.
     pub sweeps: IntCounterVec,
-    /// Batches that paused themselves, by reason.
-    pub batches_braked: IntCounterVec,
+    /// Batches paused automatically, by cause.
+    pub batches_paused: IntCounterVec,
     /// Batches whose last delivery ended.
     pub batches_finished: IntCounter,
     /// Connections to `RabbitMQ` that were lost or could not be opened.
@@ -64,7 +64,7 @@ impl DispatcherMetrics {
                 "sweep",
                 &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"],
             ),
-            batches_braked: metrics.counters(
+            batches_paused: metrics.counters(
                 "beckon_batches_braked_total",
                 "Batches paused automatically, by reason: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (the mail server refuses all our mail).",
                 "reason",

@@ -17,7 +17,7 @@ struct Waiting<J> {
     lines: Vec<Line<J>>,
     arrivals: u64,
     /// The queue that provides the next job, if it has one.
-    turn: usize,
+    next: usize,
     is_closed: bool,
 }
 
@@ -33,7 +33,7 @@ impl<J> Lines<J> {
             waiting: Mutex::new(Waiting {
                 lines: Vec::new(),
                 arrivals: 0,
-                turn: 0,
+                next: 0,
                 is_closed: false,
             }),
             changed: Condvar::new(),
@@ -103,10 +103,10 @@ impl<J> Lines<J> {
 impl<J> Waiting<J> {
     fn pop(&mut self) -> Option<J> {
         let lines = self.lines.len();
-        for line in (0..lines).map(|n| (self.turn + n) % lines) {
+        for line in (0..lines).map(|n| (self.next + n) % lines) {
             let first = self.lines.get_mut(line).and_then(|line| line.jobs.pop_first());
             if let Some((_, job)) = first {
-                self.turn = line + 1;
+                self.next = line + 1;
                 return Some(job);
             }
         }

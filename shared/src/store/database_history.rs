@@ -27,8 +27,8 @@ pub struct Reading {
 }
 
 /// Checks the timeline and records a change. With `holds`, a change holds sending.
-pub async fn look(db: &Db, turn: DispatcherLease, holds: bool) -> StoreResult<Reading> {
-    let looking = sqlx::query_file_as!(Reading, "src/store/database_history.sql", turn.epoch, holds);
+pub async fn look(db: &Db, lease: DispatcherLease, holds: bool) -> StoreResult<Reading> {
+    let looking = sqlx::query_file_as!(Reading, "src/store/database_history.sql", lease.epoch, holds);
     within(looking.fetch_one(db)).await
 }
 
