@@ -20,9 +20,9 @@ use prometheus::{
 use std::time::UNIX_EPOCH;
 
 /// Records that a heartbeat has reached a stage.
-pub fn note_beat(beats: &GaugeVec, stage: &str) {
+pub fn note_heartbeat(heartbeats: &GaugeVec, stage: &str) {
     let now = crate::trace::now().duration_since(UNIX_EPOCH);
-    beats
+    heartbeats
         .with_label_values(&[stage])
         .set(now.unwrap_or_default().as_secs_f64());
 }
@@ -124,8 +124,8 @@ impl Metrics {
         })
     }
 
-    /// Timestamps of the last heartbeat at this process's stages (see [`note_beat`]).
-    pub fn beats(&self, stages: &[&str]) -> GaugeVec {
+    /// Timestamps of the last heartbeat at this process's stages (see [`note_heartbeat`]).
+    pub fn heartbeats(&self, stages: &[&str]) -> GaugeVec {
         self.moments(
             "beckon_heartbeat_timestamp_seconds",
             "When a heartbeat, sent every 30 seconds on the path of the jobs, was last published, consumed and recorded; 0 before the first.",

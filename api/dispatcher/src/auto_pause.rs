@@ -124,21 +124,21 @@ impl AutoPause {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
-            if let Err(fault) = self.look().await {
+            if let Err(fault) = self.check().await {
                 warn!(error = %fault, cause = %fault.cause(), "Could not check whether a batch should be paused automatically; retrying");
             }
         }
     }
 
     /// Pauses every batch that reaches a limit.
-    async fn look(&mut self) -> StoreResult<()> {
-        self.look_at_failures().await?;
-        self.look_at_refusals().await?;
-        self.look_at_the_relay().await
+    async fn check(&mut self) -> StoreResult<()> {
+        self.check_failures().await?;
+        self.check_refusals().await?;
+        self.check_relay().await
     }
 
     /// Pauses batches whose mails are refused because of our account or because of their content.
-    async fn look_at_refusals(&self) -> StoreResult<()> {
+    async fn check_refusals(&self) -> StoreResult<()> {
         for RefusedBatch { resumed_at, refusal } in relay_refusals::refused(&self.db, REFUSED_MOST).await? {
             let running = Running {
                 batch: refusal.batch,
@@ -160,7 +160,7 @@ impl AutoPause {
         Ok(())
     }
 
-    async fn look_at_failures(&mut self) -> StoreResult<()> {
+    async fn check_failures(&mut self) -> StoreResult<()> {
         let (least_unknown, least_policy) = (self.bounces.needs(0, 0), self.policy.needs(0, 0));
         let failing = rows::failing(&self.db, least_unknown, least_policy).await?;
         let mut known = HashMap::with_capacity(failing.len());
@@ -206,7 +206,7 @@ impl AutoPause {
         Ok(true)
     }
 
-    async fn look_at_the_relay(&self) -> StoreResult<()> {
+    async fn check_relay(&self) -> StoreResult<()> {
         let Some(refused) = rows::refused_everywhere(&self.db, REFUSED_FOR).await? else {
             return Ok(());
         };

@@ -14,7 +14,7 @@ pub(super) struct DatabaseClock(Option<(OffsetDateTime, Instant)>);
 impl DatabaseClock {
     /// Takes a time that Postgres returned at this moment. Returns by how much its clock was set since the previous
     /// one, positive if forward, or `None` if it was not.
-    pub(super) fn look(&mut self, now: OffsetDateTime, seen: Instant) -> Option<time::Duration> {
+    pub(super) fn observe(&mut self, now: OffsetDateTime, seen: Instant) -> Option<time::Duration> {
         let (before, seen_before) = self.0.replace((now, seen))?;
         let elapsed = time::Duration::try_from(seen - seen_before).ok()?;
         let difference = now - before - elapsed;
@@ -33,11 +33,11 @@ mod tests {
         let day = time::Duration::DAY;
         let mut clock = DatabaseClock::default();
 
-        assert_eq!(clock.look(start, began), None);
-        assert_eq!(clock.look(start + 3 * second, began + second), None);
-        assert_eq!(clock.look(start + day + 4 * second, began + 2 * second), Some(day));
-        assert_eq!(clock.look(start + day + 5 * second, began + 3 * second), None);
-        assert_eq!(clock.look(start + 6 * second, began + 4 * second), Some(-day));
-        assert_eq!(clock.look(start + 36 * second, began + 34 * second), None);
+        assert_eq!(clock.observe(start, began), None);
+        assert_eq!(clock.observe(start + 3 * second, began + second), None);
+        assert_eq!(clock.observe(start + day + 4 * second, began + 2 * second), Some(day));
+        assert_eq!(clock.observe(start + day + 5 * second, began + 3 * second), None);
+        assert_eq!(clock.observe(start + 6 * second, began + 4 * second), Some(-day));
+        assert_eq!(clock.observe(start + 36 * second, began + 34 * second), None);
     }
 }

@@ -54,10 +54,10 @@ impl LostJobs {
         loop {
             pace.tick().await;
             for (lane, emptied) in Lane::ALL.into_iter().zip(&mut emptied) {
-                match self.look(lane, emptied).await {
+                match self.check(lane, emptied).await {
                     Ok(()) => {}
                     // A lane whose queue has no leader must not end the other lane's session.
-                    Err(Fault::Queue(fault @ QueueError::Mute { .. })) => {
+                    Err(Fault::Queue(fault @ QueueError::Unanswered { .. })) => {
                         warn!(error = %fault, "Could not look for lost jobs; retrying");
                     }
                     Err(Fault::Queue(fault)) => return Err(fault),
@@ -69,7 +69,7 @@ impl LostJobs {
         }
     }
 
-    async fn look(&self, lane: Lane, emptied: &mut Option<Emptied>) -> Result<(), Fault> {
+    async fn check(&self, lane: Lane, emptied: &mut Option<Emptied>) -> Result<(), Fault> {
         if let Some(before) = *emptied {
             if before.seen.elapsed() < LOST_AFTER {
                 return Ok(());

@@ -33,13 +33,13 @@ pub struct DispatcherMetrics {
     /// Whether sending is held.
     pub held: IntGauge,
     /// When this process last published a heartbeat (label `published`).
-    pub beats: GaugeVec,
+    pub heartbeats: GaugeVec,
 }
 
 impl DispatcherMetrics {
-    /// Registers the metrics with every combination of labels. `beats` is the gauge of heartbeats that the
+    /// Registers the metrics with every combination of labels. `heartbeats` is the gauge of heartbeats that the
     /// process shares.
-    pub fn declare(metrics: &Metrics, beats: GaugeVec) -> Self {
+    pub fn declare(metrics: &Metrics, heartbeats: GaugeVec) -> Self {
         Self {
             queued: metrics.gauges(
                 "beckon_queued_deliveries",
@@ -89,7 +89,7 @@ impl DispatcherMetrics {
                 "beckon_sending_held",
                 "1 in the process that dispatches while sending is held after a promotion of Postgres.",
             ),
-            beats,
+            heartbeats,
         }
     }
 

@@ -104,7 +104,7 @@ impl Publisher {
                     }
                     match pace {
                         Pace::More => continue,
-                        Pace::Full => self.window.next_look(),
+                        Pace::Full => self.window.poll_interval(),
                         Pace::Limited(wait) => wait,
                         Pace::Refused => REFUSED_POLL,
                         Pace::Idle => POLL,
@@ -137,17 +137,17 @@ impl Publisher {
         let (db, bucket) = (self.parts.db.clone(), Arc::clone(&self.parts.bucket));
         let queued = rows::queued(&db, self.parts.lease, lane).await?;
         self.parts.metrics.queued(lane, queued);
-        bucket.look(lane, queued, Instant::now());
-        let room = self.window.room(queued, Instant::now()).min(ROUND_MOST);
-        if room == 0 {
+        bucket.refill(lane, queued, Instant::now());
+        let available = self.window.available(queued, Instant::now()).min(ROUND_MOST);
+        if available == 0 {
             return Ok(Pace::Full);
         }
         // Read even if the rate allows none: a lane without due deliveries leaves its share to the other.
-        let allowed = bucket.allow(lane, room);
+        let allowed = bucket.allow(lane, available);
         let DueRound { due, idle } = rows::due(&db, lane, allowed.max(1), &self.last_served()).await?;
         let (late, due): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.is_late);
         self.end_late(&late).await?;
-        bucket.wants(lane, !due.is_empty());
+        bucket.set_due(lane, !due.is_empty());
         if due.is_empty() {
             self.note(&[], &Published::default(), idle).await?;
             return Ok(if late.is_empty() { Pace::Idle } else { Pace::More });
@@ -163,7 +163,7 @@ impl Publisher {
         self.remember(&due, &published);
         self.note(&due, &published, idle).await?;
         reach(Point::JobsMarked);
-        let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= room) && room < ROUND_MOST;
+        let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= available) && available < ROUND_MOST;
         self.after(&published, is_full)
     }
 

@@ -70,7 +70,7 @@ impl Sweeper {
     /// Runs every sweep once. A failed statement, for example one that waits for a locked row, does not keep
     /// the others from running.
     pub(super) async fn once(&mut self) {
-        let is_held = self.look_at_history().await;
+        let is_held = self.check_history().await;
         let Self { db, lease, .. } = &*self;
         let started = self.count("", rows::start_held(db, *lease).await);
         if started > 0 {
@@ -107,15 +107,15 @@ impl Sweeper {
     }
 
     /// Returns whether sending is held, or may be because the check failed.
-    async fn look_at_history(&mut self) -> bool {
-        let look = match history::look(&self.db, self.lease, self.holds_after_promotion).await {
-            Ok(look) => look,
+    async fn check_history(&mut self) -> bool {
+        let reading = match history::check(&self.db, self.lease, self.holds_after_promotion).await {
+            Ok(reading) => reading,
             Err(fault) => {
                 warn!(error = %fault, cause = %fault.cause(), "Could not read the timeline of Postgres; retrying");
                 return true;
             }
         };
-        if let Some(difference) = self.clock.look(look.server_time, Instant::now()) {
+        if let Some(difference) = self.clock.observe(reading.server_time, Instant::now()) {
             self.vanished_from = Instant::now() + RENEWING;
             warn!(
                 seconds = difference.as_seconds_f64(),
@@ -123,18 +123,18 @@ impl Sweeper {
                  forward, held batches and retries start early and passwords expire early"
             );
         }
-        let is_held = look.held_at.is_some();
-        self.metrics.show_history(&look);
-        match look.changed_from {
+        let is_held = reading.held_at.is_some();
+        self.metrics.show_history(&reading);
+        match reading.changed_from {
             Some(before) if is_held => warn!(
                 before,
-                timeline = look.timeline,
+                timeline = reading.timeline,
                 "Postgres was promoted or restored, and sending is on hold: the database may lack the last emails that \
                  were sent; see deploy/runbooks/failover.md, then run beckon-api resume-sending"
             ),
             Some(before) => warn!(
                 before,
-                timeline = look.timeline,
+                timeline = reading.timeline,
                 "Postgres was promoted or restored, and sending continues: with asynchronous replication, the emails sent \
                  last are sent again; see deploy/runbooks/failover.md"
             ),

@@ -9,9 +9,9 @@ use lapin::{Channel, Consumer};
 /// Awaits lapin with a timeout.
 pub(super) async fn within<T>(
     what: &'static str,
-    asked: impl Future<Output = lapin::Result<T>>,
+    request: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, QueueError> {
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(PATIENCE, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(QueueError::Broken { what, source }),
         Err(_) => Err(QueueError::Silent { what }),
@@ -20,8 +20,8 @@ pub(super) async fn within<T>(
 
 /// Enables publisher confirms.
 pub(super) async fn confirm_select(channel: &Channel) -> Result<(), QueueError> {
-    let asked = channel.confirm_select(ConfirmSelectOptions::default());
-    within("enable publisher confirms", asked).await
+    let request = channel.confirm_select(ConfirmSelectOptions::default());
+    within("enable publisher confirms", request).await
 }
 
 /// Starts a consumer with at most `prefetch` unacknowledged messages.

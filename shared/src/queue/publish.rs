@@ -134,9 +134,9 @@ fn sort(round: &[Outgoing], answers: &[bool], returned: &HashSet<String>) -> Pub
 async fn until<T>(
     deadline: Instant,
     what: &'static str,
-    asked: impl Future<Output = lapin::Result<T>>,
+    request: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, QueueError> {
-    match tokio::time::timeout_at(deadline, asked).await {
+    match tokio::time::timeout_at(deadline, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(QueueError::Broken { what, source }),
         Err(_) => Err(QueueError::Silent { what }),

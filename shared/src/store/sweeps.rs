@@ -136,7 +136,7 @@ pub async fn requeue_unclaimed(
 /// Ends attempts whose worker vanished. It is unknown how far they came, so they are unsure, and the delivery
 /// is due again at once. After `attempts_most` attempts it fails instead.
 ///
-/// Leases that end later than the longest one (`BECKON_LEASE`, at most ten minutes) begin anew: the clock of Postgres
+/// Leases that end later than the longest one (`BECKON_LEASE`, at most ten minutes) start again: the clock of Postgres
 /// went back.
 pub async fn end_vanished(db: &Db, lease: DispatcherLease, attempts_most: i32) -> StoreResult<u64> {
     let ending = || async {
@@ -157,7 +157,7 @@ pub async fn end_useless(db: &Db, only: Option<Uuid>, most: i64) -> StoreResult<
     despite_deadlocks(ending).await
 }
 
-/// Cancels what a stopped batch still owes and returns how many. The dispatcher cancels deliveries that are
+/// Cancels the remaining deliveries of a stopped batch and returns how many. The dispatcher cancels deliveries that are
 /// locked at this moment.
 pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
     let mut cancelled = 0;

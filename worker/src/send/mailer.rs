@@ -84,7 +84,7 @@ impl<S: Shipment> Mailer<S> {
     ) -> Result<Self, MailerError> {
         let terms = terms(relay, &settings, registry)?;
         let outbox = Outbox::new(terms, settings, lifecycle.clone());
-        tokio::spawn(periodic::look_after(Arc::downgrade(&outbox), lifecycle));
+        tokio::spawn(periodic::maintain(Arc::downgrade(&outbox), lifecycle));
         Ok(Self { outbox })
     }
 

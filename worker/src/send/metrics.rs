@@ -11,7 +11,7 @@ use super::phase::Phase;
 use super::reply::ReplyResult;
 use super::trouble::TroubleClass;
 
-/// From half a millisecond, a relay next door, to ten minutes, the deadline of the final dot.
+/// From half a millisecond, a relay on the same network, to ten minutes, the deadline of the final dot.
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0, 600.0,
 ];
@@ -24,7 +24,7 @@ const CONNECT_TROUBLES: [TroubleClass; 8] = [
     TroubleClass::Timeout,
     TroubleClass::Throttled,
     TroubleClass::Policy,
-    TroubleClass::LineBroken,
+    TroubleClass::ConnectionLost,
     TroubleClass::Protocol,
 ];
 

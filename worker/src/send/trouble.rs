@@ -26,7 +26,7 @@ pub enum TroubleClass {
     /// The relay does not accept mail from our sender address.
     SenderRefused,
     /// The connection was closed or lost.
-    LineBroken,
+    ConnectionLost,
     /// The relay violated SMTP, or claims that we did.
     Protocol,
     /// Refused for an unknown reason.
@@ -52,7 +52,7 @@ impl TroubleClass {
         Self::Policy,
         Self::ContentTooLarge,
         Self::SenderRefused,
-        Self::LineBroken,
+        Self::ConnectionLost,
         Self::Protocol,
         Self::Refused,
         Self::AddressUnsupported,
@@ -73,7 +73,7 @@ impl TroubleClass {
             Self::Policy => "policy",
             Self::ContentTooLarge => "content_too_large",
             Self::SenderRefused => "sender_refused",
-            Self::LineBroken => "line_broken",
+            Self::ConnectionLost => "line_broken",
             Self::Protocol => "protocol",
             Self::Refused => "refused",
             Self::AddressUnsupported => "address_unsupported",
