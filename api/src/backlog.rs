@@ -75,11 +75,11 @@ impl BacklogGauges {
                 "lane",
                 &lanes,
             ),
-            next_due: metrics.moment(
+            next_due: metrics.float_gauge(
                 "beckon_next_due_timestamp_seconds",
                 "When the next delivery becomes due, usually a retry; 0 if none will.",
             ),
-            counted_at: metrics.moment(
+            counted_at: metrics.float_gauge(
                 "beckon_backlog_counted_timestamp_seconds",
                 "When the open deliveries were last counted.",
             ),

@@ -5,13 +5,23 @@ use super::error::QueueError;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
+use tokio::time::Instant;
 
 /// Awaits lapin with a timeout.
 pub(super) async fn within<T>(
     what: &'static str,
     request: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, QueueError> {
-    match tokio::time::timeout(PATIENCE, request).await {
+    until(Instant::now() + PATIENCE, what, request).await
+}
+
+/// Awaits lapin until a deadline.
+pub(super) async fn until<T>(
+    deadline: Instant,
+    what: &'static str,
+    request: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, QueueError> {
+    match tokio::time::timeout_at(deadline, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(QueueError::Broken { what, source }),
         Err(_) => Err(QueueError::Silent { what }),

@@ -388,6 +388,5 @@ pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Appeara
         user,
         limit,
     );
-    let found = within(reading.fetch_all(db)).await?;
-    Ok(found)
+    within(reading.fetch_all(db)).await
 }

@@ -42,8 +42,7 @@ pub async fn start_held(db: &Db, lease: DispatcherLease) -> StoreResult<u64> {
              for no key update skip locked)",
         lease.epoch,
     );
-    let done = within(starting.execute(db)).await?;
-    Ok(done.rows_affected())
+    Ok(within(starting.execute(db)).await?.rows_affected())
 }
 
 /// Makes all queued deliveries due again: a new connection does not prove that the broker still has their

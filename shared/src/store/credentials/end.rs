@@ -82,8 +82,7 @@ pub async fn cancel_owed(
         users,
         reason.as_str(),
     );
-    let cancelled = until_moved(cancelling.fetch_one(&mut **transaction)).await?;
-    Ok(cancelled)
+    until_moved(cancelling.fetch_one(&mut **transaction)).await
 }
 
 /// The mailed passwords to end.
@@ -174,8 +173,7 @@ pub(super) async fn chosen(db: impl sqlx::PgExecutor<'_>, scope: Scope<'_>) -> S
         batch,
         users,
     );
-    let row = until_moved(reading.fetch_one(db)).await?;
-    Ok(row.n)
+    Ok(until_moved(reading.fetch_one(db)).await?.n)
 }
 
 /// Ends the mailed passwords of a user. Returns how many were valid until now.
@@ -202,6 +200,5 @@ async fn end(transaction: &mut Transaction, user: Uuid, also_chosen: bool) -> St
         user,
         also_chosen,
     );
-    let row = within(ending.fetch_one(&mut **transaction)).await?;
-    Ok(row.n)
+    Ok(within(ending.fetch_one(&mut **transaction)).await?.n)
 }
