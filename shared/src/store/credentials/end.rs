@@ -6,31 +6,18 @@
 use crate::store::{StoreResult, Transaction, batches, until_moved, within};
 use uuid::Uuid;
 
-/// Why password mails owed to a user are cancelled.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum CancelReason {
-    /// The user chose a password.
-    Superseded,
-    /// Their mailed passwords were revoked.
-    Revoked,
-    /// The user was locked.
-    UserLocked,
-    /// The user's address was changed.
-    AddressChanged,
-}
-
-impl CancelReason {
-    /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Superseded, Self::Revoked, Self::UserLocked, Self::AddressChanged];
-
-    /// The reason as stored with the delivery.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Superseded => "superseded",
-            Self::Revoked => "revoked",
-            Self::UserLocked => "user_locked",
-            Self::AddressChanged => "address_changed",
-        }
+crate::named_enum! {
+    /// Why password mails owed to a user are cancelled.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub enum CancelReason {
+        /// The user chose a password.
+        Superseded = "superseded",
+        /// Their mailed passwords were revoked.
+        Revoked = "revoked",
+        /// The user was locked.
+        UserLocked = "user_locked",
+        /// The user's address was changed.
+        AddressChanged = "address_changed",
     }
 }
 
