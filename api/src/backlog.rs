@@ -28,14 +28,15 @@ pub struct BacklogGauges {
     due_since: GaugeVec,
     next_due: Gauge,
     counted_at: Gauge,
-    beat_at: Gauge,
+    heartbeat_at: Gauge,
     took: Histogram,
     failures: IntCounter,
 }
 
 impl BacklogGauges {
-    /// Registers the gauges with every combination of labels. `beat_at` shows when a worker last recorded a heartbeat.
-    pub fn declare(metrics: &Metrics, beat_at: Gauge) -> Self {
+    /// Registers the gauges with every combination of labels. `heartbeat_at` shows when a worker last recorded a
+    /// heartbeat.
+    pub fn declare(metrics: &Metrics, heartbeat_at: Gauge) -> Self {
         let lanes = Lane::ALL.map(Lane::as_str);
         let states = open_states();
         let kind_state: Vec<[&str; 2]> = SystemEmailKind::ALL
@@ -74,15 +75,15 @@ impl BacklogGauges {
                 "lane",
                 &lanes,
             ),
-            next_due: metrics.moment(
+            next_due: metrics.float_gauge(
                 "beckon_next_due_timestamp_seconds",
                 "When the next delivery becomes due, usually a retry; 0 if none will.",
             ),
-            counted_at: metrics.moment(
+            counted_at: metrics.float_gauge(
                 "beckon_backlog_counted_timestamp_seconds",
                 "When the open deliveries were last counted.",
             ),
-            beat_at,
+            heartbeat_at,
             took: metrics.histogram(
                 "beckon_backlog_count_duration_seconds",
                 "Time taken to count the open deliveries.",
@@ -104,7 +105,7 @@ impl BacklogGauges {
                     timer.observe_duration();
                     self.show(&counted.owed);
                     self.counted_at.set(seconds(Some(counted.counted_at)));
-                    self.beat_at.set(seconds(counted.beat_at));
+                    self.heartbeat_at.set(seconds(counted.heartbeat_at));
                 }
                 Err(fault) => {
                     timer.stop_and_discard();

@@ -216,8 +216,8 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
-    let dispatcher_metrics = DispatcherMetrics::declare(&registry, metrics.beats.clone());
-    let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
+    let dispatcher_metrics = DispatcherMetrics::declare(&registry, metrics.heartbeats.clone());
+    let backlog = BacklogGauges::declare(&registry, metrics.heartbeats.with_label_values(&["recorded"]));
     let partitions_ahead = partitions::declare(&registry);
     let api = shared_state(&settings, db, schema, metrics, &lifecycle)?;
     let dispatcher = dispatcher(&settings, dispatcher_metrics, &api)?;

@@ -13,7 +13,7 @@ pub struct ApiMetrics {
     accepted: IntCounterVec,
     left_out: IntCounterVec,
     /// When a heartbeat was last `published` by this process, and `recorded` by a worker.
-    pub beats: GaugeVec,
+    pub heartbeats: GaugeVec,
     /// Number of times a watched batch was counted.
     pub batch_counts: IntCounter,
     /// Batches being watched.
@@ -67,7 +67,7 @@ impl ApiMetrics {
                 &["kind", "reason"],
                 &kind_reason,
             ),
-            beats: metrics.beats(&["published", "recorded"]),
+            heartbeats: metrics.heartbeats(&["published", "recorded"]),
             batch_counts: metrics.counter(
                 "beckon_batch_counts_total",
                 "Counts of watched batches, each shared by all viewers.",

@@ -23,108 +23,75 @@ pub const PROMISED_SHARE: f64 = 1.5;
 /// passwords per second, and ninety times as many invites (`make bench`).
 pub const PROMISED_RATE: f64 = 50.0;
 
-/// The state of a batch.
-///
-/// ```text
-/// held ─▶ running ─▶ finished
-///    │      │   ▲
-///    ├──────┼─▶ paused
-///    ▼      ▼     │
-/// stopped ◀─────┘
-/// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(type_name = "batch_state", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum BatchState {
-    /// Accepted but not started. Stopping it now sends nothing at all.
-    Held,
-    /// Its deliveries are published as they become due.
-    Running,
-    /// Nothing is sent until an administrator resumes it; mail that the relay already has takes its course.
-    /// Paused by an administrator or by itself ([`PauseCause`]).
-    Paused,
-    /// Stopped by an administrator. Deliveries that had not begun are cancelled.
-    Stopped,
-    /// Every delivery has ended.
-    Finished,
-}
-
-impl BatchState {
-    /// All states, in the order of the schema.
-    pub const ALL: [Self; 5] = [Self::Held, Self::Running, Self::Paused, Self::Stopped, Self::Finished];
-
-    /// Its name in SQL, JSON, logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Stopped => "stopped",
-            Self::Finished => "finished",
-        }
+crate::named_enum! {
+    /// The state of a batch.
+    ///
+    /// ```text
+    /// held ─▶ running ─▶ finished
+    ///    │      │   ▲
+    ///    ├──────┼─▶ paused
+    ///    ▼      ▼     │
+    /// stopped ◀─────┘
+    /// ```
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(type_name = "batch_state", rename_all = "snake_case")]
+    #[serde(rename_all = "snake_case")]
+    pub enum BatchState {
+        /// Accepted but not started. Stopping it now sends nothing at all.
+        Held = "held",
+        /// Its deliveries are published as they become due.
+        Running = "running",
+        /// Nothing is sent until an administrator resumes it; mail that the relay already has takes its course.
+        /// Paused by an administrator or by itself ([`PauseCause`]).
+        Paused = "paused",
+        /// Stopped by an administrator. Deliveries that had not begun are cancelled.
+        Stopped = "stopped",
+        /// Every delivery has ended.
+        Finished = "finished",
     }
 }
 
-/// Why a batch has paused itself. Each reason needs a different response from the administrator.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PauseCause {
-    /// Too many of its addresses do not exist.
-    Bounces,
-    /// Too many of its mails are refused as spam or by policy.
-    Policy,
-    /// The relay accepts no mail from us at all.
-    Relay,
+crate::named_enum! {
+    /// Why a batch has paused itself. Each reason needs a different response from the administrator.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum PauseCause {
+        /// Too many of its addresses do not exist.
+        Bounces = "bounces",
+        /// Too many of its mails are refused as spam or by policy.
+        Policy = "policy",
+        /// The relay accepts no mail from us at all.
+        Relay = "relay",
+    }
 }
 
 impl PauseCause {
-    /// All reasons.
-    pub const ALL: [Self; 3] = [Self::Bounces, Self::Policy, Self::Relay];
-
-    /// Its name in SQL, JSON, logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Bounces => "bounces",
-            Self::Policy => "policy",
-            Self::Relay => "relay",
-        }
-    }
-
     /// Finds a reason by name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|brake| brake.as_str() == name)
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
     }
 }
 
-/// The queue that carries a batch's jobs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(type_name = "lane", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum Lane {
-    /// For batches of at most [`INTERACTIVE_MOST`], which an administrator waits for.
-    Interactive,
-    /// For all larger batches. It never holds up the other lane.
-    Bulk,
+crate::named_enum! {
+    /// The queue that carries a batch's jobs.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(type_name = "lane", rename_all = "snake_case")]
+    #[serde(rename_all = "snake_case")]
+    pub enum Lane {
+        /// For batches of at most [`INTERACTIVE_MOST`], which an administrator waits for.
+        Interactive = "interactive",
+        /// For all larger batches. It never holds up the other lane.
+        Bulk = "bulk",
+    }
 }
 
 impl Lane {
-    /// Both lanes, the interactive one first.
-    pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
-
     /// The lane for a batch with this many recipients.
     pub const fn for_batch_of(recipients: usize) -> Self {
         if recipients <= INTERACTIVE_MOST {
             Self::Interactive
         } else {
             Self::Bulk
-        }
-    }
-
-    /// Its name in SQL, JSON, logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Interactive => "interactive",
-            Self::Bulk => "bulk",
         }
     }
 }

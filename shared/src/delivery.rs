@@ -6,84 +6,58 @@ use serde::{Deserialize, Serialize};
 /// attempts in 48 hours, and more would not help.
 pub const ATTEMPTS_MOST: i32 = 20;
 
-/// The state of a delivery.
-///
-/// It is written in the transaction of its batch. Only `store` changes it, and only along these arrows;
-/// Postgres rejects any change to a delivery that has ended.
-///
-/// ```text
-/// waiting ─▶ queued ─▶ sending ─┬─▶ sent
-///     ▲         │         │      ├─▶ failed
-///     └─────────┴─────────┤      └─▶ expired
-///                         ▼
-///                      retrying ─▶ queued …
-///
-/// waiting, queued, retrying, sending ─▶ cancelled
-/// waiting, queued, retrying ─▶ suppressed              waiting, retrying ─▶ expired
-/// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryState {
-    /// Never attempted: held, paused, not due, or not yet published to the broker.
-    Waiting,
-    /// The broker has confirmed a job for it, and no worker has claimed it. After some minutes without a
-    /// claim the job counts as lost and another one is published. For a first attempt this follows from its
-    /// batch's cursor and not from its row.
-    Queued,
-    /// Claimed by a worker until its lease expires. Then the attempt counts as unsure and the delivery is due
-    /// again.
-    Sending,
-    /// The last attempt failed temporarily. The next one is due at `retry_at`.
-    Retrying,
-    /// The relay answered 250 to the final dot. Whether the mail reached a mailbox is unknown.
-    Sent,
-    /// The relay refused it permanently, the mail could not be composed, or all attempts are spent.
-    Failed,
-    /// Not sent because its address is blocked: a relay reported that it does not exist.
-    Suppressed,
-    /// An administrator stopped the batch or deleted the user before it was sent.
-    Cancelled,
-    /// The relay kept deferring it until a further attempt made no sense, or the mail was too old before its
-    /// first attempt.
-    Expired,
+crate::named_enum! {
+    /// The state of a delivery.
+    ///
+    /// It is written in the transaction of its batch. Only `store` changes it, and only along these arrows;
+    /// Postgres rejects any change to a delivery that has ended.
+    ///
+    /// ```text
+    /// waiting ─▶ queued ─▶ sending ─┬─▶ sent
+    ///     ▲         │         │      ├─▶ failed
+    ///     └─────────┴─────────┤      └─▶ expired
+    ///                         ▼
+    ///                      retrying ─▶ queued …
+    ///
+    /// waiting, queued, retrying, sending ─▶ cancelled
+    /// waiting, queued, retrying ─▶ suppressed              waiting, retrying ─▶ expired
+    /// ```
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
+    #[serde(rename_all = "snake_case")]
+    pub enum DeliveryState {
+        /// Never attempted: held, paused, not due, or not yet published to the broker.
+        Waiting = "waiting",
+        /// The broker has confirmed a job for it, and no worker has claimed it. After some minutes without a
+        /// claim the job counts as lost and another one is published. For a first attempt this follows from its
+        /// batch's cursor and not from its row.
+        Queued = "queued",
+        /// Claimed by a worker until its lease expires. Then the attempt counts as unsure and the delivery is due
+        /// again.
+        Sending = "sending",
+        /// The last attempt failed temporarily. The next one is due at `retry_at`.
+        Retrying = "retrying",
+        /// The relay answered 250 to the final dot. Whether the mail reached a mailbox is unknown.
+        Sent = "sent",
+        /// The relay refused it permanently, the mail could not be composed, or all attempts are spent.
+        Failed = "failed",
+        /// Not sent because its address is blocked: a relay reported that it does not exist.
+        Suppressed = "suppressed",
+        /// An administrator stopped the batch or deleted the user before it was sent.
+        Cancelled = "cancelled",
+        /// The relay kept deferring it until a further attempt made no sense, or the mail was too old before its
+        /// first attempt.
+        Expired = "expired",
+    }
 }
 
 impl DeliveryState {
-    /// All states, in the order of the schema.
-    pub const ALL: [Self; 9] = [
-        Self::Waiting,
-        Self::Queued,
-        Self::Sending,
-        Self::Retrying,
-        Self::Sent,
-        Self::Failed,
-        Self::Suppressed,
-        Self::Cancelled,
-        Self::Expired,
-    ];
-
     /// Whether the state is final.
     pub const fn has_ended(self) -> bool {
         matches!(
             self,
             Self::Sent | Self::Failed | Self::Suppressed | Self::Cancelled | Self::Expired
         )
-    }
-
-    /// Its name in SQL, JSON, logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Queued => "queued",
-            Self::Sending => "sending",
-            Self::Retrying => "retrying",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Suppressed => "suppressed",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
     }
 
     /// Finds a state by name.

@@ -22,7 +22,7 @@ const ANSWER_MOST_BYTES: u64 = 64 * 1024;
 /// `setting` is the name of the setting that holds the address, and `listen` its value.
 pub async fn healthcheck(setting: &str, listen: &str) -> ExitCode {
     let obstacle = match listen_address(listen.trim()) {
-        Ok(address) => ask(reachable(address), DEADLINE).await.err(),
+        Ok(address) => probe(reachable(address), DEADLINE).await.err(),
         Err(problem) => Some(format!("{setting} {problem}")),
     };
     match obstacle {
@@ -45,7 +45,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Requests `/readyz`. Obstacles are returned as one line.
-async fn ask(address: SocketAddr, deadline: Duration) -> Result<(), String> {
+async fn probe(address: SocketAddr, deadline: Duration) -> Result<(), String> {
     let answer = tokio::time::timeout(deadline, answer_of(address))
         .await
         .map_err(|_| format!("no answer from {address} within {deadline:?}"))?
@@ -106,14 +106,14 @@ mod tests {
     async fn a_ready_process_is_healthy() {
         let address = process(Vec::new()).await;
 
-        assert_eq!(ask(address, DEADLINE).await, Ok(()));
+        assert_eq!(probe(address, DEADLINE).await, Ok(()));
     }
 
     #[tokio::test]
     async fn obstacles_are_reported_in_one_line() {
         let address = process(vec!["Postgres does not answer".to_owned()]).await;
 
-        let refusal = ask(address, DEADLINE).await.unwrap_err();
+        let refusal = probe(address, DEADLINE).await.unwrap_err();
 
         assert!(
             refusal.starts_with("not ready: ") && refusal.contains("Postgres does not answer"),
@@ -134,9 +134,9 @@ mod tests {
         });
 
         let refusal = [
-            ask(gone, DEADLINE).await.unwrap_err(),
-            ask(silent, Duration::from_millis(50)).await.unwrap_err(),
-            ask(other, DEADLINE).await.unwrap_err(),
+            probe(gone, DEADLINE).await.unwrap_err(),
+            probe(silent, Duration::from_millis(50)).await.unwrap_err(),
+            probe(other, DEADLINE).await.unwrap_err(),
         ];
 
         assert!(refusal[0].starts_with("could not connect to 127.0.0.1:"), "{refusal:?}");

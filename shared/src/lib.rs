@@ -32,6 +32,7 @@ pub mod lifecycle;
 pub mod memory;
 pub mod metrics;
 pub mod name;
+mod named_enum;
 pub mod password;
 pub mod probes;
 

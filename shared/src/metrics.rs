@@ -20,9 +20,9 @@ use prometheus::{
 use std::time::UNIX_EPOCH;
 
 /// Records that a heartbeat has reached a stage.
-pub fn note_beat(beats: &GaugeVec, stage: &str) {
+pub fn note_heartbeat(heartbeats: &GaugeVec, stage: &str) {
     let now = crate::trace::now().duration_since(UNIX_EPOCH);
-    beats
+    heartbeats
         .with_label_values(&[stage])
         .set(now.unwrap_or_default().as_secs_f64());
 }
@@ -68,6 +68,13 @@ impl Metrics {
         metrics
     }
 
+    /// Metrics in this registry, and no others.
+    pub fn in_registry(registry: &Registry) -> Self {
+        Self {
+            registry: registry.clone(),
+        }
+    }
+
     /// The registry, for modules with collectors of their own.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -87,45 +94,42 @@ impl Metrics {
         }
     }
 
-    fn registered<T, E>(&self, metric: Result<T, E>, fallback: impl FnOnce() -> T) -> T
+    /// Creates and registers a metric. If its name is invalid, the metric exists outside of the registry, so that only
+    /// its values are lost and not the process.
+    fn registered<T>(&self, name: &str, create: impl Fn(&str) -> prometheus::Result<T>) -> T
     where
         T: Clone + prometheus::core::Collector + 'static,
-        E: std::fmt::Display,
     {
-        match metric {
+        match create(name) {
             Ok(metric) => {
                 self.add(metric.clone());
                 metric
             }
             Err(fault) => {
-                tracing::error!(error = %fault, "A metric could not be declared");
-                fallback()
+                tracing::error!(error = %fault, metric = name, "A metric could not be declared");
+                #[expect(clippy::unwrap_used, reason = "constant labels and buckets, covered by a unit test")]
+                create("beckon_unnamed").unwrap()
             }
         }
     }
 
     /// A counter without labels.
     pub fn counter(&self, name: &str, help: &str) -> IntCounter {
-        let counter = prometheus::core::GenericCounter::with_opts(Opts::new(name, help));
-        self.registered(counter, || unnamed(IntCounter::new("beckon_unnamed_total", "-")))
+        self.registered(name, |name| IntCounter::new(name, help))
     }
 
     /// A gauge without labels.
     pub fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.registered(IntGauge::new(name, help), || {
-            unnamed(IntGauge::new("beckon_unnamed", "-"))
-        })
+        self.registered(name, |name| IntGauge::new(name, help))
     }
 
-    /// A gauge of a timestamp, in seconds since 1970.
-    pub fn moment(&self, name: &str, help: &str) -> Gauge {
-        self.registered(Gauge::new(name, help), || {
-            unnamed(Gauge::new("beckon_unnamed_seconds", "-"))
-        })
+    /// A gauge with fractions, such as a rate, or a timestamp in seconds since 1970.
+    pub fn float_gauge(&self, name: &str, help: &str) -> Gauge {
+        self.registered(name, |name| Gauge::new(name, help))
     }
 
-    /// Timestamps of the last heartbeat at this process's stages (see [`note_beat`]).
-    pub fn beats(&self, stages: &[&str]) -> GaugeVec {
+    /// Timestamps of the last heartbeat at this process's stages (see [`note_heartbeat`]).
+    pub fn heartbeats(&self, stages: &[&str]) -> GaugeVec {
         self.moments(
             "beckon_heartbeat_timestamp_seconds",
             "When a heartbeat, sent every 30 seconds on the path of the jobs, was last published, consumed and recorded; 0 before the first.",
@@ -136,9 +140,7 @@ impl Metrics {
 
     /// A gauge of timestamps with one label and all its values, in seconds since 1970.
     pub fn moments(&self, name: &str, help: &str, label: &str, values: &[&str]) -> GaugeVec {
-        let gauges = self.registered(GaugeVec::new(Opts::new(name, help), &[label]), || {
-            unnamed(GaugeVec::new(Opts::new("beckon_unnamed_seconds", "-"), &[label]))
-        });
+        let gauges = self.registered(name, |name| GaugeVec::new(Opts::new(name, help), &[label]));
         for value in values {
             gauges.with_label_values(&[value]);
         }
@@ -147,9 +149,7 @@ impl Metrics {
 
     /// A gauge with several labels and all possible combinations.
     pub fn gauges_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntGaugeVec {
-        let gauges = self.registered(IntGaugeVec::new(Opts::new(name, help), labels), || {
-            unnamed(IntGaugeVec::new(Opts::new("beckon_unnamed", "-"), labels))
-        });
+        let gauges = self.registered(name, |name| IntGaugeVec::new(Opts::new(name, help), labels));
         for combination in combinations {
             gauges.with_label_values(combination);
         }
@@ -158,20 +158,13 @@ impl Metrics {
 
     /// A counter with one label and all its values.
     pub fn counters(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntCounterVec {
-        let all: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
-        self.counters_of(
-            name,
-            help,
-            &[label],
-            &all.iter().map(|one| &one[..]).collect::<Vec<_>>(),
-        )
+        let all: Vec<&[&str]> = values.iter().map(std::slice::from_ref).collect();
+        self.counters_of(name, help, &[label], &all)
     }
 
     /// A counter with several labels and all possible combinations.
     pub fn counters_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntCounterVec {
-        let counters = self.registered(IntCounterVec::new(Opts::new(name, help), labels), || {
-            unnamed(IntCounterVec::new(Opts::new("beckon_unnamed_total", "-"), labels))
-        });
+        let counters = self.registered(name, |name| IntCounterVec::new(Opts::new(name, help), labels));
         for combination in combinations {
             counters.with_label_values(combination);
         }
@@ -180,21 +173,14 @@ impl Metrics {
 
     /// A gauge with one label and all its values.
     pub fn gauges(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntGaugeVec {
-        let all: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
-        self.gauges_of(
-            name,
-            help,
-            &[label],
-            &all.iter().map(|one| &one[..]).collect::<Vec<_>>(),
-        )
+        let all: Vec<&[&str]> = values.iter().map(std::slice::from_ref).collect();
+        self.gauges_of(name, help, &[label], &all)
     }
 
     /// A histogram without labels.
     pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        self.registered(Histogram::with_opts(options), || {
-            unnamed(Histogram::with_opts(HistogramOpts::new("beckon_unnamed_seconds", "-")))
-        })
+        let options = |name: &str| HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.registered(name, |name| Histogram::with_opts(options(name)))
     }
 
     /// A histogram with several labels and all possible combinations.
@@ -206,13 +192,8 @@ impl Metrics {
         labels: &[&str],
         combinations: &[&[&str]],
     ) -> HistogramVec {
-        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        let histograms = self.registered(HistogramVec::new(options, labels), || {
-            unnamed(HistogramVec::new(
-                HistogramOpts::new("beckon_unnamed_seconds", "-"),
-                labels,
-            ))
-        });
+        let options = |name: &str| HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        let histograms = self.registered(name, |name| HistogramVec::new(options(name), labels));
         for combination in combinations {
             histograms.with_label_values(combination);
         }
@@ -227,12 +208,6 @@ impl Metrics {
         }
         String::from_utf8(page).unwrap_or_default()
     }
-}
-
-/// A metric outside any registry, so that a misnamed one costs only its values and not the process.
-fn unnamed<T>(metric: prometheus::Result<T>) -> T {
-    #[expect(clippy::unwrap_used, reason = "constant names, covered by a unit test")]
-    metric.unwrap()
 }
 
 #[cfg(test)]

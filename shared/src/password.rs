@@ -17,8 +17,8 @@
 
 mod comparison;
 mod hasher;
-mod line;
 mod pool;
+mod queues;
 mod rank;
 mod reservations;
 mod strength;

@@ -206,13 +206,13 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Awaits a statement with a timeout, which sqlx lacks for a server that disappears silently, and only while the
 /// address leads to the same server. Otherwise the connection is closed, and the outcome of the statement is unknown.
-async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
+async fn within<T>(statement: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
     let mut moved = pin!(primary::next_move());
     // Before the statement begins, so that no move is missed.
     moved.as_mut().enable();
     tokio::select! {
         biased;
-        answer = tokio::time::timeout(ANSWER, asked) => match answer {
+        answer = tokio::time::timeout(ANSWER, statement) => match answer {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(StoreError::Unavailable(silent())),
         },
@@ -225,12 +225,12 @@ async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<
 /// For statements on all rows of a batch, a file or a user, such as intake, imports, undoing, exports and revoking: they
 /// may take longer than [`ANSWER`], and an import waits minutes for another one. The time limit of their request ends
 /// them if the server falls silent and no other one is promoted. Otherwise as [`within`].
-async fn until_moved<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
+async fn until_moved<T>(statement: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
     let mut moved = pin!(primary::next_move());
     moved.as_mut().enable();
     tokio::select! {
         biased;
-        answer = asked => Ok(answer?),
+        answer = statement => Ok(answer?),
         () = moved => Err(primary::moved()),
     }
 }
@@ -247,10 +247,10 @@ fn silent() -> sqlx::Error {
 /// # Errors
 ///
 /// The error of the last attempt: the third deadlock, or any other error.
-pub async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl Fn() -> F) -> StoreResult<T> {
+pub async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(attempt: impl Fn() -> F) -> StoreResult<T> {
     let mut left = DEADLOCKS;
     loop {
-        match ask().await {
+        match attempt().await {
             Err(fault) if left > 0 && fault.is_deadlock() => left -= 1,
             answer => return answer,
         }

@@ -57,29 +57,20 @@ const SUBJECT_CHARACTERS: usize = 200;
 /// script, and are ten pages.
 const BODY_CHARACTERS: usize = 20_000;
 
-/// A kind of system email.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "mail_kind", rename_all = "snake_case")]
-pub enum SystemEmailKind {
-    /// Invites a user, without a password.
-    Invite,
-    /// Takes a generated password to its user.
-    PasswordReset,
+crate::named_enum! {
+    /// A kind of system email.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+    #[serde(rename_all = "snake_case")]
+    #[sqlx(type_name = "mail_kind", rename_all = "snake_case")]
+    pub enum SystemEmailKind {
+        /// Invites a user, without a password.
+        Invite = "invite",
+        /// Takes a generated password to its user.
+        PasswordReset = "password_reset",
+    }
 }
 
 impl SystemEmailKind {
-    /// All kinds, in the order in which pages list them.
-    pub const ALL: [Self; 2] = [Self::Invite, Self::PasswordReset];
-
-    /// Its name for programs: in URLs, JSON, Postgres and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Invite => "invite",
-            Self::PasswordReset => "password_reset",
-        }
-    }
-
     /// Its name on pages.
     pub fn name(self) -> &'static str {
         match self {

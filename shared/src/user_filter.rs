@@ -58,74 +58,40 @@ pub struct UserFilter {
     pub not: BTreeSet<Negatable>,
 }
 
-/// A condition that can be negated. The others have an explicit opposite.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Negatable {
-    /// `q`.
-    Q,
-    /// `import`, with `effect`.
-    Import,
-    /// `access`.
-    Access,
-    /// `last_email_reason`.
-    LastEmailReason,
-    /// `batch`.
-    Batch,
-}
-
-impl Negatable {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Q, Self::Import, Self::Access, Self::LastEmailReason, Self::Batch];
-
-    /// The name of the condition.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Q => "q",
-            Self::Import => "import",
-            Self::Access => "access",
-            Self::LastEmailReason => "last_email_reason",
-            Self::Batch => "batch",
-        }
+crate::named_enum! {
+    /// A condition that can be negated. The others have an explicit opposite.
+    #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Negatable {
+        /// `q`.
+        Q = "q",
+        /// `import`, with `effect`.
+        Import = "import",
+        /// `access`.
+        Access = "access",
+        /// `last_email_reason`.
+        LastEmailReason = "last_email_reason",
+        /// `batch`.
+        Batch = "batch",
     }
 }
 
-/// How far a user has come with signing in. The furthest step counts: for a user who has signed in once, later mails
-/// change nothing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Access {
-    /// They have no password.
-    None,
-    /// They were mailed a password that works and that they have not used.
-    PasswordMailed,
-    /// Their mailed passwords have expired unused.
-    PasswordExpired,
-    /// They have signed in with a mailed password.
-    SignedIn,
-    /// They have chosen a password.
-    OwnPassword,
-}
-
-impl Access {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::None,
-        Self::PasswordMailed,
-        Self::PasswordExpired,
-        Self::SignedIn,
-        Self::OwnPassword,
-    ];
-
-    /// The word used in SQL, JSON and URLs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::PasswordMailed => "password_mailed",
-            Self::PasswordExpired => "password_expired",
-            Self::SignedIn => "signed_in",
-            Self::OwnPassword => "own_password",
-        }
+crate::named_enum! {
+    /// How far a user has come with signing in. The furthest step counts: for a user who has signed in once, later
+    /// mails change nothing.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Access {
+        /// They have no password.
+        None = "none",
+        /// They were mailed a password that works and that they have not used.
+        PasswordMailed = "password_mailed",
+        /// Their mailed passwords have expired unused.
+        PasswordExpired = "password_expired",
+        /// They have signed in with a mailed password.
+        SignedIn = "signed_in",
+        /// They have chosen a password.
+        OwnPassword = "own_password",
     }
 }
 

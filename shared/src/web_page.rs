@@ -39,11 +39,11 @@ async fn get(url: &Url) -> io::Result<String> {
     let port = url.port_or_known_default().ok_or_else(no_host)?;
     let connection = TcpStream::connect((host.as_str(), port)).await?;
     if url.scheme() != "https" {
-        return ask(connection, url).await;
+        return request_page(connection, url).await;
     }
     let name = ServerName::try_from(host).map_err(|fault| io::Error::new(io::ErrorKind::InvalidInput, fault))?;
     let encrypted = TlsConnector::from(Arc::new(trust()?)).connect(name, connection).await?;
-    ask(encrypted, url).await
+    request_page(encrypted, url).await
 }
 
 /// The certificate authorities that this machine trusts.
@@ -59,7 +59,7 @@ fn trust() -> io::Result<ClientConfig> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-async fn ask(mut connection: impl AsyncRead + AsyncWrite + Unpin, url: &Url) -> io::Result<String> {
+async fn request_page(mut connection: impl AsyncRead + AsyncWrite + Unpin, url: &Url) -> io::Result<String> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-/// Maximum number of finished jobs that wait behind a slow one: more than are in hand at once, since those
+/// Maximum number of finished jobs that wait behind a slow one: more than are in flight at once, since those
 /// finish in any order. After a crash at most these are redelivered, and the claim drops them.
 const WAITING_MOST: usize = 1_024;
 
@@ -112,7 +112,7 @@ async fn report(
             Ended::Done(tag) => ledger.end(tag),
             Ended::GivenBack(tag) => {
                 acknowledger.give_back(tag).await?;
-                ledger.is_settled(tag);
+                ledger.mark_settled(tag);
             }
             Ended::Flush(flushed) => {
                 waits = Waits::NoLonger;
@@ -165,7 +165,7 @@ impl Ledger {
     }
 
     /// Records a job that was acknowledged or returned individually.
-    fn is_settled(&mut self, tag: u64) {
+    fn mark_settled(&mut self, tag: u64) {
         self.alone.insert(tag);
     }
 
@@ -279,7 +279,7 @@ mod tests {
         // Job 9 is returned, and job 70,000 is a second one that does not finish.
         for tag in (2..=200_000).filter(|tag| *tag != 70_000) {
             if tag == 9 {
-                ledger.is_settled(tag);
+                ledger.mark_settled(tag);
             } else {
                 acknowledged += all_at_once(
                     &mut ledger,

@@ -75,10 +75,10 @@ impl Claims {
         let jobs: Vec<Job> = group.iter().map(|work| work.job).collect();
         // The same token for every retry: Postgres may have committed a claim whose answer was lost.
         let token = Uuid::new_v4();
-        let Some((claims, asked_at)) = self.ask_until_answered(&jobs, token).await else {
+        let Some((claims, requested_at)) = self.claim_until_answered(&jobs, token).await else {
             return Vec::new();
         };
-        let lease = self.leases.hold(claims.len(), token, asked_at);
+        let lease = self.leases.hold(claims.len(), token, requested_at);
         let mut taken: HashMap<Uuid, Claim> = claims.into_iter().map(|claim| (claim.delivery, claim)).collect();
         let mut held = Vec::with_capacity(taken.len());
         for work in group {
@@ -99,7 +99,7 @@ impl Claims {
 
     /// Retries until Postgres answers. A worker without Postgres claims nothing, because it could not record
     /// what it sends.
-    async fn ask_until_answered(&self, jobs: &[Job], token: Uuid) -> Option<(Vec<Claim>, Instant)> {
+    async fn claim_until_answered(&self, jobs: &[Job], token: Uuid) -> Option<(Vec<Claim>, Instant)> {
         let claimant = Claimant {
             worker: &self.worker,
             token,
@@ -109,15 +109,15 @@ impl Claims {
         };
         let mut delays = Delays::for_a_near_server();
         loop {
-            let asked_at = Instant::now();
-            let asked = claim(&self.db, jobs, claimant).await;
+            let requested_at = Instant::now();
+            let claimed = claim(&self.db, jobs, claimant).await;
             self.works
-                .send_if_modified(|works| std::mem::replace(works, asked.is_ok()) != asked.is_ok());
-            match asked {
+                .send_if_modified(|works| std::mem::replace(works, claimed.is_ok()) != claimed.is_ok());
+            match claimed {
                 Ok(claims) => {
                     self.metrics.count_claims(jobs.len(), &claims);
                     claims.suppressed.iter().for_each(outcome::log_suppressed);
-                    return Some((claims.taken, asked_at));
+                    return Some((claims.taken, requested_at));
                 }
                 Err(fault @ StoreError::Refused(_)) => {
                     error!(error = ?fault, count = jobs.len(), "Could not claim deliveries: Postgres refused the statement");

@@ -12,8 +12,8 @@ use crate::pipeline::Pipeline;
 use crate::session::{Open, Opening, watch};
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
-use shared::metrics::note_beat;
-use shared::queue::{BeatInbox, BrokerStatus, Brokers, Inbox, Pulse, QueueError, Received, park};
+use shared::metrics::note_heartbeat;
+use shared::queue::{BrokerStatus, Brokers, HeartbeatInbox, Inbox, QueueError, Received, RouteCheck, park};
 use shared::reconnect::Delays;
 use shared::store::{Db, workers};
 use std::sync::Arc;
@@ -34,10 +34,10 @@ const TROUBLE_LASTS: Duration = Duration::from_secs(1);
 const LEAVING_MOST: Duration = Duration::from_secs(5);
 
 /// How often to check that the broker still routes messages.
-const ASK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a session continues without heartbeats before it is reopened for their sake. Jobs do not need them.
-const WITHOUT_BEATS: Duration = Duration::from_mins(5);
+const WITHOUT_HEARTBEATS: Duration = Duration::from_mins(5);
 
 /// Consumes jobs from the broker.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl Consumer {
     async fn take_jobs(&self, open: &mut Open) -> Result<Ended, QueueError> {
         let interactive = open.session.inbox(Lane::Interactive).await?;
         let bulk = open.session.inbox(Lane::Bulk).await?;
-        let (beats, pulse) = (open.session.beat_inbox().await?, open.session.pulse().await?);
+        let (heartbeats, route_check) = (open.session.heartbeat_inbox().await?, open.session.route_check().await?);
         let (interactive_acks, mut interactive_reports) = Acks::start(&self.lifecycle, interactive.acknowledger());
         let (bulk_acks, mut bulk_reports) = Acks::start(&self.lifecycle, bulk.acknowledger());
         // Acknowledging continues until both lanes have left, in either order.
@@ -155,7 +155,7 @@ impl Consumer {
             reported = interactive_reports.ended() => reported.map(|()| left()),
             reported = bulk_reports.ended() => reported.map(|()| left()),
             lost = watch(&mut open.session) => Err(lost),
-            lost = self.take_beats(beats, pulse) => lost.map(|()| left()),
+            lost = self.take_heartbeats(heartbeats, route_check) => lost.map(|()| left()),
             () = self.leave_when_in_trouble(&leave) => Ok(Ended::InTrouble),
         };
         drop(until_both_left);
@@ -187,39 +187,39 @@ impl Consumer {
     }
 
     /// Records heartbeats, which take the same path as the jobs, and checks that the path is still open.
-    async fn take_beats(&self, inbox: BeatInbox, pulse: Pulse) -> Result<(), QueueError> {
-        let mut beats = match inbox.open().await {
-            Ok(beats) => beats,
-            Err(fault @ QueueError::Mute { .. }) => {
+    async fn take_heartbeats(&self, inbox: HeartbeatInbox, route_check: RouteCheck) -> Result<(), QueueError> {
+        let mut heartbeats = match inbox.open().await {
+            Ok(heartbeats) => heartbeats,
+            Err(fault @ QueueError::Unanswered { .. }) => {
                 warn!(error = %fault, "Consuming jobs without heartbeats");
-                tokio::time::sleep(WITHOUT_BEATS).await;
+                tokio::time::sleep(WITHOUT_HEARTBEATS).await;
                 return Err(fault);
             }
             Err(fault) => return Err(fault),
         };
         let taking = async {
             loop {
-                beats.next().await?;
-                self.record_beat().await;
+                heartbeats.next().await?;
+                self.record_heartbeat().await;
             }
         };
-        let asking = async {
+        let checking = async {
             loop {
-                tokio::time::sleep(ASK_EVERY).await;
-                if pulse.ask().await? {
-                    self.record_beat().await;
+                tokio::time::sleep(CHECK_EVERY).await;
+                if route_check.check().await? {
+                    self.record_heartbeat().await;
                 }
             }
         };
         tokio::select! {
             ended = taking => ended,
-            ended = asking => ended,
+            ended = checking => ended,
         }
     }
 
-    async fn record_beat(&self) {
-        note_beat(&self.pipeline.metrics.beats, "consumed");
-        if let Err(fault) = workers::record_beat(&self.db).await {
+    async fn record_heartbeat(&self) {
+        note_heartbeat(&self.pipeline.metrics.heartbeats, "consumed");
+        if let Err(fault) = workers::record_heartbeat(&self.db).await {
             let fault = fault.explained(&self.db).await;
             warn!(error = %fault, "Could not record a heartbeat");
         }
@@ -251,7 +251,7 @@ impl Consumer {
         let Err(fault) = received.job else { return };
         let (this, acks) = (self.clone(), acks.clone());
         self.lifecycle.spawn(async move {
-            let _turn = this.parking.lock().await;
+            let _guard = this.parking.lock().await;
             match park(&this.brokers, queue, &received.body, &fault).await {
                 Ok(()) => {
                     this.pipeline.metrics.count_parked(&fault);

@@ -25,7 +25,7 @@ use shared::store::settle::{Ending, Group, Outcome, Settled, settle};
 use shared::store::{Db, StoreResult};
 use shared::system_email::SystemEmailKind;
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -253,10 +253,7 @@ fn abandoned(folder: &Path) -> Vec<Abandoned> {
         .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
         .filter_map(|path| {
             let file = File::open(&path).ok()?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
-            }
+            file.try_lock().ok()?;
             // A line may be cut off: the last, or one for which the disk had no space.
             let lines = BufReader::new(&file).lines().map_while(Result::ok);
             let lines = lines.filter_map(|line| serde_json::from_str(&line).ok()).collect();

@@ -12,7 +12,6 @@
 
 use crate::acks::Acks;
 use crate::pipeline::Pipeline;
-use crate::send::Permit;
 use crate::work::Work;
 use futures_util::FutureExt as _;
 use shared::batch::Lane;
@@ -222,13 +221,10 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
             }
             unclaimed.moved_at = Instant::now();
             unclaimed.lingers_until = unclaimed.moved_at + LINGER;
-            self.start(unclaimed.jobs.drain(..permits.len()).collect(), permits);
+            let group: Vec<Work> = unclaimed.jobs.drain(..permits.len()).collect();
+            let pipeline = Arc::clone(&self.pipeline);
+            self.lifecycle.spawn(async move { pipeline.run(group, permits).await });
         }
-    }
-
-    fn start(&self, group: Vec<Work>, permits: Vec<Permit>) {
-        let pipeline = Arc::clone(&self.pipeline);
-        self.lifecycle.spawn(async move { pipeline.run(group, permits).await });
     }
 
     /// Stops receiving and makes the unclaimed jobs due again for any worker.

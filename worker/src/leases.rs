@@ -35,7 +35,7 @@ pub struct Lease {
     /// Number of deliveries that are not recorded.
     unrecorded: AtomicUsize,
     ended: Ended,
-    asked_at: Instant,
+    requested_at: Instant,
     margin: Duration,
     until: Mutex<Instant>,
 }
@@ -48,7 +48,7 @@ impl Lease {
 
     /// Time since the claim was requested.
     pub fn age(&self) -> Duration {
-        self.asked_at.elapsed()
+        self.requested_at.elapsed()
     }
 
     /// Counts one of the deliveries as recorded.
@@ -67,13 +67,13 @@ impl Lease {
         *locked(&self.until)
     }
 
-    /// Extends the lease after a renewal that was requested at `asked_at` and answered.
+    /// Extends the lease after a renewal that was requested at `requested_at` and answered.
     ///
     /// A renewal requested too late proves nothing: another worker may hold some of the deliveries.
-    fn renew(&self, asked_at: Instant, lease: Duration) {
+    fn renew(&self, requested_at: Instant, lease: Duration) {
         let mut until = locked(&self.until);
         if Instant::now() < *until {
-            *until = asked_at + lease;
+            *until = requested_at + lease;
         }
     }
 }
@@ -93,15 +93,15 @@ impl Leases {
         self.lease
     }
 
-    /// Adds the lease of a claim requested at `asked_at`. Postgres counts the lease from then or later.
-    pub fn hold(&self, deliveries: usize, token: Uuid, asked_at: Instant) -> Arc<Lease> {
+    /// Adds the lease of a claim requested at `requested_at`. Postgres counts the lease from then or later.
+    pub fn hold(&self, deliveries: usize, token: Uuid, requested_at: Instant) -> Arc<Lease> {
         let lease = Arc::new(Lease {
             token,
             unrecorded: AtomicUsize::new(deliveries),
             ended: Arc::clone(&self.ended),
-            asked_at,
+            requested_at,
             margin: self.lease / MARGIN_DIVISOR,
-            until: Mutex::new(asked_at + self.lease),
+            until: Mutex::new(requested_at + self.lease),
         });
         locked(&self.held).push(Arc::downgrade(&lease));
         lease
@@ -116,10 +116,10 @@ impl Leases {
             if ageing.is_empty() {
                 continue;
             }
-            let asked_at = Instant::now();
+            let requested_at = Instant::now();
             let tokens: Vec<Uuid> = ageing.iter().map(|lease| lease.token).collect();
             match claims::renew(&db, &tokens, self.lease).await {
-                Ok(_) => ageing.iter().for_each(|lease| lease.renew(asked_at, self.lease)),
+                Ok(_) => ageing.iter().for_each(|lease| lease.renew(requested_at, self.lease)),
                 Err(fault) => warn!(error = %fault, count = tokens.len(), "Could not renew leases; retrying"),
             }
         }
@@ -131,11 +131,11 @@ impl Leases {
     }
 
     fn ageing(&self) -> Vec<Arc<Lease>> {
-        let soon = Instant::now() + self.lease * 2 / 3;
+        let renew_before = Instant::now() + self.lease * 2 / 3;
         let mut held = locked(&self.held);
         held.retain(|lease| lease.strong_count() > 0);
         let leases = held.iter().filter_map(Weak::upgrade);
-        leases.filter(|lease| lease.until() < soon).collect()
+        leases.filter(|lease| lease.until() < renew_before).collect()
     }
 }
 
@@ -148,8 +148,8 @@ mod tests {
     use super::*;
 
     fn lease_asked_for(leases: &Leases, ago: u64) -> Arc<Lease> {
-        let asked_at = Instant::now().checked_sub(Duration::from_secs(ago)).unwrap();
-        leases.hold(2, Uuid::from_u128(9), asked_at)
+        let requested_at = Instant::now().checked_sub(Duration::from_secs(ago)).unwrap();
+        leases.hold(2, Uuid::from_u128(9), requested_at)
     }
 
     #[test]

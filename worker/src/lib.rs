@@ -74,7 +74,7 @@ impl StartError {
     }
 }
 
-/// Runs a worker until the lifecycle stops it. Returns whether all work in hand was finished.
+/// Runs a worker until the lifecycle stops it. Returns whether all work in flight was finished.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         mailer: pipeline.mailer.clone(),
         broker: broker.clone(),
     };
-    let telling = tokio::spawn(presence.clone().keep_reporting());
+    let reporting = tokio::spawn(presence.clone().keep_reporting());
     info!(worker = name, "Worker is running");
     until_postgres_is_ready(&db, &lifecycle, &presence).await?;
     recover(journal, &db, &name, &counted, &lifecycle);
@@ -131,11 +131,11 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     };
     consumer.run().await;
     let finished = lifecycle.finished(grace).await;
-    [&renewing, &probing, &telling]
+    [&renewing, &probing, &reporting]
         .into_iter()
         .for_each(tokio::task::JoinHandle::abort);
     // A status report that is still being written must not overwrite the final one.
-    let _ = telling.await;
+    let _ = reporting.await;
     presence.leave().await;
     traces.end().await;
     info!("Worker has stopped");

@@ -39,7 +39,7 @@ pub struct WorkerMetrics {
     /// Number of attempts per ended delivery.
     pub attempts_each: Histogram,
     /// When this worker last received a heartbeat.
-    pub beats: GaugeVec,
+    pub heartbeats: GaugeVec,
     /// Attempts to reconnect to the broker.
     pub amqp_reconnects: IntCounter,
     leases: IntGauge,
@@ -75,7 +75,7 @@ impl WorkerMetrics {
             record_failures: metrics.counter("beckon_record_failures_total", "Failed attempts to record a group of outcomes, which were retried."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the process is connected to RabbitMQ."),
             attempts_each: metrics.histogram("beckon_attempts_per_delivery", "Number of attempts per delivery that a worker ended.", &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]),
-            beats: metrics.beats(&["consumed"]),
+            heartbeats: metrics.heartbeats(&["consumed"]),
             amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to reconnect to RabbitMQ after a connection was lost or failed."),
             leases: metrics.gauge("beckon_leases", "Deliveries claimed by this worker."),
         }
@@ -88,7 +88,7 @@ impl WorkerMetrics {
     }
 
     /// Counts the answer to a group of claims.
-    pub fn count_claims(&self, asked: usize, claims: &Claims) {
+    pub fn count_claims(&self, jobs: usize, claims: &Claims) {
         let add = |outcome: &str, n: usize| self.claims.with_label_values(&[outcome]).inc_by(n as u64);
         let (taken, orphaned, suppressed) = (claims.taken.len(), claims.orphaned, claims.suppressed.len());
         add("taken", taken);
@@ -97,7 +97,7 @@ impl WorkerMetrics {
         add("suppressed", suppressed);
         add(
             "not_ours",
-            asked.saturating_sub(taken + orphaned + claims.locked + suppressed),
+            jobs.saturating_sub(taken + orphaned + claims.locked + suppressed),
         );
         for ended in &claims.suppressed {
             self.count_ended(ended.kind, ended.attempts, DeliveryState::Suppressed);

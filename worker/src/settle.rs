@@ -75,7 +75,7 @@ impl Settler {
         Self { finished, journal }
     }
 
-    /// Queues a finished attempt. The queue never holds more than the worker has in hand.
+    /// Queues a finished attempt. The queue never holds more outcomes than the worker has mails in flight.
     pub fn push(&self, finished: Finished) {
         let (lane, kind) = (finished.held.work.lane, finished.held.claim.kind);
         let journal = self.journal.as_ref();
@@ -98,13 +98,13 @@ impl Recorder {
         let groups = Arc::new(Semaphore::new(GROUPS));
         let is_urgent = |(finished, _): &Kept| finished.held.work.lane == Lane::Interactive;
         while let Some(group) = batcher.next(is_urgent).await {
-            let Ok(turn) = Arc::clone(&groups).acquire_owned().await else {
+            let Ok(permit) = Arc::clone(&groups).acquire_owned().await else {
                 return;
             };
             let this = Arc::clone(&self);
             self.lifecycle.spawn(async move {
                 this.record_group(group).await;
-                drop(turn);
+                drop(permit);
             });
         }
     }
@@ -141,10 +141,9 @@ impl Recorder {
     }
 
     /// Records outcomes in one statement. Returns `None` if Postgres rejects them.
-    async fn record_together(&self, outcomes: &[Outcome], was_asked: bool) -> Option<Vec<Recorded>> {
+    async fn record_together(&self, outcomes: &[Outcome], mut is_repeated: bool) -> Option<Vec<Recorded>> {
         let mut delays = Delays::for_a_near_server();
         let let_go = self.leases.take_ended();
-        let mut is_repeated = was_asked;
         loop {
             let group = Group {
                 outcomes,

@@ -124,21 +124,21 @@ impl AutoPause {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
-            if let Err(fault) = self.look().await {
+            if let Err(fault) = self.check().await {
                 warn!(error = %fault, cause = %fault.cause(), "Could not check whether a batch should be paused automatically; retrying");
             }
         }
     }
 
     /// Pauses every batch that reaches a limit.
-    async fn look(&mut self) -> StoreResult<()> {
-        self.look_at_failures().await?;
-        self.look_at_refusals().await?;
-        self.look_at_the_relay().await
+    async fn check(&mut self) -> StoreResult<()> {
+        self.check_failures().await?;
+        self.check_refusals().await?;
+        self.check_relay().await
     }
 
     /// Pauses batches whose mails are refused because of our account or because of their content.
-    async fn look_at_refusals(&self) -> StoreResult<()> {
+    async fn check_refusals(&self) -> StoreResult<()> {
         for RefusedBatch { resumed_at, refusal } in relay_refusals::refused(&self.db, REFUSED_MOST).await? {
             let running = Running {
                 batch: refusal.batch,
@@ -146,21 +146,21 @@ impl AutoPause {
                 unknown: 0,
                 policy: 0,
             };
-            let brake = match refusal.class.as_str() {
+            let cause = match refusal.class.as_str() {
                 "policy" if refusal.is_everybodys => PauseCause::Policy,
                 _ => PauseCause::Relay,
             };
             let details = json!({
-                "brake": brake.as_str(),
+                "brake": cause.as_str(),
                 "class": refusal.class,
                 "affected": refusal.affected,
             });
-            self.pause(&running, brake, &words_of(&refusal), details).await?;
+            self.pause(&running, cause, &words_of(&refusal), details).await?;
         }
         Ok(())
     }
 
-    async fn look_at_failures(&mut self) -> StoreResult<()> {
+    async fn check_failures(&mut self) -> StoreResult<()> {
         let (least_unknown, least_policy) = (self.bounces.needs(0, 0), self.policy.needs(0, 0));
         let failing = rows::failing(&self.db, least_unknown, least_policy).await?;
         let mut known = HashMap::with_capacity(failing.len());
@@ -190,7 +190,7 @@ impl AutoPause {
 
     /// Pauses a batch if too many of its `ended` mails failed. Returns whether it paused the batch.
     async fn judge(&self, running: &Running, ended: i64) -> StoreResult<bool> {
-        let (brake, failed, words) = if self.bounces.is_reached(running.unknown, ended) {
+        let (cause, failed, words) = if self.bounces.is_reached(running.unknown, ended) {
             let failed = running.unknown;
             let words = format!("{failed} of the last {ended} emails went to addresses that do not exist");
             (PauseCause::Bounces, failed, words)
@@ -201,12 +201,12 @@ impl AutoPause {
         } else {
             return Ok(false);
         };
-        let details = json!({ "brake": brake.as_str(), "failed": failed, "ended": ended });
-        self.pause(running, brake, &words, details).await?;
+        let details = json!({ "brake": cause.as_str(), "failed": failed, "ended": ended });
+        self.pause(running, cause, &words, details).await?;
         Ok(true)
     }
 
-    async fn look_at_the_relay(&self) -> StoreResult<()> {
+    async fn check_relay(&self) -> StoreResult<()> {
         let Some(refused) = rows::refused_everywhere(&self.db, REFUSED_FOR).await? else {
             return Ok(());
         };
@@ -227,16 +227,16 @@ impl AutoPause {
     async fn pause(
         &self,
         running: &Running,
-        brake: PauseCause,
+        cause: PauseCause,
         words: &str,
         details: serde_json::Value,
     ) -> StoreResult<()> {
         let words = format!("Paused by Beckon: {words}");
-        if rows::pause(&self.db, running, brake, &words, details).await? {
-            self.metrics.batches_braked.with_label_values(&[brake.as_str()]).inc();
+        if rows::pause(&self.db, running, cause, &words, details).await? {
+            self.metrics.batches_paused.with_label_values(&[cause.as_str()]).inc();
             warn!(
                 batch.id = %running.batch,
-                brake = brake.as_str(),
+                brake = cause.as_str(),
                 "A batch was paused automatically; an administrator decides whether it resumes"
             );
         }

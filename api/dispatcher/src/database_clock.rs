@@ -17,7 +17,7 @@ impl DatabaseClock {
     ///
     /// Postgres may answer long after it has read its clock, for example because its standby is stalled, so the time
     /// between two readings is known only between limits.
-    pub(super) fn look(&mut self, now: OffsetDateTime, asked: Instant, answered: Instant) -> Option<time::Duration> {
+    pub(super) fn observe(&mut self, now: OffsetDateTime, asked: Instant, answered: Instant) -> Option<time::Duration> {
         let (before, asked_before, answered_before) = self.0.replace((now, asked, answered))?;
         let least = time::Duration::try_from(asked.saturating_duration_since(answered_before)).ok()?;
         let most = time::Duration::try_from(answered.saturating_duration_since(asked_before)).ok()?;
@@ -37,14 +37,14 @@ mod tests {
         let second = Duration::from_secs(1);
         let day = time::Duration::DAY;
         let mut clock = DatabaseClock::default();
-        let mut look = |time, seen| clock.look(time, seen, seen);
+        let mut observe = |time, seen| clock.observe(time, seen, seen);
 
-        assert_eq!(look(start, began), None);
-        assert_eq!(look(start + 3 * second, began + second), None);
-        assert_eq!(look(start + day + 4 * second, began + 2 * second), Some(day));
-        assert_eq!(look(start + day + 5 * second, began + 3 * second), None);
-        assert_eq!(look(start + 6 * second, began + 4 * second), Some(-day));
-        assert_eq!(look(start + 36 * second, began + 34 * second), None);
+        assert_eq!(observe(start, began), None);
+        assert_eq!(observe(start + 3 * second, began + second), None);
+        assert_eq!(observe(start + day + 4 * second, began + 2 * second), Some(day));
+        assert_eq!(observe(start + day + 5 * second, began + 3 * second), None);
+        assert_eq!(observe(start + 6 * second, began + 4 * second), Some(-day));
+        assert_eq!(observe(start + 36 * second, began + 34 * second), None);
     }
 
     #[test]
@@ -53,10 +53,10 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut clock = DatabaseClock::default();
 
-        assert_eq!(clock.look(start, began, began), None);
-        assert_eq!(clock.look(start + second, began + second, began + 20 * second), None);
+        assert_eq!(clock.observe(start, began, began), None);
+        assert_eq!(clock.observe(start + second, began + second, began + 20 * second), None);
         assert_eq!(
-            clock.look(start + 21 * second, began + 21 * second, began + 21 * second),
+            clock.observe(start + 21 * second, began + 21 * second, began + 21 * second),
             None
         );
     }

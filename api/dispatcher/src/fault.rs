@@ -4,21 +4,12 @@ use shared::queue::QueueError;
 use shared::store::StoreError;
 
 /// Which of the two failed.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// RabbitMQ. The session is over.
-    Queue(QueueError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// Postgres. It is tried again.
-    Store(StoreError),
-}
-
-impl From<QueueError> for Fault {
-    fn from(fault: QueueError) -> Self {
-        Self::Queue(fault)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(fault: StoreError) -> Self {
-        Self::Store(fault)
-    }
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

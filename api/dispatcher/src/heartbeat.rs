@@ -5,8 +5,8 @@
 
 use crate::metrics::DispatcherMetrics;
 use shared::batch::Lane;
-use shared::metrics::note_beat;
-use shared::queue::{BEAT, Heart};
+use shared::metrics::note_heartbeat;
+use shared::queue::{HEARTBEAT_EVERY, HeartbeatPublisher};
 use shared::store::{Db, workers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use tracing::warn;
 
 /// How often completed rounds are recorded. Pages report them missing after
 /// [`shared::store::stall::SILENCE`].
-const SAY_EVERY: Duration = Duration::from_secs(5);
+const RECORD_EVERY: Duration = Duration::from_secs(5);
 
 /// Lanes that have completed a round since the last report.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Rounds {
 /// Sends both signals.
 pub(super) struct Heartbeat {
     pub(super) db: Db,
-    pub(super) publisher: Heart,
+    pub(super) publisher: HeartbeatPublisher,
     pub(super) rounds: Arc<Rounds>,
     pub(super) metrics: Arc<DispatcherMetrics>,
 }
@@ -59,26 +59,26 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     /// Sends both signals until dropped.
     pub(super) async fn run(self) {
-        let mut beat_at: Option<Instant> = None;
+        let mut published_at: Option<Instant> = None;
         loop {
             self.rounds.both_completed().await;
             if let Err(fault) = workers::dispatched(&self.db).await {
                 warn!(error = %fault, cause = %fault.cause(), "Could not record that the dispatcher is running");
             }
-            if beat_at.is_none_or(|at| at.elapsed() > BEAT) {
-                beat_at = Some(Instant::now());
-                self.beat();
+            if published_at.is_none_or(|at| at.elapsed() > HEARTBEAT_EVERY) {
+                published_at = Some(Instant::now());
+                self.publish();
             }
-            tokio::time::sleep(SAY_EVERY).await;
+            tokio::time::sleep(RECORD_EVERY).await;
         }
     }
 
     /// Publishes a heartbeat in the background. A failure is logged and affects nothing else.
-    fn beat(&self) {
+    fn publish(&self) {
         let (publisher, metrics) = (self.publisher.clone(), Arc::clone(&self.metrics));
         tokio::spawn(async move {
-            match publisher.beat().await {
-                Ok(()) => note_beat(&metrics.beats, "published"),
+            match publisher.publish().await {
+                Ok(()) => note_heartbeat(&metrics.heartbeats, "published"),
                 Err(fault) => warn!(error = %fault, "A heartbeat was not confirmed"),
             }
         });

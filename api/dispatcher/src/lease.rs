@@ -4,7 +4,7 @@
 //! holder that cannot renew it stops by its own clock before another process may take over. If it was frozen
 //! in between, its epoch is stale and its statements change nothing.
 
-use shared::store::dispatcher_lease::{self as lease, DispatcherLease, LEASE, RENEW_EVERY};
+use shared::store::dispatcher_lease::{self as rows, DispatcherLease, LEASE, RENEW_EVERY};
 use shared::store::{Db, StoreResult};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -18,10 +18,10 @@ const MARGIN: Duration = Duration::from_secs(3);
 /// Timeout for releasing the lease: an orderly stop does not wait for Postgres.
 const RELEASE_TAKES: Duration = Duration::from_secs(2);
 
-/// A turn that is renewed until dropped.
+/// The lease, which is renewed until dropped.
 pub(super) struct HeldLease {
     db: Db,
-    turn: DispatcherLease,
+    lease: DispatcherLease,
     is_after_silence: bool,
     is_lost: watch::Receiver<bool>,
     renewing: JoinHandle<()>,
@@ -30,16 +30,16 @@ pub(super) struct HeldLease {
 impl HeldLease {
     /// Takes the lease if no process holds it.
     pub(super) async fn take(db: &Db, holder: &str) -> StoreResult<Option<Self>> {
-        let asked_at = Instant::now();
-        let Some(taken) = lease::take(db, holder).await? else {
+        let requested_at = Instant::now();
+        let Some(taken) = rows::take(db, holder).await? else {
             return Ok(None);
         };
-        let turn = taken.turn;
+        let lease = taken.lease;
         let (lost, is_lost) = watch::channel(false);
-        let renewing = keep_renewing(db.clone(), turn, asked_at, lost);
+        let renewing = keep_renewing(db.clone(), lease, requested_at, lost);
         Ok(Some(Self {
             db: db.clone(),
-            turn,
+            lease,
             is_after_silence: taken.is_after_silence,
             is_lost,
             renewing: tokio::spawn(renewing),
@@ -47,8 +47,8 @@ impl HeldLease {
     }
 
     /// The lease with its epoch, for fenced statements.
-    pub(super) const fn turn(&self) -> DispatcherLease {
-        self.turn
+    pub(super) const fn lease(&self) -> DispatcherLease {
+        self.lease
     }
 
     /// Whether the previous holder had stopped renewing. If Postgres was away, the leases of healthy workers
@@ -69,7 +69,7 @@ impl HeldLease {
         if *self.is_lost.borrow() {
             return;
         }
-        match timeout(RELEASE_TAKES, lease::release(&self.db, self.turn)).await {
+        match timeout(RELEASE_TAKES, rows::release(&self.db, self.lease)).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => {
                 warn!(error = %fault, "Could not release the dispatcher's lease; it expires automatically");
@@ -85,22 +85,22 @@ impl Drop for HeldLease {
     }
 }
 
-async fn keep_renewing(db: Db, turn: DispatcherLease, taken_at: Instant, lost: watch::Sender<bool>) {
+async fn keep_renewing(db: Db, lease: DispatcherLease, taken_at: Instant, lost: watch::Sender<bool>) {
     let mut renewed_at = taken_at;
     let mut pace = interval(RENEW_EVERY);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
         let ends = renewed_at + LEASE.saturating_sub(MARGIN);
-        let asked_at = Instant::now();
-        match tokio::time::timeout_at(ends, lease::renew(&db, turn)).await {
-            Ok(Ok(true)) => renewed_at = asked_at,
+        let requested_at = Instant::now();
+        match tokio::time::timeout_at(ends, rows::renew(&db, lease)).await {
+            Ok(Ok(true)) => renewed_at = requested_at,
             Ok(Ok(false)) | Err(_) => break,
             Ok(Err(fault)) => {
                 warn!(error = %fault, cause = %fault.cause(), "Could not renew the dispatcher's lease; retrying");
             }
         }
-        if Instant::now() >= ends && renewed_at < asked_at {
+        if Instant::now() >= ends && renewed_at < requested_at {
             break;
         }
     }

@@ -51,7 +51,7 @@ use tracing::{info, warn};
 /// replaced within its lease of twelve seconds and this.
 const STANDBY: Duration = Duration::from_secs(1);
 
-/// Why a turn ended early.
+/// Why dispatching ended early.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error("{0}")]
@@ -60,7 +60,7 @@ enum Trouble {
     Store(#[from] StoreError),
     /// Another process took over, or may have, because Postgres did not answer for the length of the lease.
     #[error("the lease has expired: it was not renewed in time")]
-    TurnLost,
+    LeaseLost,
 }
 
 /// Publishes due deliveries.
@@ -155,17 +155,17 @@ impl Dispatcher {
     ) -> Result<(), Trouble> {
         while !self.lifecycle.is_stopping() {
             match HeldLease::take(&self.db, &self.name).await {
-                Ok(Some(turn)) => {
-                    let ended = Box::pin(self.dispatch(session, &turn, wake, delays)).await;
+                Ok(Some(held)) => {
+                    let ended = Box::pin(self.dispatch(session, &held, wake, delays)).await;
                     for lane in Lane::ALL {
                         self.metrics.queued(lane, 0);
                     }
                     self.metrics.dispatching.set(0);
                     self.metrics.held.set(0);
-                    turn.release().await;
+                    held.release().await;
                     match ended {
                         // Losing the lease does not affect the connection.
-                        Err(Trouble::TurnLost) => warn!("This process no longer dispatches; standing by"),
+                        Err(Trouble::LeaseLost) => warn!("This process no longer dispatches; standing by"),
                         ended => return ended,
                     }
                 }
@@ -183,39 +183,39 @@ impl Dispatcher {
     async fn dispatch(
         &self,
         session: &mut Session,
-        turn: &HeldLease,
+        held: &HeldLease,
         wake: &Arc<Wake>,
         delays: &mut Delays,
     ) -> Result<(), Trouble> {
         let rounds = Arc::new(Rounds::default());
         let bucket = Arc::new(TokenBucket::new(self.rate));
         let interactive = self
-            .publisher(session, Lane::Interactive, turn, &bucket, &rounds)
+            .publisher(session, Lane::Interactive, held, &bucket, &rounds)
             .await?;
-        let bulk = self.publisher(session, Lane::Bulk, turn, &bucket, &rounds).await?;
+        let bulk = self.publisher(session, Lane::Bulk, held, &bucket, &rounds).await?;
         let heartbeat = Heartbeat {
             db: self.db.clone(),
-            publisher: session.heart().await?,
+            publisher: session.heartbeat_publisher().await?,
             rounds,
             metrics: Arc::clone(&self.metrics),
         };
         let lost_jobs = LostJobs {
             db: self.db.clone(),
-            turn: turn.turn(),
+            lease: held.lease(),
             depth: session.depth().await?,
             metrics: Arc::clone(&self.metrics),
         };
         let mut sweeper = Sweeper::new(
             self.db.clone(),
-            turn,
+            held,
             self.holds_after_promotion,
             Arc::clone(&self.metrics),
         );
-        let published_again = sweeps::requeue_all(&self.db, turn.turn()).await?;
+        let published_again = sweeps::requeue_all(&self.db, held.lease()).await?;
         // Expires overdue deliveries before anything is published.
         sweeper.once().await;
         info!(
-            epoch = turn.turn().epoch,
+            epoch = held.lease().epoch,
             published_again, "Dispatching from this process"
         );
         self.metrics.dispatching.set(1);
@@ -223,7 +223,7 @@ impl Dispatcher {
         let auto_pause = AutoPause::new(self.db.clone(), self.auto_pause_bounces, Arc::clone(&self.metrics));
         tokio::select! {
             biased;
-            () = turn.lost() => Err(Trouble::TurnLost),
+            () = held.lost() => Err(Trouble::LeaseLost),
             published = self.publish([interactive, bulk], wake) => Ok(published?),
             fault = self.watch(session) => Err(fault.into()),
             fault = lost_jobs.run() => Ok(fault?),
@@ -253,13 +253,13 @@ impl Dispatcher {
         &self,
         session: &mut Session,
         lane: Lane,
-        turn: &HeldLease,
+        held: &HeldLease,
         bucket: &Arc<TokenBucket>,
         rounds: &Arc<Rounds>,
     ) -> Result<Publisher, QueueError> {
         let parts = publisher::Parts {
             db: self.db.clone(),
-            turn: turn.turn(),
+            lease: held.lease(),
             bucket: Arc::clone(bucket),
             rounds: Arc::clone(rounds),
             metrics: Arc::clone(&self.metrics),
@@ -275,7 +275,7 @@ impl Dispatcher {
                 fault.to_string()
             }
             Trouble::Store(fault) => fault.explained(&self.db).await.to_string(),
-            Trouble::TurnLost => trouble.to_string(),
+            Trouble::LeaseLost => trouble.to_string(),
         };
         let what = if self.broker.has_connected() {
             "Dispatching was interrupted; retrying"
@@ -316,15 +316,15 @@ impl Dispatcher {
     }
 }
 
-/// Turns notifications from Postgres into wake-ups. Without them the publishers find work by polling.
+/// Converts notifications from Postgres into wake-ups. Without them the publishers find work by polling.
 async fn listen(db: Db, wake: Arc<Wake>) {
     let mut delays = Delays::for_a_near_server();
-    let mut is_deaf = false;
+    let mut is_polling = false;
     loop {
         let fault = match rows::listen(&db).await {
             Ok(mut listener) => {
                 delays.reset();
-                if std::mem::take(&mut is_deaf) {
+                if std::mem::take(&mut is_polling) {
                     info!("Listening to Postgres again");
                 }
                 wake.all();
@@ -337,7 +337,7 @@ async fn listen(db: Db, wake: Arc<Wake>) {
             }
             Err(fault) => fault,
         };
-        if !std::mem::replace(&mut is_deaf, true) {
+        if !std::mem::replace(&mut is_polling, true) {
             warn!(error = %fault.cause(), "Postgres sends no notifications; polling until it does again");
         }
         tokio::time::sleep(delays.next_delay()).await;

@@ -36,7 +36,7 @@ struct Emptied {
 /// Checks for lost jobs for as long as the lease lasts.
 pub(super) struct LostJobs {
     pub(super) db: Db,
-    pub(super) turn: DispatcherLease,
+    pub(super) lease: DispatcherLease,
     pub(super) depth: QueueDepth,
     pub(super) metrics: Arc<DispatcherMetrics>,
 }
@@ -54,10 +54,10 @@ impl LostJobs {
         loop {
             pace.tick().await;
             for (lane, emptied) in Lane::ALL.into_iter().zip(&mut emptied) {
-                match self.look(lane, emptied).await {
+                match self.check(lane, emptied).await {
                     Ok(()) => {}
                     // A lane whose queue has no leader must not end the other lane's session.
-                    Err(Fault::Queue(fault @ QueueError::Mute { .. })) => {
+                    Err(Fault::Queue(fault @ QueueError::Unanswered { .. })) => {
                         warn!(error = %fault, "Could not look for lost jobs; retrying");
                     }
                     Err(Fault::Queue(fault)) => return Err(fault),
@@ -69,7 +69,7 @@ impl LostJobs {
         }
     }
 
-    async fn look(&self, lane: Lane, emptied: &mut Option<Emptied>) -> Result<(), Fault> {
+    async fn check(&self, lane: Lane, emptied: &mut Option<Emptied>) -> Result<(), Fault> {
         if let Some(before) = *emptied {
             if before.seen.elapsed() < LOST_AFTER {
                 return Ok(());
@@ -90,7 +90,7 @@ impl LostJobs {
     }
 
     async fn publish_again(&self, lane: Lane, published_before: OffsetDateTime) -> StoreResult<()> {
-        let lost = sweeps::requeue_unclaimed(&self.db, self.turn, lane, published_before, QUEUE_LEASE).await?;
+        let lost = sweeps::requeue_unclaimed(&self.db, self.lease, lane, published_before, QUEUE_LEASE).await?;
         if lost > 0 {
             self.metrics.sweeps.with_label_values(&["lost_in_queue"]).inc_by(lost);
             warn!(

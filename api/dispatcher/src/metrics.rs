@@ -16,8 +16,8 @@ pub struct DispatcherMetrics {
     pub publish_duration: Histogram,
     /// Deliveries corrected, by sweep.
     pub sweeps: IntCounterVec,
-    /// Batches that paused themselves, by reason.
-    pub batches_braked: IntCounterVec,
+    /// Batches paused automatically, by cause.
+    pub batches_paused: IntCounterVec,
     /// Batches whose last delivery ended.
     pub batches_finished: IntCounter,
     /// Connections to `RabbitMQ` that were lost or could not be opened.
@@ -33,13 +33,13 @@ pub struct DispatcherMetrics {
     /// Whether sending is held.
     pub held: IntGauge,
     /// When this process last published a heartbeat (label `published`).
-    pub beats: GaugeVec,
+    pub heartbeats: GaugeVec,
 }
 
 impl DispatcherMetrics {
-    /// Registers the metrics with every combination of labels. `beats` is the gauge of heartbeats that the
+    /// Registers the metrics with every combination of labels. `heartbeats` is the gauge of heartbeats that the
     /// process shares.
-    pub fn declare(metrics: &Metrics, beats: GaugeVec) -> Self {
+    pub fn declare(metrics: &Metrics, heartbeats: GaugeVec) -> Self {
         Self {
             queued: metrics.gauges(
                 "beckon_queued_deliveries",
@@ -64,7 +64,7 @@ impl DispatcherMetrics {
                 "sweep",
                 &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"],
             ),
-            batches_braked: metrics.counters(
+            batches_paused: metrics.counters(
                 "beckon_batches_braked_total",
                 "Batches paused automatically, by reason: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (the mail server refuses all our mail).",
                 "reason",
@@ -89,7 +89,7 @@ impl DispatcherMetrics {
                 "beckon_sending_held",
                 "1 in the process that dispatches while sending is held after a promotion of Postgres.",
             ),
-            beats,
+            heartbeats,
         }
     }
 

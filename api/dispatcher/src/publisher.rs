@@ -1,6 +1,6 @@
 //! Publishes one lane's due deliveries, round by round.
 //!
-//! A round reads due deliveries in turns between callers and batches, no more than the window and the rate
+//! A round reads due deliveries fairly from callers and batches, no more than the window and the rate
 //! allow. It publishes them, waits for the broker's confirms and moves the batches' cursors. Publishing comes
 //! first, so a worker may receive a job before the cursor has moved past it; the claim accepts it anyway. A
 //! crash between the two publishes some jobs twice, and the claim drops the duplicates.
@@ -31,7 +31,7 @@ use uuid::Uuid;
 /// Maximum number of jobs per round. The broker is at full speed with a thousand unconfirmed jobs.
 const ROUND_MOST: i64 = 2_000;
 
-/// Maximum number of callers whose turns are remembered.
+/// Maximum number of callers whose last batch is remembered.
 const CALLERS_MOST: usize = 10_000;
 
 /// A job unclaimed for this long is no longer in the queue: the broker has dropped it.
@@ -60,7 +60,7 @@ enum Pace {
 /// Shared state of both publishers.
 pub(super) struct Parts {
     pub(super) db: Db,
-    pub(super) turn: DispatcherLease,
+    pub(super) lease: DispatcherLease,
     pub(super) bucket: Arc<TokenBucket>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) metrics: Arc<DispatcherMetrics>,
@@ -73,7 +73,7 @@ pub(super) struct Publisher {
     lane: Lane,
     channel: queue::Publisher,
     window: Window,
-    /// The last batch served for each caller. Turns continue from there.
+    /// The last batch served for each caller. The next round continues after it.
     served: HashMap<String, Uuid>,
     /// The last caller served.
     last: String,
@@ -104,7 +104,7 @@ impl Publisher {
                     }
                     match pace {
                         Pace::More => continue,
-                        Pace::Full => self.window.next_look(),
+                        Pace::Full => self.window.poll_interval(),
                         Pace::Limited(wait) => wait,
                         Pace::Refused => REFUSED_POLL,
                         Pace::Idle => POLL,
@@ -135,19 +135,19 @@ impl Publisher {
     async fn one_round(&mut self) -> Result<Pace, Fault> {
         let lane = self.lane;
         let (db, bucket) = (self.parts.db.clone(), Arc::clone(&self.parts.bucket));
-        let queued = rows::queued(&db, self.parts.turn, lane).await?;
+        let queued = rows::queued(&db, self.parts.lease, lane).await?;
         self.parts.metrics.queued(lane, queued);
-        bucket.look(lane, queued, Instant::now());
-        let room = self.window.room(queued, Instant::now()).min(ROUND_MOST);
-        if room == 0 {
+        bucket.refill(lane, queued, Instant::now());
+        let available = self.window.available(queued, Instant::now()).min(ROUND_MOST);
+        if available == 0 {
             return Ok(Pace::Full);
         }
         // Read even if the rate allows none: a lane without due deliveries leaves its share to the other.
-        let allowed = bucket.allow(lane, room);
+        let allowed = bucket.allow(lane, available);
         let DueRound { due, idle } = rows::due(&db, lane, allowed.max(1), &self.last_served()).await?;
         let (late, due): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.is_late);
         self.end_late(&late).await?;
-        bucket.wants(lane, !due.is_empty());
+        bucket.set_due(lane, !due.is_empty());
         if due.is_empty() {
             self.note(&[], &Published::default(), idle).await?;
             return Ok(if late.is_empty() { Pace::Idle } else { Pace::More });
@@ -163,7 +163,7 @@ impl Publisher {
         self.remember(&due, &published);
         self.note(&due, &published, idle).await?;
         reach(Point::JobsMarked);
-        let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= room) && room < ROUND_MOST;
+        let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= available) && available < ROUND_MOST;
         self.after(&published, is_full)
     }
 
@@ -196,7 +196,7 @@ impl Publisher {
         if late.is_empty() {
             return Ok(());
         }
-        let ended = rows::end_late(&self.parts.db, self.parts.turn, late).await?;
+        let ended = rows::end_late(&self.parts.db, self.parts.lease, late).await?;
         self.parts.metrics.sweeps.with_label_values(&["given_up"]).inc_by(ended);
         Ok(())
     }
@@ -251,7 +251,7 @@ impl Publisher {
             refused,
             batches: batches.into_iter().collect(),
         };
-        rows::mark_published(&self.parts.db, self.parts.turn, &round, QUEUE_LEASE).await
+        rows::mark_published(&self.parts.db, self.parts.lease, &round, QUEUE_LEASE).await
     }
 
     fn after(&self, published: &Published, is_full: bool) -> Result<Pace, Fault> {

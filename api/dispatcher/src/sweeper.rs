@@ -30,7 +30,7 @@ const RENEWING: Duration = Duration::from_secs(35);
 /// Sweeps for as long as the lease lasts.
 pub(super) struct Sweeper {
     db: Db,
-    turn: DispatcherLease,
+    lease: DispatcherLease,
     /// Until then, workers may still renew expired leases.
     vanished_from: Instant,
     clock: DatabaseClock,
@@ -40,16 +40,16 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Creates a sweeper for this turn.
-    pub(super) fn new(db: Db, turn: &HeldLease, holds_after_promotion: bool, metrics: Arc<DispatcherMetrics>) -> Self {
-        let grace = if turn.is_after_silence() {
+    /// Creates a sweeper for a held lease.
+    pub(super) fn new(db: Db, held: &HeldLease, holds_after_promotion: bool, metrics: Arc<DispatcherMetrics>) -> Self {
+        let grace = if held.is_after_silence() {
             REPORTING
         } else {
             Duration::ZERO
         };
         Self {
             db,
-            turn: turn.turn(),
+            lease: held.lease(),
             vanished_from: Instant::now() + grace,
             clock: DatabaseClock::default(),
             holds_after_promotion,
@@ -70,13 +70,13 @@ impl Sweeper {
     /// Runs every sweep once. A failed statement, for example one that waits for a locked row, does not keep
     /// the others from running.
     pub(super) async fn once(&mut self) {
-        let is_held = self.look_at_history().await;
-        let Self { db, turn, .. } = &*self;
-        let started = self.count("", rows::start_held(db, *turn).await);
+        let is_held = self.check_history().await;
+        let Self { db, lease, .. } = &*self;
+        let started = self.count("", rows::start_held(db, *lease).await);
         if started > 0 {
             info!(batches = started, "Started batches whose hold has ended");
         }
-        let lost = self.count("lost_in_queue", rows::requeue_lost(db, *turn, QUEUE_LEASE).await);
+        let lost = self.count("lost_in_queue", rows::requeue_lost(db, *lease, QUEUE_LEASE).await);
         if lost > 0 {
             warn!(
                 deliveries = lost,
@@ -85,7 +85,7 @@ impl Sweeper {
             );
         }
         if Instant::now() >= self.vanished_from {
-            let vanished = self.count("worker_vanished", rows::end_vanished(db, *turn, ATTEMPTS_MOST).await);
+            let vanished = self.count("worker_vanished", rows::end_vanished(db, *lease, ATTEMPTS_MOST).await);
             if vanished > 0 {
                 warn!(
                     deliveries = vanished,
@@ -102,21 +102,21 @@ impl Sweeper {
                 swept.map(|swept| u64::try_from(swept.ended).unwrap_or_default()),
             );
         }
-        self.count("", rows::add_up(db, *turn).await);
+        self.count("", rows::add_up(db, *lease).await);
         self.finish().await;
     }
 
     /// Returns whether sending is held, or may be because the check failed.
-    async fn look_at_history(&mut self) -> bool {
+    async fn check_history(&mut self) -> bool {
         let asked = Instant::now();
-        let look = match history::look(&self.db, self.turn, self.holds_after_promotion).await {
-            Ok(look) => look,
+        let reading = match history::check(&self.db, self.lease, self.holds_after_promotion).await {
+            Ok(reading) => reading,
             Err(fault) => {
                 warn!(error = %fault, cause = %fault.cause(), "Could not read the timeline of Postgres; retrying");
                 return true;
             }
         };
-        if let Some(difference) = self.clock.look(look.server_time, asked, Instant::now()) {
+        if let Some(difference) = self.clock.observe(reading.server_time, asked, Instant::now()) {
             self.vanished_from = Instant::now() + RENEWING;
             warn!(
                 seconds = difference.as_seconds_f64(),
@@ -124,18 +124,18 @@ impl Sweeper {
                  forward, held batches and retries start early and passwords expire early"
             );
         }
-        let is_held = look.held_at.is_some();
-        self.metrics.show_history(&look);
-        match look.changed_from {
+        let is_held = reading.held_at.is_some();
+        self.metrics.show_history(&reading);
+        match reading.changed_from {
             Some(before) if is_held => warn!(
                 before,
-                timeline = look.timeline,
+                timeline = reading.timeline,
                 "Postgres was promoted or restored, and sending is on hold: the database may lack the last emails that \
                  were sent; see deploy/runbooks/failover.md, then run beckon-api resume-sending"
             ),
             Some(before) => warn!(
                 before,
-                timeline = look.timeline,
+                timeline = reading.timeline,
                 "Postgres was promoted or restored, and sending continues: with asynchronous replication, the emails sent \
                  last are sent again; see deploy/runbooks/failover.md"
             ),

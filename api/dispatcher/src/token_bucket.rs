@@ -21,7 +21,7 @@ pub(super) struct TokenBucket {
 
 #[derive(Debug)]
 struct State {
-    looked_at: Option<Instant>,
+    refilled_at: Option<Instant>,
     lanes: [LaneState; 2],
 }
 
@@ -29,7 +29,7 @@ struct State {
 struct LaneState {
     tokens: f64,
     queued: f64,
-    wants: bool,
+    has_due: bool,
 }
 
 impl State {
@@ -44,7 +44,7 @@ impl State {
 
     fn usable(&mut self, lane: Lane) -> f64 {
         let (own, other) = self.pair(lane);
-        own.tokens + if other.wants { 0.0 } else { other.tokens.max(0.0) }
+        own.tokens + if other.has_due { 0.0 } else { other.tokens.max(0.0) }
     }
 }
 
@@ -57,7 +57,10 @@ impl TokenBucket {
         });
         Self {
             rate,
-            state: Mutex::new(State { looked_at: None, lanes }),
+            state: Mutex::new(State {
+                refilled_at: None,
+                lanes,
+            }),
         }
     }
 
@@ -67,11 +70,11 @@ impl TokenBucket {
 
     /// Adds what a lane, whose queue holds `queued` jobs, has earned since its last round. The saved tokens
     /// are limited to what the queues leave of one second.
-    pub(super) fn look(&self, lane: Lane, queued: i64, now: Instant) {
+    pub(super) fn refill(&self, lane: Lane, queued: i64, now: Instant) {
         let Some(rate) = self.rate else { return };
         let mut state = self.state();
         let elapsed = state
-            .looked_at
+            .refilled_at
             .replace(now)
             .map_or(Duration::ZERO, |at| now.duration_since(at));
         let earned = elapsed.as_secs_f64() * rate;
@@ -97,8 +100,8 @@ impl TokenBucket {
     }
 
     /// Records whether a lane has deliveries due.
-    pub(super) fn wants(&self, lane: Lane, wants: bool) {
-        self.state().pair(lane).0.wants = wants;
+    pub(super) fn set_due(&self, lane: Lane, has_due: bool) {
+        self.state().pair(lane).0.has_due = has_due;
     }
 
     /// Takes the tokens of jobs that are being published.
@@ -136,8 +139,8 @@ mod tests {
         for millisecond in 0..seconds * 1_000 {
             let now = start + Duration::from_millis(1) * millisecond;
             for (lane, taken) in lanes.iter().zip(&mut taken) {
-                bucket.look(*lane, 0, now);
-                bucket.wants(*lane, true);
+                bucket.refill(*lane, 0, now);
+                bucket.set_due(*lane, true);
                 let allowed = bucket.allow(*lane, 1_000);
                 bucket.take(*lane, usize::try_from(allowed).unwrap());
                 *taken += allowed;
@@ -173,8 +176,8 @@ mod tests {
     fn a_pause_saves_up_at_most_one_second() {
         let start = Instant::now();
         let bucket = TokenBucket::new(Some(50.0));
-        bucket.look(Lane::Bulk, 0, start);
-        bucket.look(Lane::Bulk, 0, start + Duration::from_hours(1));
+        bucket.refill(Lane::Bulk, 0, start);
+        bucket.refill(Lane::Bulk, 0, start + Duration::from_hours(1));
         assert_eq!(bucket.allow(Lane::Bulk, 1_000), 50);
     }
 
@@ -182,11 +185,11 @@ mod tests {
     fn queued_and_saved_tokens_are_limited_to_one_second_and_a_mail_per_lane() {
         let start = Instant::now();
         let bucket = TokenBucket::new(Some(50.0));
-        bucket.look(Lane::Bulk, 0, start);
+        bucket.refill(Lane::Bulk, 0, start);
         for (hour, queued, saved) in [(1, 0, 50), (2, 20, 30), (3, 50, 2), (4, 1_000, 2)] {
             let now = start + Duration::from_hours(hour);
-            bucket.look(Lane::Bulk, 0, now);
-            bucket.look(Lane::Bulk, queued, now);
+            bucket.refill(Lane::Bulk, 0, now);
+            bucket.refill(Lane::Bulk, queued, now);
             assert_eq!(bucket.allow(Lane::Bulk, 1_000), saved, "{queued} queued");
         }
     }
@@ -197,7 +200,7 @@ mod tests {
         let bucket = TokenBucket::new(Some(0.5));
         let mut gone = vec![];
         for second in 0..6_u32 {
-            bucket.look(Lane::Bulk, 1, start + Duration::from_secs(1) * second);
+            bucket.refill(Lane::Bulk, 1, start + Duration::from_secs(1) * second);
             let allowed = bucket.allow(Lane::Bulk, 10);
             bucket.take(Lane::Bulk, usize::try_from(allowed).unwrap());
             gone.push(allowed);
@@ -209,8 +212,8 @@ mod tests {
     fn unpublished_jobs_use_no_tokens() {
         let bucket = TokenBucket::new(Some(50.0));
         let start = Instant::now();
-        bucket.look(Lane::Bulk, 0, start);
-        bucket.look(Lane::Bulk, 0, start + Duration::from_secs(10));
+        bucket.refill(Lane::Bulk, 0, start);
+        bucket.refill(Lane::Bulk, 0, start + Duration::from_secs(10));
         let before = bucket.allow(Lane::Bulk, 1_000);
         bucket.take(Lane::Bulk, 20);
         bucket.give_back(Lane::Bulk, 20);
@@ -220,7 +223,7 @@ mod tests {
     #[test]
     fn without_a_rate_nothing_is_limited() {
         let bucket = TokenBucket::new(None);
-        bucket.look(Lane::Bulk, 1_000, Instant::now());
+        bucket.refill(Lane::Bulk, 1_000, Instant::now());
         assert_eq!(bucket.allow(Lane::Bulk, 7), 7);
     }
 }

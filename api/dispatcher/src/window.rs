@@ -65,7 +65,7 @@ impl Window {
     }
 
     /// Updates the window from the number of queued jobs, and returns how many more may be published.
-    pub(super) fn room(&mut self, queued: i64, now: Instant) -> i64 {
+    pub(super) fn available(&mut self, queued: i64, now: Instant) -> i64 {
         if let Some((before, at)) = self.before {
             let elapsed = now.duration_since(at).as_secs_f64();
             if elapsed < 0.01 {
@@ -81,7 +81,7 @@ impl Window {
     }
 
     /// How soon to check again when the window is full.
-    pub(super) fn next_look(&self) -> Duration {
+    pub(super) fn poll_interval(&self) -> Duration {
         match self.before {
             Some((0, _)) => DRY_POLL,
             _ => FULL_POLL,
@@ -120,11 +120,11 @@ mod tests {
             queued = (queued - per_second * 0.02).max(0.0);
             #[expect(clippy::cast_possible_truncation, reason = "a test")]
             let seen = queued as i64;
-            let room = window.room(seen, start + Duration::from_millis(20) * step);
-            window.add(usize::try_from(room).unwrap());
+            let available = window.available(seen, start + Duration::from_millis(20) * step);
+            window.add(usize::try_from(available).unwrap());
             #[expect(clippy::cast_precision_loss, reason = "a test")]
-            let room = room as f64;
-            queued += room;
+            let available = available as f64;
+            queued += available;
         }
         window.size
     }
@@ -144,7 +144,7 @@ mod tests {
     fn a_window_that_was_never_full_does_not_grow_because_the_queue_runs_dry() {
         let (mut window, start) = (Window::new(None), Instant::now());
         for step in 1..100_u32 {
-            window.room(0, start + Duration::from_millis(500) * step);
+            window.available(0, start + Duration::from_millis(500) * step);
             window.add(50);
         }
         assert_eq!(window.size, LEAST);
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn the_window_holds_at_most_a_second_of_the_rate() {
         let mut window = Window::new(Some(5.0));
-        assert_eq!(window.room(0, Instant::now()), 5);
-        assert_eq!(Window::new(Some(0.1)).room(0, Instant::now()), 1);
+        assert_eq!(window.available(0, Instant::now()), 5);
+        assert_eq!(Window::new(Some(0.1)).available(0, Instant::now()), 1);
     }
 
     #[test]

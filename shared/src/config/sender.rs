@@ -33,6 +33,6 @@ impl Sender {
 
     /// The domain in the form used in SMTP. Message-IDs end with it.
     pub fn domain(&self) -> &str {
-        self.address.as_wire().rsplit_once('@').map_or("", |(_, domain)| domain)
+        self.address.domain()
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::comparison::{first_light_match, first_match};
-use super::line::Lines;
+use super::queues::JobQueues;
 use super::rank::Rank;
 use super::reservations::{Reservation, Reservations};
 use super::{Cost, Form, HashFault, Hasher, Password, PasswordFault, PersonalWords, Salt, Verifier, os_randomness};
@@ -35,7 +35,7 @@ type Job = Box<dyn FnOnce(Option<&mut Hasher>) + Send>;
 /// each thread after the waiting jobs. The drop does not block.
 pub struct HashPool {
     threads: Arc<Threads>,
-    line: usize,
+    queue: usize,
     reservations: Reservations,
     waiting: Arc<AtomicUsize>,
     mailed_cost: Cost,
@@ -43,7 +43,7 @@ pub struct HashPool {
 
 /// The threads of a pool, shared by its queues.
 struct Threads {
-    lines: Arc<Lines<(Job, Counted)>>,
+    queues: Arc<JobQueues<(Job, Counted)>>,
     in_use: Arc<AtomicUsize>,
     number: usize,
 }
@@ -56,18 +56,18 @@ impl HashPool {
     /// The operating system's error if it cannot start a thread.
     pub fn start(threads: usize, waiting_max: usize) -> io::Result<Self> {
         let threads = Threads {
-            lines: Arc::new(Lines::new()),
+            queues: Arc::new(JobQueues::new()),
             in_use: Arc::default(),
             number: threads.max(1),
         };
         for n in 1..=threads.number {
-            let (lines, in_use) = (Arc::clone(&threads.lines), Arc::clone(&threads.in_use));
+            let (queues, in_use) = (Arc::clone(&threads.queues), Arc::clone(&threads.in_use));
             thread::Builder::new()
                 .name(format!("hash-{n}"))
-                .spawn(move || work(&lines, &in_use))?;
+                .spawn(move || work(&queues, &in_use))?;
         }
         Ok(Self {
-            line: threads.lines.add(waiting_max),
+            queue: threads.queues.add(waiting_max),
             reservations: Reservations::new(waiting_max),
             threads: Arc::new(threads),
             waiting: Arc::default(),
@@ -82,7 +82,7 @@ impl HashPool {
     pub fn beside(&self, waiting_max: usize) -> Self {
         Self {
             threads: Arc::clone(&self.threads),
-            line: self.threads.lines.add(waiting_max),
+            queue: self.threads.queues.add(waiting_max),
             reservations: Reservations::new(waiting_max),
             waiting: Arc::default(),
             mailed_cost: self.mailed_cost,
@@ -103,7 +103,7 @@ impl HashPool {
     /// Nothing is stored and the password is gone. It is safe to generate another one.
     pub async fn hash(&self, password: Password) -> Result<(Password, Verifier), HashFault> {
         let salt = Salt::generate(&mut os_randomness())?;
-        self.ask(Rank::FIRST, move |hasher| {
+        self.run(Rank::FIRST, move |hasher| {
             let verifier = hasher.hash(&password, &salt)?;
             Ok((password, verifier))
         })
@@ -121,7 +121,7 @@ impl HashPool {
         typed: Zeroizing<String>,
         words: PersonalWords,
     ) -> Result<Result<Password, PasswordFault>, HashFault> {
-        self.ask(rank, move |_| Password::chosen(&typed, &words)).await
+        self.run(rank, move |_| Password::chosen(&typed, &words)).await
     }
 
     /// Finds which of a user's verifiers a candidate matches.
@@ -139,7 +139,7 @@ impl HashPool {
         candidate: Zeroizing<String>,
     ) -> Result<Option<usize>, HashFault> {
         let cost = self.mailed_cost;
-        self.ask(rank, move |hasher| first_match(hasher, &verifiers, &candidate, cost))
+        self.run(rank, move |hasher| first_match(hasher, &verifiers, &candidate, cost))
             .await
     }
 
@@ -154,7 +154,7 @@ impl HashPool {
         verifiers: Vec<(Verifier, Form)>,
         candidate: Zeroizing<String>,
     ) -> Result<Option<usize>, HashFault> {
-        self.ask(Rank::FIRST, move |hasher| {
+        self.run(Rank::FIRST, move |hasher| {
             first_light_match(hasher, &verifiers, &candidate)
         })
         .await
@@ -166,8 +166,8 @@ impl HashPool {
     /// Returns `None` if the queue is full for this rank, or if as many callers of this or a better kind hold
     /// reservations. So no more callers wait for that database than the queue has places.
     pub fn reserve(&self, rank: Rank) -> Option<Reservation> {
-        let has_place = self.threads.lines.has_place(self.line, rank);
-        has_place.then(|| self.reservations.take(rank)).flatten()
+        let has_room = self.threads.queues.accepts(self.queue, rank);
+        has_room.then(|| self.reservations.take(rank)).flatten()
     }
 
     /// Number of threads that are hashing.
@@ -186,7 +186,7 @@ impl HashPool {
     }
 
     /// Runs `work` on a thread and waits for its result.
-    async fn ask<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         rank: Rank,
         work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
@@ -200,7 +200,7 @@ impl HashPool {
                 let _caller_may_have_gone_meanwhile = answer.send(result);
             }
         });
-        if let Some((without_place, _)) = self.threads.lines.push(self.line, rank, (job, waiting)) {
+        if let Some((without_place, _)) = self.threads.queues.push(self.queue, rank, (job, waiting)) {
             without_place(None);
         }
         answered.await.map_err(|_| HashFault::NoAnswer)?
@@ -209,14 +209,14 @@ impl HashPool {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.lines.close();
+        self.queues.close();
     }
 }
 
 /// Body of a thread. Returns when the pool is dropped.
-fn work(lines: &Lines<(Job, Counted)>, in_use: &Arc<AtomicUsize>) {
+fn work(queues: &JobQueues<(Job, Counted)>, in_use: &Arc<AtomicUsize>) {
     let mut hasher = Hasher::new();
-    while let Some((job, waiting)) = next_job(lines, &mut hasher) {
+    while let Some((job, waiting)) = next_job(queues, &mut hasher) {
         drop(waiting);
         let in_use = Counted::new(in_use);
         // A panicking job loses its caller's answer, not this thread. The state of its hasher is unknown, so
@@ -229,10 +229,10 @@ fn work(lines: &Lines<(Job, Counted)>, in_use: &Arc<AtomicUsize>) {
 }
 
 /// Takes the next job. If there is none yet, wipes the arena before waiting.
-fn next_job(lines: &Lines<(Job, Counted)>, hasher: &mut Hasher) -> Option<(Job, Counted)> {
-    lines.try_pop().or_else(|| {
+fn next_job(queues: &JobQueues<(Job, Counted)>, hasher: &mut Hasher) -> Option<(Job, Counted)> {
+    queues.try_pop().or_else(|| {
         hasher.wipe();
-        lines.pop()
+        queues.pop()
     })
 }
 

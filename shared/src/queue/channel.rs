@@ -5,13 +5,23 @@ use super::error::QueueError;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
+use tokio::time::Instant;
 
 /// Awaits lapin with a timeout.
 pub(super) async fn within<T>(
     what: &'static str,
-    asked: impl Future<Output = lapin::Result<T>>,
+    request: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, QueueError> {
-    match tokio::time::timeout(PATIENCE, asked).await {
+    until(Instant::now() + PATIENCE, what, request).await
+}
+
+/// Awaits lapin until a deadline.
+pub(super) async fn until<T>(
+    deadline: Instant,
+    what: &'static str,
+    request: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, QueueError> {
+    match tokio::time::timeout_at(deadline, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(QueueError::Broken { what, source }),
         Err(_) => Err(QueueError::Silent { what }),
@@ -20,8 +30,8 @@ pub(super) async fn within<T>(
 
 /// Enables publisher confirms.
 pub(super) async fn confirm_select(channel: &Channel) -> Result<(), QueueError> {
-    let asked = channel.confirm_select(ConfirmSelectOptions::default());
-    within("enable publisher confirms", asked).await
+    let request = channel.confirm_select(ConfirmSelectOptions::default());
+    within("enable publisher confirms", request).await
 }
 
 /// Starts a consumer with at most `prefetch` unacknowledged messages.

@@ -58,7 +58,7 @@ pub enum QueueError {
         "queue {queue} did not answer within {} s; check whether it has a leader with rabbitmq-queues quorum_status {queue}",
         PATIENCE.as_secs()
     )]
-    Mute {
+    Unanswered {
         /// The queue.
         queue: &'static str,
     },
@@ -83,7 +83,7 @@ impl QueueError {
     #[must_use]
     pub fn about_queue(self, queue: &'static str) -> Self {
         if matches!(self, Self::Silent { .. }) {
-            return Self::Mute { queue };
+            return Self::Unanswered { queue };
         }
         let Self::Broken { source, .. } = &self else {
             return self;

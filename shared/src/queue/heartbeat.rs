@@ -13,20 +13,20 @@ use lapin::{BasicProperties, Channel, Consumer};
 use std::time::Duration;
 
 /// Interval between two heartbeats.
-pub const BEAT: Duration = Duration::from_secs(30);
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
 
 /// Publishes heartbeats on a separate channel, so that trouble with them does not affect jobs.
 #[derive(Clone)]
-pub struct Heart(Channel);
+pub struct HeartbeatPublisher(Channel);
 
-impl Heart {
+impl HeartbeatPublisher {
     /// Publishes a heartbeat and waits for the broker's confirm.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Mute`] if the broker does not answer; any other error ends the connection.
-    pub async fn beat(&self) -> Result<(), QueueError> {
-        let properties = BasicProperties::default().with_expiration(BEAT.as_millis().to_string().into());
+    /// [`QueueError::Unanswered`] if the broker does not answer; any other error ends the connection.
+    pub async fn publish(&self) -> Result<(), QueueError> {
+        let properties = BasicProperties::default().with_expiration(HEARTBEAT_EVERY.as_millis().to_string().into());
         let options = BasicPublishOptions::default();
         let publishing = self
             .0
@@ -43,23 +43,23 @@ impl Heart {
 ///
 /// A node that is cut off from the others keeps its connections and answers what needs no other node, but its
 /// consumers wait for jobs that never come. Getting a message needs a majority of the queue's members.
-pub struct Pulse(Channel);
+pub struct RouteCheck(Channel);
 
-impl Pulse {
+impl RouteCheck {
     /// Checks once. Returns whether a heartbeat was received, which took the same path as a job.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Mute`] if the queue does not answer: connect to another node.
-    pub async fn ask(&self) -> Result<bool, QueueError> {
-        let asking = self.0.basic_get(HEARTBEAT.into(), BasicGetOptions::default());
-        let answer = within("request a heartbeat", asking).await;
-        let Some(beat) = answer.map_err(|fault| fault.about_queue(HEARTBEAT))? else {
+    /// [`QueueError::Unanswered`] if the queue does not answer: connect to another node.
+    pub async fn check(&self) -> Result<bool, QueueError> {
+        let getting = self.0.basic_get(HEARTBEAT.into(), BasicGetOptions::default());
+        let answer = within("request a heartbeat", getting).await;
+        let Some(heartbeat) = answer.map_err(|fault| fault.about_queue(HEARTBEAT))? else {
             return Ok(false);
         };
         within(
             "acknowledge a heartbeat",
-            beat.delivery.acker.ack(BasicAckOptions::default()),
+            heartbeat.delivery.acker.ack(BasicAckOptions::default()),
         )
         .await?;
         Ok(true)
@@ -72,10 +72,10 @@ impl Session {
     /// # Errors
     ///
     /// The connection broke or the broker does not answer.
-    pub async fn heart(&mut self) -> Result<Heart, QueueError> {
+    pub async fn heartbeat_publisher(&mut self) -> Result<HeartbeatPublisher, QueueError> {
         let channel = self.channel().await?;
         confirm_select(&channel).await?;
-        Ok(Heart(channel))
+        Ok(HeartbeatPublisher(channel))
     }
 
     /// A channel on which heartbeats can be consumed.
@@ -83,8 +83,8 @@ impl Session {
     /// # Errors
     ///
     /// The connection broke or the broker does not answer.
-    pub async fn beat_inbox(&mut self) -> Result<BeatInbox, QueueError> {
-        Ok(BeatInbox(self.channel().await?))
+    pub async fn heartbeat_inbox(&mut self) -> Result<HeartbeatInbox, QueueError> {
+        Ok(HeartbeatInbox(self.channel().await?))
     }
 
     /// Opens a channel to check whether the broker can still deliver messages.
@@ -92,30 +92,30 @@ impl Session {
     /// # Errors
     ///
     /// The connection broke or the broker does not answer.
-    pub async fn pulse(&mut self) -> Result<Pulse, QueueError> {
-        Ok(Pulse(self.channel().await?))
+    pub async fn route_check(&mut self) -> Result<RouteCheck, QueueError> {
+        Ok(RouteCheck(self.channel().await?))
     }
 }
 
 /// A channel on which heartbeats can be consumed.
-pub struct BeatInbox(Channel);
+pub struct HeartbeatInbox(Channel);
 
-impl BeatInbox {
+impl HeartbeatInbox {
     /// Starts consuming. Creates the queue if it is missing, because an older release of the API does not.
     ///
     /// # Errors
     ///
     /// The connection broke, or the queue exists with other arguments.
-    pub async fn open(self) -> Result<Beats, QueueError> {
+    pub async fn open(self) -> Result<Heartbeats, QueueError> {
         declare_one(&self.0, HEARTBEAT).await?;
-        Ok(Beats(consume(&self.0, HEARTBEAT, 1).await?))
+        Ok(Heartbeats(consume(&self.0, HEARTBEAT, 1).await?))
     }
 }
 
 /// The heartbeats that this process receives.
-pub struct Beats(Consumer);
+pub struct Heartbeats(Consumer);
 
-impl Beats {
+impl Heartbeats {
     /// Waits for the next heartbeat. Cancel-safe.
     ///
     /// # Errors

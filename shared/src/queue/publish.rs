@@ -4,6 +4,7 @@
 //! a returned message to some confirm of the same round, not always to its own, because it iterates over a hash
 //! map. So we wait for a whole round and match returned messages with jobs by our message id.
 
+use super::channel::until;
 use super::error::QueueError;
 use super::topology::queue_of;
 use super::{JOB_LIFETIME, PATIENCE};
@@ -129,18 +130,6 @@ fn sort(round: &[Outgoing], answers: &[bool], returned: &HashSet<String>) -> Pub
         list.push(outgoing.job);
     }
     published
-}
-
-async fn until<T>(
-    deadline: Instant,
-    what: &'static str,
-    asked: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, QueueError> {
-    match tokio::time::timeout_at(deadline, asked).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(QueueError::Broken { what, source }),
-        Err(_) => Err(QueueError::Silent { what }),
-    }
 }
 
 #[cfg(test)]

@@ -65,7 +65,8 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`QueueError::Missing`] until the API has created the queue, [`QueueError::Mute`] if the queue has no leader.
+    /// [`QueueError::Missing`] until the API has created the queue, [`QueueError::Unanswered`] if the queue has no
+    /// leader.
     /// Connect again.
     pub async fn open(self, prefetch: u16) -> Result<Jobs, QueueError> {
         topology::look(&self.channel, self.queue).await?;

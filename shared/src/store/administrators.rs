@@ -186,8 +186,7 @@ pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<Adminis
 /// Whether any administrator could sign in.
 pub async fn can_any_sign_in(db: &Db) -> StoreResult<bool> {
     let reading = sqlx::query!(r#"select exists (select from administrators where disabled_at is null) as "is!""#);
-    let row = within(reading.fetch_one(db)).await?;
-    Ok(row.is)
+    Ok(within(reading.fetch_one(db)).await?.is)
 }
 
 /// What a sign-in is checked against.
@@ -213,8 +212,7 @@ pub async fn lock_of(db: &Db, email_key: &str) -> StoreResult<Option<Lock>> {
         email_key,
         FIRST_PASSWORD.as_secs_f64(),
     );
-    let lock = within(reading.fetch_optional(db)).await?;
-    Ok(lock)
+    within(reading.fetch_optional(db)).await
 }
 
 /// Sets an administrator's password from the command line, ends their sessions, and enables them. Returns
@@ -314,8 +312,7 @@ pub async fn enable(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool
         "update administrators set disabled_at = null where id = $1 and disabled_at is not null",
         id,
     );
-    let done = within(changing.execute(&mut **transaction)).await?;
-    Ok(done.rows_affected() > 0)
+    Ok(within(changing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// Ends an administrator's password and sessions, and lets them choose a password with a link.

@@ -165,8 +165,7 @@ pub async fn revoke(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool
         "update api_keys set revoked_at = now() where id = $1 and revoked_at is null",
         id,
     );
-    let done = within(changing.execute(&mut **transaction)).await?;
-    Ok(done.rows_affected() > 0)
+    Ok(within(changing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// The valid keys that this administrator created, newest first.
@@ -209,8 +208,7 @@ pub async fn revoke_made_by(
         name,
         kept,
     );
-    let revoked = within(changing.fetch_all(&mut **transaction)).await?;
-    Ok(revoked)
+    within(changing.fetch_all(&mut **transaction)).await
 }
 
 /// The key with this digest, unless it was revoked. It may have expired.
@@ -223,8 +221,7 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<ApiKey>> {
            from api_keys where digest = $1 and revoked_at is null"#,
         digest,
     );
-    let key = within(reading.fetch_optional(db)).await?;
-    Ok(key)
+    within(reading.fetch_optional(db)).await
 }
 
 /// Records that a key was used; only once if several requests find that due at the same moment.

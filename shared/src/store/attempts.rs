@@ -49,6 +49,5 @@ pub async fn of_delivery(db: &Db, delivery: Uuid) -> StoreResult<Vec<Attempt>> {
            where d.id = $1 order by a.n"#,
         delivery,
     );
-    let attempts = within(reading.fetch_all(db)).await?;
-    Ok(attempts)
+    within(reading.fetch_all(db)).await
 }

@@ -121,7 +121,7 @@ pub async fn running(db: &Db, resumed_before: Duration) -> StoreResult<Vec<Runni
 
 /// Pauses a batch, if it is unchanged since `seen`, and records that. Returns whether it did: not if an
 /// administrator has paused or resumed it meanwhile, or if nothing is left to hold back.
-pub async fn pause(db: &Db, seen: &Running, brake: PauseCause, words: &str, details: Value) -> StoreResult<bool> {
+pub async fn pause(db: &Db, seen: &Running, cause: PauseCause, words: &str, details: Value) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
     let pausing = sqlx::query!(
         "update batches set state = 'paused', paused_at = now(), brake = $3, reason = $4
@@ -130,7 +130,7 @@ pub async fn pause(db: &Db, seen: &Running, brake: PauseCause, words: &str, deta
                select from batch_states where batch_id = $1 and state in ('waiting', 'queued', 'retrying'))",
         seen.batch,
         seen.resumed_at,
-        brake.as_str(),
+        cause.as_str(),
         words,
     );
     if within(pausing.execute(&mut *transaction)).await?.rows_affected() == 0 {

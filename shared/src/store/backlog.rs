@@ -39,7 +39,7 @@ pub struct Backlog {
     /// The current time in Postgres.
     pub counted_at: OffsetDateTime,
     /// When a worker last recorded a heartbeat.
-    pub beat_at: Option<OffsetDateTime>,
+    pub heartbeat_at: Option<OffsetDateTime>,
     /// The owed mails in groups.
     pub owed: Vec<Owed>,
 }
@@ -51,7 +51,7 @@ pub async fn count(db: &Db) -> StoreResult<Backlog> {
     let moments = within(moments.fetch_one(db)).await?;
     Ok(Backlog {
         counted_at: moments.now,
-        beat_at: moments.beat,
+        heartbeat_at: moments.beat,
         owed,
     })
 }

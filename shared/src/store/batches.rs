@@ -113,8 +113,7 @@ pub async fn usual_rate(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<f6
                  limit 3) latest"#,
         kind as _,
     );
-    let row = within(reading.fetch_one(db)).await?;
-    Ok(row.rate)
+    Ok(within(reading.fetch_one(db)).await?.rate)
 }
 
 /// Number of users left out, by reason.
@@ -202,8 +201,7 @@ pub async fn resume(transaction: &mut Transaction, id: Uuid, asked_by: Option<Uu
         id,
         asked_by,
     );
-    let row = within(resuming.fetch_one(&mut **transaction)).await?;
-    Ok(row.n > 0)
+    Ok(within(resuming.fetch_one(&mut **transaction)).await?.n > 0)
 }
 
 /// Starts a held batch early. This changes one row, however many users it is for, because due times only matter
@@ -219,8 +217,7 @@ pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<b
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from started"#,
         id,
     );
-    let row = within(starting.fetch_one(&mut **transaction)).await?;
-    Ok(row.n > 0)
+    Ok(within(starting.fetch_one(&mut **transaction)).await?.n > 0)
 }
 
 /// Stops a batch for good. From then on workers claim none of its mails, except in claims being written at that

@@ -52,11 +52,11 @@ impl StateCounts {
 /// Counts batches: from their maintained counts while they run, from their final counts afterwards. What was sent
 /// lately is left at zero.
 pub async fn of_each(db: &Db, batches: &[Batch]) -> StoreResult<HashMap<Uuid, StateCounts>> {
-    let mut tallies: HashMap<Uuid, StateCounts> = batches.iter().map(|batch| (batch.id, final_tally(batch))).collect();
+    let mut counts: HashMap<Uuid, StateCounts> = batches.iter().map(|batch| (batch.id, final_counts(batch))).collect();
     let unfinished = batches.iter().filter(|batch| batch.final_counts.is_none());
     let unfinished: Vec<Uuid> = unfinished.map(|batch| batch.id).collect();
     if unfinished.is_empty() {
-        return Ok(tallies);
+        return Ok(counts);
     }
     let reading = sqlx::query!(
         r#"select b.id as "batch!", s.state as "state!: DeliveryState", s.reason, s.count as "count!",
@@ -69,18 +69,18 @@ pub async fn of_each(db: &Db, batches: &[Batch]) -> StoreResult<HashMap<Uuid, St
     );
     let rows = within(reading.fetch_all(db)).await?;
     for row in rows {
-        tallies.entry(row.batch).or_default().alike.push(Alike {
+        counts.entry(row.batch).or_default().alike.push(Alike {
             state: row.state,
             reason: row.reason,
             count: row.count,
             unsure: row.unsure,
         });
     }
-    Ok(tallies)
+    Ok(counts)
 }
 
 /// The totals of a finished batch; empty for any other.
-fn final_tally(batch: &Batch) -> StateCounts {
+fn final_counts(batch: &Batch) -> StateCounts {
     let counted = batch.final_counts.as_ref().map(Vec::deserialize);
     StateCounts {
         alike: counted.and_then(Result::ok).unwrap_or_default(),
@@ -90,10 +90,10 @@ fn final_tally(batch: &Batch) -> StateCounts {
 
 /// Counts a batch, including what was sent lately unless it has finished.
 pub async fn of_batch(db: &Db, batch: &Batch) -> StoreResult<StateCounts> {
-    let mut tallies = of_each(db, std::slice::from_ref(batch)).await?;
-    let tally = tallies.remove(&batch.id).unwrap_or_default();
+    let mut counts = of_each(db, std::slice::from_ref(batch)).await?;
+    let totals = counts.remove(&batch.id).unwrap_or_default();
     if batch.final_counts.is_some() {
-        return Ok(tally);
+        return Ok(totals);
     }
     let reading = sqlx::query!(
         r#"select coalesce(sum(count), 0) as "sent!",
@@ -108,6 +108,6 @@ pub async fn of_batch(db: &Db, batch: &Batch) -> StoreResult<StateCounts> {
         sent_lately: lately.sent,
         // Negative while the batch is held.
         lately: Duration::try_from_secs_f64(lately.seconds).unwrap_or_default(),
-        ..tally
+        ..totals
     })
 }

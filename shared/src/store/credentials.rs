@@ -136,8 +136,7 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
         email_key,
         CANDIDATES_MOST,
     );
-    let candidates = within(reading.fetch_all(db)).await?;
-    Ok(candidates)
+    within(reading.fetch_all(db)).await
 }
 
 /// Records that a password was verified, and the user's first sign-in. Returns whether it was still valid:
@@ -247,6 +246,5 @@ pub async fn of_user(db: &Db, user: Uuid) -> StoreResult<i64> {
         r#"select count(*) as "n!" from credentials where kind = 'generated' and user_id = $1 and expires_at > now()"#,
         user,
     );
-    let row = within(reading.fetch_one(db)).await?;
-    Ok(row.n)
+    Ok(within(reading.fetch_one(db)).await?.n)
 }

@@ -27,9 +27,9 @@ pub struct Reading {
 }
 
 /// Checks the timeline and records a change. With `holds`, a change holds sending.
-pub async fn look(db: &Db, turn: DispatcherLease, holds: bool) -> StoreResult<Reading> {
-    let looking = sqlx::query_file_as!(Reading, "src/store/database_history.sql", turn.epoch, holds);
-    within(looking.fetch_one(db)).await
+pub async fn check(db: &Db, lease: DispatcherLease, holds: bool) -> StoreResult<Reading> {
+    let checking = sqlx::query_file_as!(Reading, "src/store/database_history.sql", lease.epoch, holds);
+    within(checking.fetch_one(db)).await
 }
 
 /// Resumes sending. The time on hold does not count towards the age of an email. Returns since when sending

@@ -160,8 +160,7 @@ pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool>
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from hurried"#,
         id,
     );
-    let row = within(hurrying.fetch_one(&mut **transaction)).await?;
-    Ok(row.n > 0)
+    Ok(within(hurrying.fetch_one(&mut **transaction)).await?.n > 0)
 }
 
 /// Cancels a mail that no worker has claimed. The claim drops its queued job.

@@ -134,9 +134,9 @@ async fn notification_or_check(listener: &mut PgListener) -> StoreResult<()> {
 
 /// Number of a lane's deliveries that were published but not claimed. Reads about one second's work, which is
 /// what the dispatcher publishes ahead, and deletes published ranges in which nothing is left to claim.
-pub async fn queued(db: &Db, turn: DispatcherLease, lane: Lane) -> StoreResult<i64> {
+pub async fn queued(db: &Db, lease: DispatcherLease, lane: Lane) -> StoreResult<i64> {
     let counting = || async {
-        let counting = sqlx::query_file_scalar!("src/store/queued.sql", lane as _, turn.epoch);
+        let counting = sqlx::query_file_scalar!("src/store/queued.sql", lane as _, lease.epoch);
         within(counting.fetch_one(db)).await
     };
     despite_deadlocks(counting).await
@@ -188,20 +188,25 @@ pub struct Round<'a> {
 
 /// Records what was published.
 ///
-/// A first attempt moves its batch's cursor. A later one is marked as queued until `lease` from now. One that
+/// A first attempt moves its batch's cursor. A later one is marked as queued until `queue_lease` from now. One that
 /// a worker has claimed meanwhile keeps its state, even if it was already given back: its due time then
 /// differs from the published one, and its job is spent.
-pub async fn mark_published(db: &Db, turn: DispatcherLease, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
-    despite_deadlocks(|| mark_once(db, turn, round, lease)).await
+pub async fn mark_published(
+    db: &Db,
+    lease: DispatcherLease,
+    round: &Round<'_>,
+    queue_lease: Duration,
+) -> StoreResult<()> {
+    despite_deadlocks(|| mark_once(db, lease, round, queue_lease)).await
 }
 
-async fn mark_once(db: &Db, turn: DispatcherLease, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
+async fn mark_once(db: &Db, lease: DispatcherLease, round: &Round<'_>, queue_lease: Duration) -> StoreResult<()> {
     let mut transaction = begin(db).await?;
-    let holding = sqlx::query!("select epoch from dispatcher where epoch = $1 for share", turn.epoch);
+    let holding = sqlx::query!("select epoch from dispatcher where epoch = $1 for share", lease.epoch);
     if within(holding.fetch_optional(&mut *transaction)).await?.is_none() {
         return Ok(());
     }
-    mark_retries(&mut transaction, round, lease).await?;
+    mark_retries(&mut transaction, round, queue_lease).await?;
     put_off(&mut transaction, round).await?;
     // An attempt that is put off at this moment is either seen by the last statement, or waits for this lock
     // and is recorded afterwards. Deliveries are locked first, as everywhere else.
@@ -283,7 +288,7 @@ async fn put_off(transaction: &mut Transaction, round: &Round<'_>) -> StoreResul
     Ok(())
 }
 
-async fn mark_retries(transaction: &mut Transaction, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
+async fn mark_retries(transaction: &mut Transaction, round: &Round<'_>, queue_lease: Duration) -> StoreResult<()> {
     let retries = || round.published.iter().filter(|due| due.retry_at.is_some());
     let ids: Vec<Uuid> = retries().map(|due| due.delivery).collect();
     let attempts: Vec<i32> = retries().map(|due| due.attempt).collect();
@@ -302,14 +307,14 @@ async fn mark_retries(transaction: &mut Transaction, round: &Round<'_>, lease: D
         &ids,
         &attempts,
         &times,
-        seconds(lease),
+        seconds(queue_lease),
     );
     within(marking.execute(&mut **transaction)).await?;
     Ok(())
 }
 
 /// Ends deliveries that are due but too late for an attempt.
-pub async fn end_late(db: &Db, turn: DispatcherLease, late: &[Due]) -> StoreResult<u64> {
+pub async fn end_late(db: &Db, lease: DispatcherLease, late: &[Due]) -> StoreResult<u64> {
     let ids: Vec<Uuid> = late.iter().map(|due| due.delivery).collect();
     let attempts: Vec<i32> = late.iter().map(|due| due.attempt).collect();
     let ending = || async {
@@ -323,7 +328,7 @@ pub async fn end_late(db: &Db, turn: DispatcherLease, late: &[Due]) -> StoreResu
                and d.id = late.id and d.attempt = late.attempt and d.state::text in ('waiting', 'queued', 'retrying')",
             &ids,
             &attempts,
-            turn.epoch,
+            lease.epoch,
         );
         within(ending.execute(db)).await
     };

@@ -1,29 +1,29 @@
 //! The dispatcher's lease: a row with an epoch.
 //!
-//! Only Postgres's clock matters, and a holder that is frozen, partitioned or black-holed loses its turn
+//! Only Postgres's clock matters, and a holder that is frozen, partitioned or black-holed loses it
 //! whatever TCP reports. It needs no session state, so it works through a connection pooler.
 
 use super::{Db, StoreResult, seconds, within};
 use std::time::Duration;
 
-/// How long a turn lasts without renewal.
+/// How long the lease lasts without renewal.
 pub const LEASE: Duration = Duration::from_secs(12);
 
-/// How often a holder renews its turn.
+/// How often the holder renews its lease.
 pub const RENEW_EVERY: Duration = Duration::from_secs(3);
 
-/// A turn. Statements that include its epoch change nothing once another process has taken over.
+/// A held lease. Statements that include its epoch change nothing once another process has taken over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DispatcherLease {
-    /// Number of turns so far.
+    /// How often the lease has been taken.
     pub epoch: i64,
 }
 
-/// A turn that was just taken.
+/// A lease that was just taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
     /// The lease.
-    pub turn: DispatcherLease,
+    pub lease: DispatcherLease,
     /// Whether the previous holder stopped renewing, because it died or Postgres was away.
     pub is_after_silence: bool,
 }
@@ -61,20 +61,23 @@ pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
         seconds(LEASE),
     );
     let taken = within(taking.fetch_optional(db)).await?;
-    Ok(taken.map(|turn| Taken { turn, is_after_silence }))
+    Ok(taken.map(|lease| Taken {
+        lease,
+        is_after_silence,
+    }))
 }
 
-/// Renews a turn. Returns `false` if another process has it.
-pub async fn renew(db: &Db, turn: DispatcherLease) -> StoreResult<bool> {
-    let renewing = sqlx::query!("update dispatcher set seen_at = now() where epoch = $1", turn.epoch);
+/// Renews the lease. Returns `false` if another process has taken it.
+pub async fn renew(db: &Db, lease: DispatcherLease) -> StoreResult<bool> {
+    let renewing = sqlx::query!("update dispatcher set seen_at = now() where epoch = $1", lease.epoch);
     Ok(within(renewing.execute(db)).await?.rows_affected() > 0)
 }
 
 /// Releases the lease, so that any process can take it.
-pub async fn release(db: &Db, turn: DispatcherLease) -> StoreResult<()> {
+pub async fn release(db: &Db, lease: DispatcherLease) -> StoreResult<()> {
     let releasing = sqlx::query!(
         "update dispatcher set seen_at = '-infinity' where epoch = $1",
-        turn.epoch
+        lease.epoch
     );
     within(releasing.execute(db)).await?;
     Ok(())

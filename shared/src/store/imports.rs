@@ -18,88 +18,52 @@ use uuid::Uuid;
 
 pub use mode::ImportMode;
 
-/// The state of an import.
-///
-/// ```text
-/// checking ─┬─▶ checked ──▶ storing ──▶ done ──▶ undone
-///     │     └─▶ unreadable     │
-///     └──────────┬─────────────┘
-///                ▼ (each of these four)
-///            discarded
-/// ```
-///
-/// In `checking` and `storing` a process is at work. If it dies, the state remains and `progress_at` gets old, and
-/// another process may begin the work again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(type_name = "import_state", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum ImportState {
-    /// The file is uploaded, and its rows are being checked.
-    Checking,
-    /// Its faulty rows are known, and the administrator decides whether to store the good ones.
-    Checked,
-    /// Its good rows are being stored, in one transaction.
-    Storing,
-    /// Its rows are users.
-    Done,
-    /// The file cannot be read; `trouble` contains the cause.
-    Unreadable,
-    /// Discarded by an administrator before it was stored, or expired after a week.
-    Discarded,
-    /// Undone after it was stored.
-    Undone,
-}
-
-impl ImportState {
-    /// All of them, in the order of the schema.
-    pub const ALL: [Self; 7] = [
-        Self::Checking,
-        Self::Checked,
-        Self::Storing,
-        Self::Done,
-        Self::Unreadable,
-        Self::Discarded,
-        Self::Undone,
-    ];
-
-    /// The word used in SQL, JSON, logs and pages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Checking => "checking",
-            Self::Checked => "checked",
-            Self::Storing => "storing",
-            Self::Done => "done",
-            Self::Unreadable => "unreadable",
-            Self::Discarded => "discarded",
-            Self::Undone => "undone",
-        }
+crate::named_enum! {
+    /// The state of an import.
+    ///
+    /// ```text
+    /// checking ─┬─▶ checked ──▶ storing ──▶ done ──▶ undone
+    ///     │     └─▶ unreadable     │
+    ///     └──────────┬─────────────┘
+    ///                ▼ (each of these four)
+    ///            discarded
+    /// ```
+    ///
+    /// In `checking` and `storing` a process is at work. If it dies, the state remains and `progress_at` gets old, and
+    /// another process may begin the work again.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(type_name = "import_state", rename_all = "snake_case")]
+    #[serde(rename_all = "snake_case")]
+    pub enum ImportState {
+        /// The file is uploaded, and its rows are being checked.
+        Checking = "checking",
+        /// Its faulty rows are known, and the administrator decides whether to store the good ones.
+        Checked = "checked",
+        /// Its good rows are being stored, in one transaction.
+        Storing = "storing",
+        /// Its rows are users.
+        Done = "done",
+        /// The file cannot be read; `trouble` contains the cause.
+        Unreadable = "unreadable",
+        /// Discarded by an administrator before it was stored, or expired after a week.
+        Discarded = "discarded",
+        /// Undone after it was stored.
+        Undone = "undone",
     }
 }
 
-/// The effect of a row on its user.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
-#[sqlx(type_name = "import_effect", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum ImportEffect {
-    /// The user was created.
-    Created,
-    /// The user existed and was changed.
-    Updated,
-    /// The user existed with the same values.
-    Unchanged,
-}
-
-impl ImportEffect {
-    /// All of them, in the order of the schema.
-    pub const ALL: [Self; 3] = [Self::Created, Self::Updated, Self::Unchanged];
-
-    /// The word used in SQL, JSON and URLs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Updated => "updated",
-            Self::Unchanged => "unchanged",
-        }
+crate::named_enum! {
+    /// The effect of a row on its user.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+    #[sqlx(type_name = "import_effect", rename_all = "snake_case")]
+    #[serde(rename_all = "snake_case")]
+    pub enum ImportEffect {
+        /// The user was created.
+        Created = "created",
+        /// The user existed and was changed.
+        Updated = "updated",
+        /// The user existed with the same values.
+        Unchanged = "unchanged",
     }
 }
 
@@ -388,6 +352,5 @@ pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Appeara
         user,
         limit,
     );
-    let found = within(reading.fetch_all(db)).await?;
-    Ok(found)
+    within(reading.fetch_all(db)).await
 }

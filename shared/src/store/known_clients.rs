@@ -21,8 +21,7 @@ pub async fn is_client_known(db: &Db, email_key: &str, digest: &[u8]) -> StoreRe
         email_key,
         digest,
     );
-    let row = within(reading.fetch_one(db)).await?;
-    Ok(row.is_known)
+    Ok(within(reading.fetch_one(db)).await?.is_known)
 }
 
 /// Whether a browser has signed in as the administrator with this address.
@@ -35,8 +34,7 @@ pub async fn is_device_known(db: &Db, email_key: &str, digest: &[u8]) -> StoreRe
         email_key,
         digest,
     );
-    let row = within(reading.fetch_one(db)).await?;
-    Ok(row.is_known)
+    Ok(within(reading.fetch_one(db)).await?.is_known)
 }
 
 /// Remembers a client that has signed in as this user.

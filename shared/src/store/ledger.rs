@@ -240,6 +240,5 @@ pub async fn report(db: &Db, batch: Uuid, after: Option<Uuid>, limit: i64) -> St
         after,
         limit,
     );
-    let lines = within(reading.fetch_all(db)).await?;
-    Ok(lines)
+    within(reading.fetch_all(db)).await
 }

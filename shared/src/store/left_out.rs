@@ -20,63 +20,33 @@ pub const LIVE_PASSWORDS_MOST: i32 = 5;
 /// How long after an email the same user is left out of the next batch of its kind.
 pub(super) const RECENT: Duration = Duration::from_hours(24);
 
-/// Why a chosen user gets no email.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum LeftOutReason {
-    /// Not a user, or deleted since they were chosen.
-    UnknownUser,
-    /// Chosen twice; counted once for each repetition.
-    Duplicate,
-    /// An email to their address failed for good, and the address has not been unblocked.
-    AddressBlocked,
-    /// Their address is on a do-not-mail list.
-    DoNotMail,
-    /// They match a saved filter that the sender left out.
-    ExcludedByFilter,
-    /// Locked users get no password.
-    UserLocked,
-    /// An email of this kind is on its way to them.
-    AlreadyWaiting,
-    /// They have [`LIVE_PASSWORDS_MOST`] mailed passwords that work.
-    TooManyPasswords,
-    /// They have signed in, unless those are included.
-    SignedIn,
-    /// They got an email of this kind in the last 24 hours, unless those are included.
-    MailedRecently,
-}
-
-impl LeftOutReason {
-    /// All of them, in the order in which they apply.
+crate::named_enum! {
+    /// Why a chosen user gets no email, in the order in which the reasons apply.
     ///
     /// Those that the sender can waive come last. So each choice on the check page concerns exactly
     /// the users who are counted under its reason.
-    pub const ALL: [Self; 10] = [
-        Self::UnknownUser,
-        Self::Duplicate,
-        Self::AddressBlocked,
-        Self::DoNotMail,
-        Self::ExcludedByFilter,
-        Self::UserLocked,
-        Self::AlreadyWaiting,
-        Self::TooManyPasswords,
-        Self::SignedIn,
-        Self::MailedRecently,
-    ];
-
-    /// Its name, as stored and shown by the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownUser => "unknown_user",
-            Self::Duplicate => "duplicate",
-            Self::AddressBlocked => "address_blocked",
-            Self::DoNotMail => "do_not_mail",
-            Self::ExcludedByFilter => "excluded_by_filter",
-            Self::UserLocked => "user_locked",
-            Self::AlreadyWaiting => "already_waiting",
-            Self::TooManyPasswords => "too_many_passwords",
-            Self::SignedIn => "signed_in",
-            Self::MailedRecently => "mailed_recently",
-        }
+    #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+    pub enum LeftOutReason {
+        /// Not a user, or deleted since they were chosen.
+        UnknownUser = "unknown_user",
+        /// Chosen twice; counted once for each repetition.
+        Duplicate = "duplicate",
+        /// An email to their address failed for good, and the address has not been unblocked.
+        AddressBlocked = "address_blocked",
+        /// Their address is on a do-not-mail list.
+        DoNotMail = "do_not_mail",
+        /// They match a saved filter that the sender left out.
+        ExcludedByFilter = "excluded_by_filter",
+        /// Locked users get no password.
+        UserLocked = "user_locked",
+        /// An email of this kind is on its way to them.
+        AlreadyWaiting = "already_waiting",
+        /// They have [`LIVE_PASSWORDS_MOST`] mailed passwords that work.
+        TooManyPasswords = "too_many_passwords",
+        /// They have signed in, unless those are included.
+        SignedIn = "signed_in",
+        /// They got an email of this kind in the last 24 hours, unless those are included.
+        MailedRecently = "mailed_recently",
     }
 }
 

@@ -149,6 +149,5 @@ pub async fn in_batch(transaction: &mut Transaction, batch: Uuid, fields: &[Stri
         batch,
         fields,
     );
-    let lacking = until_moved(reading.fetch_all(&mut **transaction)).await?;
-    Ok(lacking)
+    until_moved(reading.fetch_all(&mut **transaction)).await
 }

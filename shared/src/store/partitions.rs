@@ -102,7 +102,7 @@ pub async fn drop_rejects(db: &Db, kept: Duration) -> StoreResult<u64> {
 
 /// Whether an unfinished batch has mails written in this period, even if none is still owed.
 async fn is_unfinished(db: &Db, from: OffsetDateTime, before: OffsetDateTime) -> StoreResult<bool> {
-    let asked = sqlx::query_scalar!(
+    let checking = sqlx::query_scalar!(
         r#"select exists (
                select from batches b
                where b.finished_at is null and b.created_at < $2
@@ -112,7 +112,7 @@ async fn is_unfinished(db: &Db, from: OffsetDateTime, before: OffsetDateTime) ->
         from,
         before,
     );
-    within(asked.fetch_one(db)).await
+    within(checking.fetch_one(db)).await
 }
 
 /// Clears the identities of some users who were left out before a given time; the reasons are kept.

@@ -11,8 +11,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 /// The error with which poolers refuse to begin a transaction (statement mode).
 const NO_TRANSACTIONS: &str = "transaction blocks not allowed";
 
-const ASK: &str = "select pg_backend_pid()";
-const BEGIN_AND_ASK: &str = "begin; select pg_backend_pid()";
+const BACKEND_PID: &str = "select pg_backend_pid()";
+const BEGIN_AND_BACKEND_PID: &str = "begin; select pg_backend_pid()";
 
 /// Sessions are shared.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -38,14 +38,14 @@ const HELD_MOST: usize = 6;
 /// Postgres is unreachable, or accepts only one connection. The result is then unknown.
 pub async fn shares_sessions(db: &Db) -> StoreResult<Option<SharedSessions>> {
     let options = db.connect_options();
-    let mut one = soon(options.connect()).await?;
-    let before = session_of(&mut one, ASK).await?;
+    let mut one = in_time(options.connect()).await?;
+    let before = session_of(&mut one, BACKEND_PID).await?;
     let mut holding = Vec::with_capacity(HELD_MOST);
     let mut is_shared = false;
     while !is_shared && holding.len() < HELD_MOST {
-        let mut other = soon(options.connect()).await?;
-        is_shared = match session_of(&mut other, BEGIN_AND_ASK).await {
-            Ok(held) => held == before || session_of(&mut one, ASK).await.ok() != Some(before),
+        let mut other = in_time(options.connect()).await?;
+        is_shared = match session_of(&mut other, BEGIN_AND_BACKEND_PID).await {
+            Ok(held) => held == before || session_of(&mut one, BACKEND_PID).await.ok() != Some(before),
             Err(fault) if fault.cause().to_string().contains(NO_TRANSACTIONS) => true,
             Err(fault) => return Err(fault),
         };
@@ -53,7 +53,7 @@ pub async fn shares_sessions(db: &Db) -> StoreResult<Option<SharedSessions>> {
     }
     holding.push(one);
     // If this fails, Postgres detects the end of them by itself.
-    let _ = soon(futures_util::future::try_join_all(
+    let _ = in_time(futures_util::future::try_join_all(
         holding.into_iter().map(PgConnection::close),
     ))
     .await;
@@ -63,13 +63,13 @@ pub async fn shares_sessions(db: &Db) -> StoreResult<Option<SharedSessions>> {
 }
 
 /// The id of the Postgres process. Queried without a prepared statement, which some poolers cannot forward.
-async fn session_of(connection: &mut PgConnection, asked: &'static str) -> StoreResult<i32> {
-    let row = soon(sqlx::raw_sql(asked).fetch_one(connection)).await?;
+async fn session_of(connection: &mut PgConnection, query: &'static str) -> StoreResult<i32> {
+    let row = in_time(sqlx::raw_sql(query).fetch_one(connection)).await?;
     Ok(row.try_get(0)?)
 }
 
-async fn soon<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
-    match tokio::time::timeout(PATIENCE, asked).await {
+async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
+    match tokio::time::timeout(PATIENCE, statement).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(StoreError::Unavailable(silent())),
     }

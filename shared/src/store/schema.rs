@@ -54,9 +54,9 @@ pub async fn missing(db: &Db) -> StoreResult<Vec<i64>> {
 /// Describes the missing migrations in a message.
 pub fn describe(missing: &[i64]) -> String {
     let numbers: Vec<String> = missing.iter().map(i64::to_string).collect();
-    let (thing, numbers) = (
+    let (noun, numbers) = (
         if missing.len() == 1 { "migration" } else { "migrations" },
         numbers.join(", "),
     );
-    format!("the database lacks {thing} {numbers} of this release; run `beckon-api migrate`")
+    format!("the database lacks {noun} {numbers} of this release; run `beckon-api migrate`")
 }

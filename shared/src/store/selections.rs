@@ -65,8 +65,7 @@ pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>)
         administrator,
         kind as _,
     );
-    let row = within(adding.fetch_one(db)).await?;
-    Ok(row.id)
+    Ok(within(adding.fetch_one(db)).await?.id)
 }
 
 /// Creates a selection as a copy of the stored ids of another one.
@@ -172,8 +171,7 @@ pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
         &selection.dropped,
         &selection.picked,
     );
-    let done = within(changing.execute(db)).await?;
-    Ok(done.rows_affected() > 0)
+    Ok(within(changing.execute(db)).await?.rows_affected() > 0)
 }
 
 /// Sets the filters and lists that a selection that was not sent leaves out.

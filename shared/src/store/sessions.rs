@@ -60,8 +60,7 @@ pub async fn begin(
         verifier,
         digest,
     );
-    let done = within(beginning.execute(&mut **transaction)).await?;
-    Ok(done.rows_affected() > 0)
+    Ok(within(beginning.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// A session whose owner confirms their password.
@@ -91,8 +90,7 @@ pub async fn confirm(transaction: &mut Transaction, confirmation: Confirmation<'
         confirmation.new_digest,
         confirmation.verifier,
     );
-    let done = within(changing.execute(&mut **transaction)).await?;
-    Ok(done.rows_affected() > 0)
+    Ok(within(changing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// The session with this token digest, unless it has ended.
@@ -112,8 +110,7 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
         seconds(LONGEST),
         seconds(RECENT),
     );
-    let session = within(reading.fetch_optional(db)).await?;
-    Ok(session)
+    within(reading.fetch_optional(db)).await
 }
 
 /// Whether a session may grant access. Access is locked until the transaction ends, so the session does not
@@ -126,8 +123,7 @@ pub async fn holds(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<
                where s.digest = $1 and a.disabled_at is null) as "holds!""#,
         digest,
     );
-    let row = within(reading.fetch_one(&mut **transaction)).await?;
-    Ok(row.holds)
+    Ok(within(reading.fetch_one(&mut **transaction)).await?.holds)
 }
 
 /// Records that a session is used.
@@ -139,8 +135,7 @@ pub async fn note_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
 /// Ends a session. Returns whether there was one.
 pub async fn end(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bool> {
     let deleting = sqlx::query!("delete from sessions where digest = $1", digest);
-    let done = within(deleting.execute(&mut **transaction)).await?;
-    Ok(done.rows_affected() > 0)
+    Ok(within(deleting.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// A session as shown to its administrator.
@@ -171,8 +166,7 @@ pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> Store
         seconds(LONGEST),
         most,
     );
-    let places = within(reading.fetch_all(db)).await?;
-    Ok(places)
+    within(reading.fetch_all(db)).await
 }
 
 /// Ends all sessions of an administrator except this one. Returns how many.
@@ -182,8 +176,7 @@ pub async fn end_others(transaction: &mut Transaction, administrator: Uuid, dige
         administrator,
         digest,
     );
-    let done = within(deleting.execute(&mut **transaction)).await?;
-    Ok(done.rows_affected())
+    Ok(within(deleting.execute(&mut **transaction)).await?.rows_affected())
 }
 
 /// Deletes up to `most` ended sessions. Returns how many.

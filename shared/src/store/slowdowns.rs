@@ -38,11 +38,11 @@ pub struct Slowdowns {
 }
 
 /// Reads what slows a batch down, given its totals; nothing once it has finished.
-pub async fn of_batch(db: &Db, batch: &Batch, tally: &StateCounts) -> StoreResult<Slowdowns> {
+pub async fn of_batch(db: &Db, batch: &Batch, totals: &StateCounts) -> StoreResult<Slowdowns> {
     if batch.final_counts.is_some() {
         return Ok(Slowdowns::default());
     }
-    let domains = if tally.of(DeliveryState::Retrying) > 0 {
+    let domains = if totals.of(DeliveryState::Retrying) > 0 {
         retrying_domains(db, batch).await?
     } else {
         Vec::new()

@@ -112,7 +112,7 @@ pub async fn look(db: &Db) -> StoreResult<Option<Stall>> {
 }
 
 async fn observe(db: &Db) -> StoreResult<Observation> {
-    let asked = sqlx::query_as!(
+    let observing = sqlx::query_as!(
         Observation,
         r#"with live as materialized (
                select started_at, trouble, refusal, trouble_since, trouble_told,
@@ -145,7 +145,7 @@ async fn observe(db: &Db) -> StoreResult<Observation> {
         seconds(SILENCE),
         seconds(PASSING),
     );
-    within(asked.fetch_one(db)).await
+    within(observing.fetch_one(db)).await
 }
 
 /// Number of mails of running batches that could be sent now or at their next attempt, including batches that

@@ -32,7 +32,7 @@ pub struct Swept {
 }
 
 /// Starts batches whose hold has ended. One whose row is locked starts a moment later.
-pub async fn start_held(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
+pub async fn start_held(db: &Db, lease: DispatcherLease) -> StoreResult<u64> {
     let starting = sqlx::query!(
         "with turn as materialized (select from dispatcher where epoch = $1 for share)
          update batches set state = 'running'
@@ -40,16 +40,15 @@ pub async fn start_held(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
              select id from batches
              where finished_at is null and state = 'held' and start_at <= now()
              for no key update skip locked)",
-        turn.epoch,
+        lease.epoch,
     );
-    let done = within(starting.execute(db)).await?;
-    Ok(done.rows_affected())
+    Ok(within(starting.execute(db)).await?.rows_affected())
 }
 
 /// Makes all queued deliveries due again: a new connection does not prove that the broker still has their
 /// jobs, and the claim drops duplicates.
-pub async fn requeue_all(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
-    take_back_from(db, Some(turn), false).await
+pub async fn requeue_all(db: &Db, lease: DispatcherLease) -> StoreResult<u64> {
+    take_back_from(db, Some(lease), false).await
 }
 
 /// Makes published deliveries of paused batches wait again. Workers drop their jobs. The dispatcher calls it
@@ -59,18 +58,18 @@ pub async fn take_back(db: &Db) -> StoreResult<u64> {
 }
 
 /// Moves cursors back before everything published but not claimed, and makes later attempts due.
-async fn take_back_from(db: &Db, turn: Option<DispatcherLease>, only_paused: bool) -> StoreResult<u64> {
+async fn take_back_from(db: &Db, lease: Option<DispatcherLease>, only_paused: bool) -> StoreResult<u64> {
     let taking = || async {
-        let epoch = turn.map(|turn| turn.epoch);
+        let epoch = lease.map(|lease| lease.epoch);
         let taking = sqlx::query_file!("src/store/take_back.sql", epoch, only_paused);
         within(taking.fetch_one(db)).await
     };
     Ok(u64::try_from(despite_deadlocks(taking).await?.n).unwrap_or_default())
 }
 
-/// Makes first attempts due again that were published longer ago than `lease` and not claimed: their jobs are
+/// Makes first attempts due again that were published longer ago than `queue_lease` and not claimed: their jobs are
 /// lost. Later attempts then become due by themselves.
-pub async fn requeue_lost(db: &Db, turn: DispatcherLease, lease: Duration) -> StoreResult<u64> {
+pub async fn requeue_lost(db: &Db, lease: DispatcherLease, queue_lease: Duration) -> StoreResult<u64> {
     let requeueing = || async {
         let requeueing = sqlx::query!(
             "with turn as materialized (
@@ -84,8 +83,8 @@ pub async fn requeue_lost(db: &Db, turn: DispatcherLease, lease: Duration) -> St
              from lost
              where d.batch_id = lost.batch_id and d.id between lost.first_id and lost.through_id
                and d.state = 'waiting' and d.retry_at is null",
-            turn.epoch,
-            seconds(lease),
+            lease.epoch,
+            seconds(queue_lease),
         );
         within(requeueing.execute(db)).await
     };
@@ -112,21 +111,21 @@ pub async fn now_if_unclaimed(db: &Db, lane: Lane) -> StoreResult<Option<OffsetD
 }
 
 /// Makes a lane's deliveries due again that were published before the given time and not claimed: their jobs
-/// are lost. `lease` is how long a later attempt counts as queued.
+/// are lost. `queue_lease` is how long a later attempt counts as queued.
 pub async fn requeue_unclaimed(
     db: &Db,
-    turn: DispatcherLease,
+    lease: DispatcherLease,
     lane: Lane,
     published_before: OffsetDateTime,
-    lease: Duration,
+    queue_lease: Duration,
 ) -> StoreResult<u64> {
     let requeueing = || async {
         let requeueing = sqlx::query_file!(
             "src/store/requeue_unclaimed.sql",
-            turn.epoch,
+            lease.epoch,
             lane as _,
             published_before,
-            seconds(lease),
+            seconds(queue_lease),
         );
         within(requeueing.fetch_one(db)).await
     };
@@ -136,11 +135,11 @@ pub async fn requeue_unclaimed(
 /// Ends attempts whose worker vanished. It is unknown how far they came, so they are unsure, and the delivery
 /// is due again at once. After `attempts_most` attempts it fails instead.
 ///
-/// Leases that end later than the longest one (`BECKON_LEASE`, at most ten minutes) begin anew: the clock of Postgres
+/// Leases that end later than the longest one (`BECKON_LEASE`, at most ten minutes) start again: the clock of Postgres
 /// went back.
-pub async fn end_vanished(db: &Db, turn: DispatcherLease, attempts_most: i32) -> StoreResult<u64> {
+pub async fn end_vanished(db: &Db, lease: DispatcherLease, attempts_most: i32) -> StoreResult<u64> {
     let ending = || async {
-        let ending = sqlx::query_file!("src/store/lost_workers.sql", attempts_most, turn.epoch, CLAIMS_MOST);
+        let ending = sqlx::query_file!("src/store/lost_workers.sql", attempts_most, lease.epoch, CLAIMS_MOST);
         within(ending.fetch_one(db)).await
     };
     Ok(u64::try_from(despite_deadlocks(ending).await?.n).unwrap_or_default())
@@ -157,7 +156,7 @@ pub async fn end_useless(db: &Db, only: Option<Uuid>, most: i64) -> StoreResult<
     despite_deadlocks(ending).await
 }
 
-/// Cancels what a stopped batch still owes and returns how many. The dispatcher cancels deliveries that are
+/// Cancels the remaining deliveries of a stopped batch and returns how many. The dispatcher cancels deliveries that are
 /// locked at this moment.
 pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
     let mut cancelled = 0;
@@ -172,10 +171,10 @@ pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
 
 /// Adds pending changes to the counts of unfinished batches. Sent mails are kept for a minute first, because
 /// they give the batch's rate. Uses short statements, because the publishers need the same rows.
-pub async fn add_up(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
+pub async fn add_up(db: &Db, lease: DispatcherLease) -> StoreResult<u64> {
     let mut added = 0;
     loop {
-        let some = add_some(db, turn).await?;
+        let some = add_some(db, lease).await?;
         added += some;
         if some < u64::try_from(CHANGES_MOST).unwrap_or_default() {
             return Ok(added);
@@ -183,7 +182,7 @@ pub async fn add_up(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
     }
 }
 
-async fn add_some(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
+async fn add_some(db: &Db, lease: DispatcherLease) -> StoreResult<u64> {
     let adding = sqlx::query!(
         r#"with turn as materialized (
                select from dispatcher where epoch = $1 for share
@@ -212,7 +211,7 @@ async fn add_some(db: &Db, turn: DispatcherLease) -> StoreResult<u64> {
                do update set count = c.count + excluded.count, unsure = c.unsure + excluded.unsure
            )
            select count(*) as "n!" from taken"#,
-        turn.epoch,
+        lease.epoch,
         CHANGES_MOST,
     );
     Ok(u64::try_from(within(adding.fetch_one(db)).await?.n).unwrap_or_default())

@@ -57,8 +57,7 @@ pub async fn current(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<Versi
            from system_email_versions where kind = $1 order by version desc limit 1"#,
         kind as _,
     );
-    let version = within(reading.fetch_optional(db)).await?;
-    Ok(version)
+    within(reading.fetch_optional(db)).await
 }
 
 /// The version with this number.
@@ -71,8 +70,7 @@ pub async fn find(db: &Db, kind: SystemEmailKind, version: i32) -> StoreResult<O
         kind as _,
         version,
     );
-    let version = within(reading.fetch_optional(db)).await?;
-    Ok(version)
+    within(reading.fetch_optional(db)).await
 }
 
 /// A version in the history, without its body.
@@ -111,8 +109,7 @@ pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit
         limit,
         BATCHES_COUNTED + 1,
     );
-    let entries = within(reading.fetch_all(db)).await?;
-    Ok(entries)
+    within(reading.fetch_all(db)).await
 }
 
 /// Saves the next version and records that, unless another one was saved after `based_on`.
@@ -221,8 +218,7 @@ pub(super) async fn keep_wording(
         author,
         wording.language,
     );
-    let row = within(keeping.fetch_one(&mut **transaction)).await?;
-    Ok(row.version)
+    Ok(within(keeping.fetch_one(&mut **transaction)).await?.version)
 }
 
 /// The time in Postgres, which previews and start times use.

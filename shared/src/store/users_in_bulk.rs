@@ -120,26 +120,15 @@ pub async fn page(
     Ok(ids)
 }
 
-/// An order of users other than the one in which they were added.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UserOrder {
-    /// By last name, then first name; users without a name come last.
-    LastName,
-    /// By their latest invite, newest first; users without one come last.
-    Invited,
-}
-
-impl UserOrder {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::LastName, Self::Invited];
-
-    /// The word used in SQL and URLs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::LastName => "last_name",
-            Self::Invited => "invited",
-        }
+crate::named_enum! {
+    /// An order of users other than the one in which they were added.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum UserOrder {
+        /// By last name, then first name; users without a name come last.
+        LastName = "last_name",
+        /// By their latest invite, newest first; users without one come last.
+        Invited = "invited",
     }
 }
 

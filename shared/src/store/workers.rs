@@ -79,7 +79,7 @@ pub async fn dispatched(db: &Db) -> StoreResult<()> {
 }
 
 /// Records that a heartbeat has arrived from the dispatcher through the queue.
-pub async fn record_beat(db: &Db) -> StoreResult<()> {
+pub async fn record_heartbeat(db: &Db) -> StoreResult<()> {
     let recording = sqlx::query!(
         "insert into heartbeat (recorded_at) values (now())
          on conflict (is_the_one) do update set recorded_at = now()",

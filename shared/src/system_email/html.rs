@@ -99,11 +99,11 @@ pub(super) fn write(events: &[Event<'_>], tokenised: &Tokenised<'_>) -> String {
     let mut raw = String::new();
     html::push_html(&mut raw, events.iter().cloned());
     let clean = clean(&raw, tokenised);
-    let mut dressed = dress(&clean, tokenised);
+    let mut styled = add_styles(&clean, tokenised);
     for token in tokenised.words_token_of(&Field::Password) {
-        dressed = dressed.replace(&token, &format!("{PASSWORD_START}{token}{PASSWORD_END}"));
+        styled = styled.replace(&token, &format!("{PASSWORD_START}{token}{PASSWORD_END}"));
     }
-    dressed
+    styled
 }
 
 /// Removes everything that no mail may contain, whatever the Markdown library let through.
@@ -135,7 +135,7 @@ impl<'n> UrlRelativeEvaluate<'n> for StartsWithToken<'n> {
 /// Relies on the cleaner's output: every `<` begins a tag, attributes contain no `>`. The cleaner could set styles
 /// itself, with `set_tag_attribute_values`, but a button's link would then have that of a link within text, and lose it
 /// again here.
-fn dress(clean: &str, tokenised: &Tokenised<'_>) -> String {
+fn add_styles(clean: &str, tokenised: &Tokenised<'_>) -> String {
     let mut out = String::with_capacity(2 * clean.len());
     let mut rest = clean;
     while let Some((words, tag_on)) = rest.split_once('<') {

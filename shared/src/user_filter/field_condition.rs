@@ -18,55 +18,31 @@ pub struct FieldCondition {
     pub value: Option<String>,
 }
 
-/// How a value is compared.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Comparison {
-    /// Equal to this text.
-    Is,
-    /// Not equal to this text, or empty.
-    IsNot,
-    /// Contains this text.
-    Contains,
-    /// Does not contain this text.
-    NotContains,
-    /// Empty.
-    Empty,
-    /// Not empty.
-    NotEmpty,
-    /// A date before this one.
-    Before,
-    /// A date after this one.
-    After,
+crate::named_enum! {
+    /// How a value is compared.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Comparison {
+        /// Equal to this text.
+        Is = "is",
+        /// Not equal to this text, or empty.
+        IsNot = "is_not",
+        /// Contains this text.
+        Contains = "contains",
+        /// Does not contain this text.
+        NotContains = "not_contains",
+        /// Empty.
+        Empty = "empty",
+        /// Not empty.
+        NotEmpty = "not_empty",
+        /// A date before this one.
+        Before = "before",
+        /// A date after this one.
+        After = "after",
+    }
 }
 
 impl Comparison {
-    /// All comparisons, in the order of forms.
-    pub const ALL: [Self; 8] = [
-        Self::Is,
-        Self::IsNot,
-        Self::Contains,
-        Self::NotContains,
-        Self::Empty,
-        Self::NotEmpty,
-        Self::Before,
-        Self::After,
-    ];
-
-    /// Its name in SQL, JSON and forms.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Is => "is",
-            Self::IsNot => "is_not",
-            Self::Contains => "contains",
-            Self::NotContains => "not_contains",
-            Self::Empty => "empty",
-            Self::NotEmpty => "not_empty",
-            Self::Before => "before",
-            Self::After => "after",
-        }
-    }
-
     /// Whether it requires a value.
     pub const fn needs_value(self) -> bool {
         !matches!(self, Self::Empty | Self::NotEmpty)

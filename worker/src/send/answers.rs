@@ -56,7 +56,7 @@ impl<S: Shipment> Outbox<S> {
             }
             drop(state);
         }
-        drop(finished.places);
+        drop(finished.permits);
         self.finish_all(finished.mails);
         if self.lifecycle.is_stopping() {
             self.release_held(true);

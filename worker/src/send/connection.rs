@@ -102,7 +102,7 @@ impl Connection {
 
 async fn send_ehlo(dialogue: &mut Dialogue, ends: Instant) -> Result<Capabilities, Answer> {
     let hello = format!("EHLO {}\r\n", dialogue.terms.hello);
-    let reply = expect(Phase::Ehlo, dialogue.ask(Phase::Ehlo, &hello, ends).await)?;
+    let reply = expect(Phase::Ehlo, dialogue.exchange(Phase::Ehlo, &hello, ends).await)?;
     Ok(Capabilities::from_ehlo(&reply))
 }
 
@@ -112,7 +112,7 @@ async fn start_tls(mut dialogue: Dialogue, capabilities: &Capabilities, ends: In
         let text = "the relay does not offer STARTTLS, which SMTP_URL requires; no mail and no password was sent";
         return Err(Answer::from_lost(phase, &Lost::NotPrivate(text.to_owned())));
     }
-    expect(phase, dialogue.ask(phase, "STARTTLS\r\n", ends).await)?;
+    expect(phase, dialogue.exchange(phase, "STARTTLS\r\n", ends).await)?;
     let Dialogue { stream, terms } = dialogue;
     let stream = encrypt(&terms, stream, phase, ends).await?;
     Ok(Dialogue { stream, terms })

@@ -20,7 +20,7 @@ use super::verdict::Answer;
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) relay: RelayUrl,
-    /// `None` if the URL does not ask for TLS.
+    /// `None` if the URL does not request TLS.
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) hello: ClientId,
     pub(super) deadlines: Deadlines,
@@ -37,7 +37,7 @@ pub(super) struct Dialogue {
 
 impl Dialogue {
     /// Sends one or more commands and reads the first reply.
-    pub(super) async fn ask(&mut self, phase: Phase, commands: &str, ends: Instant) -> ReplyResult {
+    pub(super) async fn exchange(&mut self, phase: Phase, commands: &str, ends: Instant) -> ReplyResult {
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.of(phase));
         let stream = &mut self.stream;

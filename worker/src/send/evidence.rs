@@ -29,7 +29,7 @@ const TOOK_MAIL_WITHIN: Duration = Duration::from_mins(1);
 /// Maximum number of domains whose last accepted first attempt is remembered.
 const DOMAINS_MOST: usize = 1_024;
 
-/// Minimum wait of an interactive mail that met an account-wide refusal. If only its content is refused, other
+/// Minimum wait of an interactive mail that got an account-wide refusal. If only its content is refused, other
 /// mails are accepted meanwhile and end the pause.
 const REFUSED_WAITS: Duration = Duration::from_mins(1);
 
@@ -101,14 +101,14 @@ pub(super) struct Finished<S: Shipment> {
     /// Mails with the answers that finish them.
     pub(super) mails: Vec<(S, Answer)>,
     /// Permits of mails whose answer is held.
-    pub(super) places: Vec<Permit>,
+    pub(super) permits: Vec<Permit>,
 }
 
 impl<S: Shipment> Finished<S> {
     pub(super) const fn new() -> Self {
         Self {
             mails: Vec::new(),
-            places: Vec::new(),
+            permits: Vec::new(),
         }
     }
 
@@ -237,7 +237,7 @@ impl<S: Shipment> Answers<S> {
         if self.held.len() >= HELD_MOST {
             return finished.push((mail, answer));
         }
-        finished.places.extend(mail.take_permit());
+        finished.permits.extend(mail.take_permit());
         self.held.push(Held {
             mail,
             answer,
@@ -248,7 +248,7 @@ impl<S: Shipment> Answers<S> {
         });
     }
 
-    /// Finishes a mail that met an account-wide refusal.
+    /// Finishes a mail that got an account-wide refusal.
     fn account_refused(&mut self, mail: S, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
         answer.become_the_accounts();
         self.report(&mail, &answer, true);

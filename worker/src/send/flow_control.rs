@@ -161,13 +161,13 @@ impl Flow {
         self.has_answered
     }
 
-    /// Maximum number of mails in hand until the relay has answered about one; `in_hand` is their current
+    /// Maximum number of mails in flight until the relay has answered about one; `in_flight` is their current
     /// number. `None` once it has answered, when only the connections limit them.
-    pub(super) fn trial(&mut self, in_hand: usize, now: Instant) -> Option<usize> {
+    pub(super) fn trial(&mut self, in_flight: usize, now: Instant) -> Option<usize> {
         if self.has_answered {
             return None;
         }
-        if in_hand == 0 {
+        if in_flight == 0 {
             self.trial_began = None;
         }
         let began = *self.trial_began.get_or_insert(now);

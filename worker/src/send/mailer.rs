@@ -8,6 +8,7 @@ use lettre::transport::smtp::extension::ClientId;
 use prometheus::Registry;
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
+use shared::metrics::Metrics;
 use shared::trouble::WorkerTrouble;
 use tokio::sync::Notify;
 
@@ -30,9 +31,6 @@ pub enum MailerError {
     /// Certificates cannot be verified.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// Another mailer is already registered.
-    #[error("could not register the metrics of the mailer")]
-    Metrics(#[from] prometheus::Error),
     /// The name would change the command that the relay reads.
     #[error("the name for EHLO must be a host name or an address, without spaces")]
     HelloName,
@@ -84,7 +82,7 @@ impl<S: Shipment> Mailer<S> {
     ) -> Result<Self, MailerError> {
         let terms = terms(relay, &settings, registry)?;
         let outbox = Outbox::new(terms, settings, lifecycle.clone());
-        tokio::spawn(periodic::look_after(Arc::downgrade(&outbox), lifecycle));
+        tokio::spawn(periodic::maintain(Arc::downgrade(&outbox), lifecycle));
         Ok(Self { outbox })
     }
 
@@ -204,7 +202,7 @@ fn terms(relay: RelayUrl, settings: &Settings, registry: &Registry) -> Result<Te
         hello: hello(&settings.hello_name)?,
         deadlines: settings.deadlines,
         relay,
-        metrics: SmtpMetrics::register(registry)?,
+        metrics: SmtpMetrics::declare(&Metrics::in_registry(registry)),
         opened: AtomicU64::new(0),
     })
 }

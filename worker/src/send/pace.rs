@@ -73,7 +73,7 @@ struct Pause {
     ends: Instant,
     length: Duration,
     /// When the probe was sent.
-    asked_at: Option<Instant>,
+    probed_at: Option<Instant>,
 }
 
 impl Pace {
@@ -106,7 +106,7 @@ impl Pace {
     /// Maximum number of mails that may be sent now.
     fn available(&mut self, now: Instant) -> usize {
         if let Some(pause) = &self.pause {
-            return usize::from(pause.asked_at.is_none() && pause.ends <= now);
+            return usize::from(pause.probed_at.is_none() && pause.ends <= now);
         }
         let Some(rate) = self.rate else { return usize::MAX };
         let elapsed = self.filled_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
@@ -128,15 +128,15 @@ impl Pace {
             return false;
         }
         if let Some(pause) = &mut self.pause {
-            pause.asked_at = Some(now);
+            pause.probed_at = Some(now);
         } else if self.rate.is_some() {
             self.tokens -= 1.0;
         }
         true
     }
 
-    /// Maximum number of mails in hand, or `None` if only the connections limit them.
-    pub(super) fn work_in_hand(&self, now: Instant) -> Option<usize> {
+    /// Maximum number of mails in flight, or `None` if only the connections limit them.
+    pub(super) fn in_flight_most(&self, now: Instant) -> Option<usize> {
         match (&self.pause, self.rate) {
             (Some(pause), _) => Some(usize::from(pause.ends <= now)),
             (None, Some(rate)) => Some(whole((rate * AHEAD).ceil().max(1.0))),
@@ -191,7 +191,7 @@ impl Pace {
             began: now,
             ends: now + length,
             length,
-            asked_at: None,
+            probed_at: None,
         });
         lasts
     }
@@ -199,9 +199,9 @@ impl Pace {
     /// Records any other end of a mail begun at `began`. If it was the probe, another one may be sent.
     pub(super) fn ended(&mut self, began: Instant) {
         if let Some(pause) = &mut self.pause
-            && pause.asked_at.is_some_and(|asked_at| began >= asked_at)
+            && pause.probed_at.is_some_and(|probed_at| began >= probed_at)
         {
-            pause.asked_at = None;
+            pause.probed_at = None;
         }
     }
 
@@ -262,8 +262,8 @@ mod tests {
         let mut now = start;
         while taken.len() < mails {
             let began = now;
-            let in_hand = pace.work_in_hand(now).unwrap_or(50).min(50);
-            let free = pace.available_for(in_hand, now);
+            let in_flight = pace.in_flight_most(now).unwrap_or(50).min(50);
+            let free = pace.available_for(in_flight, now);
             let sent = (0..free).take_while(|_| pace.take(now)).count();
             now += step;
             for _ in 0..sent {
@@ -289,7 +289,7 @@ mod tests {
             assert!(pace.take(now));
             pace.accepted(now, now);
         }
-        assert!(!pace.is_limited() && pace.work_in_hand(now).is_none());
+        assert!(!pace.is_limited() && pace.in_flight_most(now).is_none());
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_learnt_in_a_bad_moment_grows_with_one_mail_in_hand() {
+    fn a_rate_learnt_in_a_bad_moment_grows_with_one_mail_in_flight() {
         let (mut pace, start) = (pace(), Instant::now());
         pace.accepted(start, start);
         let mut now = start + Duration::from_secs(100);
@@ -323,7 +323,7 @@ mod tests {
         let until = now + Duration::from_mins(2);
         while now < until {
             now += Duration::from_millis(20);
-            assert_eq!(pace.work_in_hand(now).map(|mails| mails.min(1)), Some(1));
+            assert_eq!(pace.in_flight_most(now).map(|mails| mails.min(1)), Some(1));
             if pace.available_for(1, now) == 1 {
                 assert!(pace.take(now));
                 pace.accepted(now, now);
@@ -376,9 +376,9 @@ mod tests {
     fn a_probing_mail_that_ends_otherwise_lets_another_probe() {
         let (mut pace, start) = (pace(), Instant::now());
         pace.throttled(start, start);
-        let asked_at = start + Duration::from_secs(2);
-        assert!(pace.take(asked_at) && !pace.take(asked_at));
-        pace.ended(asked_at);
-        assert!(pace.take(asked_at));
+        let probed_at = start + Duration::from_secs(2);
+        assert!(pace.take(probed_at) && !pace.take(probed_at));
+        pace.ended(probed_at);
+        assert!(pace.take(probed_at));
     }
 }

@@ -10,21 +10,21 @@ use super::shipment::Shipment;
 use super::verdict::Answer;
 
 /// How often it runs.
-const PULSE: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The same while the rate is limited, so that no mail waits much longer than for its token.
-const LIMITED_PULSE: Duration = Duration::from_millis(20);
+const LIMITED_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Maintains an outbox until its mailer is dropped.
-pub(super) async fn look_after<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: shared::lifecycle::Lifecycle) {
-    let mut pulse = PULSE;
+pub(super) async fn maintain<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: shared::lifecycle::Lifecycle) {
+    let mut interval = INTERVAL;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(pulse) => {}
+            () = tokio::time::sleep(interval) => {}
             () = lifecycle.stopping().cancelled() => break,
         }
         let Some(outbox) = outbox.upgrade() else { return };
-        pulse = once(&outbox);
+        interval = once(&outbox);
     }
     // The process may be gone before the answer to a body that begins now.
     if let Some(outbox) = outbox.upgrade() {
@@ -43,7 +43,7 @@ fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) -> Duration {
     let is_exhausted = state.connections.total() >= state.flow.limit();
     if state.flow.end_doubt(is_exhausted, now) {
         outbox.circuit_opened(state, None);
-        return PULSE;
+        return INTERVAL;
     }
     // A connection that still hangs from before must not keep the relay from being probed.
     if state.connections.opening == 0 && state.flow.begin_probe(now) {
@@ -58,9 +58,9 @@ fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) -> Duration {
         .metrics
         .show_set_aside(state.answers.domains_set_aside(now));
     if !state.flow.pace.is_limited() {
-        return PULSE;
+        return INTERVAL;
     }
     state.admissions.wake();
     outbox.balance(&mut state);
-    LIMITED_PULSE
+    LIMITED_INTERVAL
 }

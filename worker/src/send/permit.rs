@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// Permission to have one mail in hand, until dropped.
+/// Permission to have one mail in flight, until dropped.
 pub struct Permit {
     pub(super) release: Arc<dyn Fn() + Send + Sync>,
 }

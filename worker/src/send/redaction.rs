@@ -58,12 +58,12 @@ fn class_of(answer: &Answer) -> &'static str {
 /// The kind of trouble as reported to operators.
 pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
     use TroubleClass::{
-        Auth, Connect, LineBroken, Policy, Protocol, Quota, RelayingDenied, SenderRefused, Throttled, Timeout, Tls,
+        Auth, Connect, ConnectionLost, Policy, Protocol, Quota, RelayingDenied, SenderRefused, Throttled, Timeout, Tls,
     };
     match answer.class() {
         Some(Connect) => WorkerTrouble::RelayUnreachable,
         Some(Timeout) if answer.phase == Phase::Connect => WorkerTrouble::RelayUnreachable,
-        Some(LineBroken) => WorkerTrouble::RelayHangsUp,
+        Some(ConnectionLost) => WorkerTrouble::RelayHangsUp,
         Some(Tls) => WorkerTrouble::RelayNotPrivate,
         Some(Auth) => WorkerTrouble::RelayRefusesLogin,
         Some(SenderRefused) => WorkerTrouble::RelayRefusesSender,
@@ -78,7 +78,7 @@ pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
 }
 
 /// The class of refusals of our sender, login or account that affect every mail. A login refused at AUTH is
-/// not among them: no mail has met it. Throttling is not either, because it ends by itself.
+/// not among them: it affects no mail. Throttling is not either, because it ends by itself.
 pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
     let Verdict::RelayTrouble { class } = answer.verdict else {
         return None;

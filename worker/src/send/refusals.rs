@@ -32,7 +32,7 @@ const PASSED_PERCENT: usize = 50;
 const BATCHES_MOST: usize = 64;
 
 /// Maximum number of remembered recipients of account-wide refusals.
-const MET_MOST: usize = 4_096;
+const REFUSED_MOST: usize = 4_096;
 
 /// The same words to different recipients have the same signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,8 +62,8 @@ pub(super) enum Finding {
 pub(super) struct Refusals {
     all: Recent,
     batches: HashMap<Uuid, Recent>,
-    /// Recipients that met an account-wide refusal, and when.
-    met: HashMap<u64, Instant>,
+    /// When recipients got an account-wide refusal.
+    refused_at: HashMap<u64, Instant>,
 }
 
 #[derive(Default)]
@@ -135,9 +135,9 @@ impl Refusals {
     pub(super) fn refused(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
         let own = batch(&mut self.batches, subject.batch);
         // A retry that is refused after others of its batch were accepted is about this recipient.
-        let met_at = self.met.get(&subject.recipient).copied();
-        if met_at.is_some_and(|met_at| own.accepted_at.is_some_and(|at| at > met_at)) {
-            self.met.remove(&subject.recipient);
+        let refused_at = self.refused_at.get(&subject.recipient).copied();
+        if refused_at.is_some_and(|refused_at| own.accepted_at.is_some_and(|at| at > refused_at)) {
+            self.refused_at.remove(&subject.recipient);
             self.other(subject, false, now);
             return Finding::Recipient;
         }
@@ -151,10 +151,10 @@ impl Refusals {
     pub(super) fn look(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
         let own = batch(&mut self.batches, subject.batch);
         if own.is_everybodys(signature) || self.all.is_everybodys(signature) {
-            if self.met.len() >= MET_MOST {
-                self.met.clear();
+            if self.refused_at.len() >= REFUSED_MOST {
+                self.refused_at.clear();
             }
-            self.met.insert(subject.recipient, now);
+            self.refused_at.insert(subject.recipient, now);
             return Finding::AllRecipients;
         }
         Finding::Open

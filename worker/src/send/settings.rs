@@ -7,7 +7,7 @@ use super::verdict::Answer;
 
 /// Deadlines of each step of the conversation.
 ///
-/// RFC 5321 4.5.3.2 asks for minutes everywhere, because it covers servers of strangers on the other side of
+/// RFC 5321 4.5.3.2 asks for minutes everywhere, because it covers unknown servers on the other side of
 /// the world. A submission relay is our own or paid for, so all deadlines but the last are shorter. The last
 /// is the ten minutes that the RFC asks for: otherwise a relay that has the mail and is slow to answer would
 /// get it twice.

@@ -132,7 +132,7 @@ impl Connection {
                 None => Some(self.written_out(&[*command], mail)),
             };
             let received = match to_write {
-                Some(commands) => self.dialogue.ask(phase, &commands, ends).await,
+                Some(commands) => self.dialogue.exchange(phase, &commands, ends).await,
                 None => self.dialogue.receive(phase, ends).await,
             };
             let reply = match command.check(received) {
@@ -218,7 +218,7 @@ impl Connection {
     /// Sends an empty body, as RFC 2920, 3.1 requires if the relay refused the recipient and still waits for
     /// one. There is no recipient, so nothing is sent, whatever the relay answers.
     async fn send_lone_dot(&mut self, ends: Instant) -> bool {
-        let received = self.dialogue.ask(Phase::Data, ".\r\n", ends).await;
+        let received = self.dialogue.exchange(Phase::Data, ".\r\n", ends).await;
         received.is_ok_and(|reply| reply.code != 421 && !reply.is_go_ahead())
     }
 

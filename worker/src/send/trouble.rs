@@ -2,84 +2,42 @@
 
 use std::fmt;
 
-/// A kind of trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TroubleClass {
-    /// The relay is unreachable.
-    Connect,
-    /// TLS could not be established.
-    Tls,
-    /// The relay rejects our login, or offers no supported mechanism.
-    Auth,
-    /// A deadline passed.
-    Timeout,
-    /// The relay asked us to wait: greylisting, rate limits, overload.
-    Throttled,
-    /// The address does not exist or accepts no mail.
-    AddressUnknown,
-    /// The mailbox is full.
-    MailboxFull,
-    /// A policy of the relay or the recipient forbids it.
-    Policy,
-    /// The mail is larger than allowed.
-    ContentTooLarge,
-    /// The relay does not accept mail from our sender address.
-    SenderRefused,
-    /// The connection was closed or lost.
-    LineBroken,
-    /// The relay violated SMTP, or claims that we did.
-    Protocol,
-    /// Refused for an unknown reason.
-    Refused,
-    /// The relay does not support addresses of this form.
-    AddressUnsupported,
-    /// The relay does not relay our mail to other domains.
-    RelayingDenied,
-    /// The account's quota is used up.
-    Quota,
-}
-
-impl TroubleClass {
-    /// All of them, for metrics and contracts.
-    pub const ALL: [Self; 16] = [
-        Self::Connect,
-        Self::Tls,
-        Self::Auth,
-        Self::Timeout,
-        Self::Throttled,
-        Self::AddressUnknown,
-        Self::MailboxFull,
-        Self::Policy,
-        Self::ContentTooLarge,
-        Self::SenderRefused,
-        Self::LineBroken,
-        Self::Protocol,
-        Self::Refused,
-        Self::AddressUnsupported,
-        Self::RelayingDenied,
-        Self::Quota,
-    ];
-
-    /// Its name in labels and columns.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Auth => "auth",
-            Self::Timeout => "timeout",
-            Self::Throttled => "throttled",
-            Self::AddressUnknown => "address_unknown",
-            Self::MailboxFull => "mailbox_full",
-            Self::Policy => "policy",
-            Self::ContentTooLarge => "content_too_large",
-            Self::SenderRefused => "sender_refused",
-            Self::LineBroken => "line_broken",
-            Self::Protocol => "protocol",
-            Self::Refused => "refused",
-            Self::AddressUnsupported => "address_unsupported",
-            Self::RelayingDenied => "relaying_denied",
-            Self::Quota => "quota",
-        }
+shared::named_enum! {
+    /// A kind of trouble.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum TroubleClass {
+        /// The relay is unreachable.
+        Connect = "connect",
+        /// TLS could not be established.
+        Tls = "tls",
+        /// The relay rejects our login, or offers no supported mechanism.
+        Auth = "auth",
+        /// A deadline passed.
+        Timeout = "timeout",
+        /// The relay asked us to wait: greylisting, rate limits, overload.
+        Throttled = "throttled",
+        /// The address does not exist or accepts no mail.
+        AddressUnknown = "address_unknown",
+        /// The mailbox is full.
+        MailboxFull = "mailbox_full",
+        /// A policy of the relay or the recipient forbids it.
+        Policy = "policy",
+        /// The mail is larger than allowed.
+        ContentTooLarge = "content_too_large",
+        /// The relay does not accept mail from our sender address.
+        SenderRefused = "sender_refused",
+        /// The connection was closed or lost.
+        ConnectionLost = "line_broken",
+        /// The relay violated SMTP, or claims that we did.
+        Protocol = "protocol",
+        /// Refused for an unknown reason.
+        Refused = "refused",
+        /// The relay does not support addresses of this form.
+        AddressUnsupported = "address_unsupported",
+        /// The relay does not relay our mail to other domains.
+        RelayingDenied = "relaying_denied",
+        /// The account's quota is used up.
+        Quota = "quota",
     }
 }
 

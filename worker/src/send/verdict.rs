@@ -117,7 +117,7 @@ impl Answer {
         "(the relay's words repeat the password and are left out)".clone_into(&mut self.reply);
     }
 
-    /// Turns a refusal into an account-wide one, which spends no attempt.
+    /// Makes a refusal account-wide, which spends no attempt.
     pub(super) fn become_the_accounts(&mut self) {
         if let Some(class) = self.class() {
             let class = if self.lacks_login { TroubleClass::Auth } else { class };
@@ -133,7 +133,7 @@ impl Answer {
         self.retry_after = Some(retry_after);
     }
 
-    /// Turns a refusal of undecided scope into one that is retried, because the worker stops.
+    /// Retries a refusal of undecided scope, because the worker stops.
     pub(super) fn become_open(&mut self) {
         if let Verdict::Refused { class } = self.verdict {
             self.verdict = Verdict::RelayTrouble { class };
@@ -214,7 +214,7 @@ fn judge_silence(phase: Phase, lost: &Lost) -> Verdict {
     let class = match lost {
         Lost::TimedOut => TroubleClass::Timeout,
         Lost::Broken(_) if phase == Phase::Connect => TroubleClass::Connect,
-        Lost::Broken(_) => TroubleClass::LineBroken,
+        Lost::Broken(_) => TroubleClass::ConnectionLost,
         Lost::Garbled(_) => TroubleClass::Protocol,
         Lost::NotPrivate(_) => TroubleClass::Tls,
         Lost::NoLogin(_) => TroubleClass::Auth,
@@ -229,10 +229,11 @@ fn judge_silence(phase: Phase, lost: &Lost) -> Verdict {
 
 /// The relay's words without control characters and bidirectional marks, cut to 500 characters.
 fn presentable(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_directional =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.trim()
         .chars()
-        .filter(|c| !c.is_control() && !turns(*c))
+        .filter(|c| !c.is_control() && !is_directional(*c))
         .take(500)
         .collect()
 }

@@ -274,7 +274,7 @@ mod tests {
             .collect();
         let labels: BTreeSet<&str> = acts.iter().map(|act| act.label).collect();
         assert_eq!((words.len(), labels.len()), (acts.len() + GROUPS.len(), acts.len()));
-        for action in Action::ALL {
+        for action in &Action::ALL {
             let named = Act::named(action.as_str()).map(|act| act.action);
             assert_eq!(named, Some(*action));
         }

@@ -32,7 +32,7 @@ async fn a_hashed_password_is_found_among_others() {
 async fn a_panic_affects_only_its_own_caller() {
     let pool = HashPool::start(1, 4).unwrap();
 
-    let lost = pool.ask(Rank::FIRST, |_| panic!("on purpose")).await;
+    let lost = pool.run(Rank::FIRST, |_| panic!("on purpose")).await;
 
     assert!(matches!(lost, Err::<(), _>(HashFault::NoAnswer)));
     assert!(pool.hash(password()).await.is_ok());
@@ -44,7 +44,7 @@ async fn occupied(pool: &Arc<HashPool>) -> (std::sync::mpsc::Sender<()>, JoinHan
     let (go, gone) = std::sync::mpsc::channel::<()>();
     let busy = tokio::spawn({
         let pool = Arc::clone(pool);
-        async move { pool.ask(Rank::FIRST, move |_| gone.recv().is_ok()).await }
+        async move { pool.run(Rank::FIRST, move |_| gone.recv().is_ok()).await }
     });
     while pool.in_use() == 0 {
         tokio::task::yield_now().await;
@@ -59,7 +59,7 @@ async fn the_job_of_a_dropped_caller_is_skipped() {
 
     let waiting = [(); 2].map(|()| {
         let pool = Arc::clone(&pool);
-        tokio::spawn(async move { pool.ask(Rank::FIRST, |_| panic!("the caller is gone")).await })
+        tokio::spawn(async move { pool.run(Rank::FIRST, |_| panic!("the caller is gone")).await })
     });
     while pool.waiting() < 2 {
         tokio::task::yield_now().await;
@@ -72,7 +72,7 @@ async fn the_job_of_a_dropped_caller_is_skipped() {
 
     assert!(busy.await.unwrap().unwrap());
     // Their places are free once the thread has skipped them.
-    while pool.ask(Rank::FIRST, |_| true).await.is_err() {
+    while pool.run(Rank::FIRST, |_| true).await.is_err() {
         tokio::task::yield_now().await;
     }
     assert_eq!((pool.waiting(), pool.threads()), (0, 1));
@@ -84,7 +84,7 @@ async fn a_full_queue_refuses_at_once_except_for_a_better_rank() {
     let (go, busy) = occupied(&pool).await;
     let ask = |rank: u32| {
         let pool = Arc::clone(&pool);
-        tokio::spawn(async move { pool.ask(Rank(rank), move |_| rank).await })
+        tokio::spawn(async move { pool.run(Rank(rank), move |_| rank).await })
     };
     let displaced = ask(5);
     while pool.waiting() < 1 {
@@ -107,14 +107,14 @@ async fn a_full_queue_does_not_block_the_other_queue() {
     let (go, busy) = occupied(&pool).await;
     let waiting = tokio::spawn({
         let pool = Arc::clone(&pool);
-        async move { pool.ask(Rank::FIRST, |_| ()).await }
+        async move { pool.run(Rank::FIRST, |_| ()).await }
     });
     while pool.waiting() < 1 {
         tokio::task::yield_now().await;
     }
 
     assert!(pool.reserve(Rank::FIRST).is_none() && beside.reserve(Rank(9)).is_some());
-    let asked = beside.ask(Rank(9), |_| true);
+    let asked = beside.run(Rank(9), |_| true);
     let (answer, sent) = tokio::join!(asked, async { go.send(()) });
 
     assert!(answer.unwrap() && sent.is_ok());

@@ -6,31 +6,18 @@
 use crate::store::{StoreResult, Transaction, batches, until_moved, within};
 use uuid::Uuid;
 
-/// Why password mails owed to a user are cancelled.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum CancelReason {
-    /// The user chose a password.
-    Superseded,
-    /// Their mailed passwords were revoked.
-    Revoked,
-    /// The user was locked.
-    UserLocked,
-    /// The user's address was changed.
-    AddressChanged,
-}
-
-impl CancelReason {
-    /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Superseded, Self::Revoked, Self::UserLocked, Self::AddressChanged];
-
-    /// The reason as stored with the delivery.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Superseded => "superseded",
-            Self::Revoked => "revoked",
-            Self::UserLocked => "user_locked",
-            Self::AddressChanged => "address_changed",
-        }
+crate::named_enum! {
+    /// Why password mails owed to a user are cancelled.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub enum CancelReason {
+        /// The user chose a password.
+        Superseded = "superseded",
+        /// Their mailed passwords were revoked.
+        Revoked = "revoked",
+        /// The user was locked.
+        UserLocked = "user_locked",
+        /// The user's address was changed.
+        AddressChanged = "address_changed",
     }
 }
 
@@ -82,8 +69,7 @@ pub async fn cancel_owed(
         users,
         reason.as_str(),
     );
-    let cancelled = until_moved(cancelling.fetch_one(&mut **transaction)).await?;
-    Ok(cancelled)
+    until_moved(cancelling.fetch_one(&mut **transaction)).await
 }
 
 /// The mailed passwords to end.
@@ -174,8 +160,7 @@ pub(super) async fn chosen(db: impl sqlx::PgExecutor<'_>, scope: Scope<'_>) -> S
         batch,
         users,
     );
-    let row = until_moved(reading.fetch_one(db)).await?;
-    Ok(row.n)
+    Ok(until_moved(reading.fetch_one(db)).await?.n)
 }
 
 /// Ends the mailed passwords of a user. Returns how many were valid until now.
@@ -202,6 +187,5 @@ async fn end(transaction: &mut Transaction, user: Uuid, also_chosen: bool) -> St
         user,
         also_chosen,
     );
-    let row = within(ending.fetch_one(&mut **transaction)).await?;
-    Ok(row.n)
+    Ok(within(ending.fetch_one(&mut **transaction)).await?.n)
 }

@@ -24,8 +24,7 @@ pub async fn latest(db: &Db) -> StoreResult<Vec<Remembered>> {
         "select columns, mapping from import_mappings order by chosen_at desc limit $1",
         LOOKED_AT
     );
-    let found = within(reading.fetch_all(db)).await?;
-    Ok(found)
+    within(reading.fetch_all(db)).await
 }
 
 /// Remembers a mapping for files with the same columns, whose digest is `digest`.
@@ -70,6 +69,5 @@ pub async fn choose(
         clears_empty,
         seconds(super::steps::SILENCE_MOST),
     );
-    let chosen = within(changing.execute(&mut **transaction)).await?;
-    Ok(chosen.rows_affected() > 0)
+    Ok(within(changing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }

@@ -2,32 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which users an import creates or updates.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImportMode {
-    /// Creates users and updates existing ones.
-    #[default]
-    CreateAndUpdate,
-    /// Creates users. Rows of existing users are ignored.
-    CreateOnly,
-    /// Updates existing users. All other rows are ignored.
-    UpdateOnly,
+crate::named_enum! {
+    /// Which users an import creates or updates.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ImportMode {
+        /// Creates users and updates existing ones.
+        #[default]
+        CreateAndUpdate = "create_and_update",
+        /// Creates users. Rows of existing users are ignored.
+        CreateOnly = "create_only",
+        /// Updates existing users. All other rows are ignored.
+        UpdateOnly = "update_only",
+    }
 }
 
 impl ImportMode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::CreateAndUpdate, Self::CreateOnly, Self::UpdateOnly];
-
-    /// The word used in SQL, JSON and URLs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CreateAndUpdate => "create_and_update",
-            Self::CreateOnly => "create_only",
-            Self::UpdateOnly => "update_only",
-        }
-    }
-
     /// The mode with this name; the default for an unknown name.
     pub fn of(name: &str) -> Self {
         let named = Self::ALL.into_iter().find(|mode| mode.as_str() == name);

@@ -110,8 +110,7 @@ pub async fn create(
         manner.mode.as_str(),
         manner.clears_empty,
     );
-    let row = until_moved(adding.fetch_one(&mut **transaction)).await?;
-    Ok(row.id)
+    Ok(until_moved(adding.fetch_one(&mut **transaction)).await?.id)
 }
 
 /// Records the merge fields of a file.
@@ -216,8 +215,7 @@ pub async fn forecast(
         sample,
         mode.as_str(),
     );
-    let forecast = until_moved(forecasting.fetch_one(&mut **transaction)).await?;
-    Ok(forecast)
+    until_moved(forecasting.fetch_one(&mut **transaction)).await
 }
 
 /// A change of a user by an import.
@@ -245,8 +243,7 @@ pub async fn changes(db: impl sqlx::PgExecutor<'_>, import: Uuid, limit: i64) ->
         import,
         limit,
     );
-    let changes = until_moved(reading.fetch_all(db)).await?;
-    Ok(changes)
+    until_moved(reading.fetch_all(db)).await
 }
 
 /// Stores rejected rows, so that they can be downloaded and corrected.
@@ -359,6 +356,5 @@ pub async fn rejects(db: &Db, import: Uuid, which: Rejects, after: i32, limit: i
         limit,
         which.are_duplicates(),
     );
-    let rejects = until_moved(reading.fetch_all(db)).await?;
-    Ok(rejects)
+    until_moved(reading.fetch_all(db)).await
 }

@@ -199,8 +199,7 @@ pub async fn checked(
         totals.ignored,
         file.mapping,
     );
-    let checked = until_moved(changing.execute(&mut **transaction)).await?;
-    Ok(checked.rows_affected() > 0)
+    Ok(until_moved(changing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }
 
 /// Ends the check of an unreadable file and deletes the file.

@@ -63,8 +63,7 @@ pub async fn is_any_user_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
            ) as "is_emailed!""#,
         import,
     );
-    let row = until_moved(reading.fetch_one(db)).await?;
-    Ok(row.is_emailed)
+    Ok(until_moved(reading.fetch_one(db)).await?.is_emailed)
 }
 
 macro_rules! created {

@@ -156,8 +156,7 @@ async fn lock_address(transaction: &mut Transaction, id: Uuid) -> StoreResult<Op
         "select email, email_key from users where id = $1 for update",
         id
     );
-    let address = within(reading.fetch_optional(&mut **transaction)).await?;
-    Ok(address)
+    within(reading.fetch_optional(&mut **transaction)).await
 }
 
 /// Records the former address of a user: rows with it still concern them, and a mail shows the address that they had

@@ -50,6 +50,5 @@ pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> 
         user,
         limit,
     );
-    let mails = within(reading.fetch_all(db)).await?;
-    Ok(mails)
+    within(reading.fetch_all(db)).await
 }

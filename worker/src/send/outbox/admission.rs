@@ -24,7 +24,7 @@ const AHEAD_MOST: usize = 1024;
 /// Minimum number of mails per claim under load. The statement costs little more than for one mail.
 const WORTH: usize = 128;
 
-/// Number of mails in hand, by lane.
+/// Number of mails in flight, by lane.
 #[derive(Default)]
 pub(in crate::send) struct Admissions {
     interactive: LaneAdmissions,
@@ -33,7 +33,7 @@ pub(in crate::send) struct Admissions {
 
 #[derive(Default)]
 struct LaneAdmissions {
-    in_hand: usize,
+    in_flight: usize,
     /// Mails that have left since the rate was last updated.
     left: usize,
     /// Mails per [`AHEAD`], smoothed.
@@ -76,8 +76,8 @@ impl Admissions {
         }
     }
 
-    const fn in_hand(&self) -> usize {
-        self.interactive.in_hand + self.bulk.in_hand
+    const fn in_flight(&self) -> usize {
+        self.interactive.in_flight + self.bulk.in_flight
     }
 
     /// Wakes both lanes.
@@ -120,8 +120,8 @@ impl<S: Shipment> State<S> {
         if self.connections.open == 0 || !self.flow.may_connect() {
             return Room::of_any_size(0);
         }
-        if let Some(mails) = self.flow.trial(self.admissions.in_hand(), now) {
-            return Room::of_any_size(mails.saturating_sub(self.admissions.in_hand()));
+        if let Some(mails) = self.flow.trial(self.admissions.in_flight(), now) {
+            return Room::of_any_size(mails.saturating_sub(self.admissions.in_flight()));
         }
         let connections = match lane {
             Lane::Interactive => self.flow.limit(),
@@ -130,10 +130,10 @@ impl<S: Shipment> State<S> {
         let admissions = self.admissions.of(lane);
         let ahead = admissions.ahead(now);
         let most = connections + ahead;
-        if let Some(in_hand) = self.flow.pace.work_in_hand(now) {
-            return Room::of_any_size(in_hand.min(most).saturating_sub(admissions.in_hand));
+        if let Some(in_flight) = self.flow.pace.in_flight_most(now) {
+            return Room::of_any_size(in_flight.min(most).saturating_sub(admissions.in_flight));
         }
-        let free = most.saturating_sub(admissions.in_hand);
+        let free = most.saturating_sub(admissions.in_flight);
         match lane {
             Lane::Interactive => Room::of_any_size(free),
             Lane::Bulk => Room {
@@ -162,7 +162,7 @@ impl<S: Shipment> Outbox<S> {
                 return Vec::new();
             }
         };
-        state.admissions.of(lane).in_hand += count;
+        state.admissions.of(lane).in_flight += count;
         let outbox = Arc::clone(self);
         let release: Arc<dyn Fn() + Send + Sync> = Arc::new(move || outbox.release_permit(lane));
         let permit = || Permit {
@@ -175,7 +175,7 @@ impl<S: Shipment> Outbox<S> {
     fn release_permit(&self, lane: Lane) {
         let mut state = self.state();
         let admissions = state.admissions.of(lane);
-        admissions.in_hand = admissions.in_hand.saturating_sub(1);
+        admissions.in_flight = admissions.in_flight.saturating_sub(1);
         admissions.left += 1;
         let Some(wanted) = admissions.wanted else { return };
         if state.room(lane, Instant::now()).free >= wanted {

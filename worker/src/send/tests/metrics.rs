@@ -12,8 +12,6 @@ async fn metrics_match_what_happened() {
     .await;
     let registry = Registry::new();
     let mailer = shown_in(&registry, &relay.plain_url(), quick()).unwrap();
-    let another = shown_in(&registry, &relay.plain_url(), quick());
-    assert!(another.is_err(), "the names are taken");
     send(&mailer, "unknown@example.com").await;
     send(&mailer, "ada@example.com").await;
 

@@ -41,11 +41,11 @@ async fn an_accepted_mail_carries_the_relays_words() {
 #[tokio::test]
 async fn silence_before_the_dot_means_not_delivered() {
     use Phase::{Data, Mail, Rcpt};
-    use TroubleClass::{LineBroken, Protocol, Timeout};
+    use TroubleClass::{ConnectionLost, Protocol, Timeout};
     for (verb, phase) in [("MAIL", Mail), ("RCPT", Rcpt), ("DATA", Data)] {
         for (act, class) in [
             (Act::Freeze, Timeout),
-            (Act::Close, LineBroken),
+            (Act::Close, ConnectionLost),
             (reply_line("good morning"), Protocol),
             (Act::Line("250-one\r\n550 two\r\n".to_owned()), Protocol),
             (Act::Line(format!("250 {}\r\n", "x".repeat(64 * 1024))), Protocol),
@@ -135,7 +135,7 @@ async fn a_disconnect_in_the_body_means_not_delivered() {
 
     assert_eq!(
         at(&answer),
-        (later(TroubleClass::LineBroken), Phase::Body),
+        (later(TroubleClass::ConnectionLost), Phase::Body),
         "{answer:?}"
     );
 }

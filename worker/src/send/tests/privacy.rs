@@ -167,7 +167,7 @@ async fn an_encrypted_disconnect_in_the_body_means_not_delivered_and_after_it_un
         (
             "DATA",
             Act::SayReadAndClose("354 go\r\n".to_owned(), 100_000),
-            (later(TroubleClass::LineBroken), Phase::Body),
+            (later(TroubleClass::ConnectionLost), Phase::Body),
         ),
         (
             "DATA",

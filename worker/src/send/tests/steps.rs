@@ -20,13 +20,13 @@ async fn opening_when(verb: &'static str, act: Act, url: impl Fn(&Relay) -> Stri
 #[tokio::test]
 async fn no_step_before_mail_uses_an_attempt() {
     use Phase::{Auth, Ehlo, Greeting};
-    use TroubleClass::{LineBroken, Policy, Protocol, Throttled, Timeout};
+    use TroubleClass::{ConnectionLost, Policy, Protocol, Throttled, Timeout};
     let with_login = |relay: &Relay| format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port);
     for (verb, phase) in [("GREETING", Greeting), ("EHLO", Ehlo), ("AUTH", Auth)] {
         let of_reply = |class| if phase == Auth { TroubleClass::Auth } else { class };
         for (act, class) in [
             (Act::Freeze, Timeout),
-            (Act::Close, LineBroken),
+            (Act::Close, ConnectionLost),
             (reply_line("hello"), Protocol),
             (Act::Forever("220-wait\r\n".to_owned()), Protocol),
             (

@@ -133,7 +133,7 @@ fn silence() {
     for phase in Phase::ALL {
         for (lost, class) in [
             (&Lost::TimedOut, T::Timeout),
-            (&broken, T::LineBroken),
+            (&broken, T::ConnectionLost),
             (&garbled, T::Protocol),
         ] {
             let class = if phase == Connect && *lost == broken {

@@ -7,33 +7,33 @@ use super::rank::Rank;
 
 /// Queues of waiting jobs. Each provides the next job in turn, so a long queue delays the others by only one
 /// job each time. Within a queue the best rank goes first, and within a rank the oldest job.
-pub(super) struct Lines<J> {
+pub(super) struct JobQueues<J> {
     waiting: Mutex<Waiting<J>>,
     /// Signalled for each added job, and for all threads on close.
     changed: Condvar,
 }
 
 struct Waiting<J> {
-    lines: Vec<Line<J>>,
+    queues: Vec<JobQueue<J>>,
     arrivals: u64,
     /// The queue that provides the next job, if it has one.
-    turn: usize,
+    next: usize,
     is_closed: bool,
 }
 
-struct Line<J> {
+struct JobQueue<J> {
     jobs: BTreeMap<(Rank, u64), J>,
     capacity: usize,
 }
 
-impl<J> Lines<J> {
+impl<J> JobQueues<J> {
     /// Starts without queues.
     pub(super) fn new() -> Self {
         Self {
             waiting: Mutex::new(Waiting {
-                lines: Vec::new(),
+                queues: Vec::new(),
                 arrivals: 0,
-                turn: 0,
+                next: 0,
                 is_closed: false,
             }),
             changed: Condvar::new(),
@@ -43,36 +43,36 @@ impl<J> Lines<J> {
     /// Adds a queue for at most `capacity` waiting jobs and returns its number.
     pub(super) fn add(&self, capacity: usize) -> usize {
         let mut waiting = self.lock();
-        waiting.lines.push(Line {
+        waiting.queues.push(JobQueue {
             jobs: BTreeMap::new(),
             capacity: capacity.max(1),
         });
-        waiting.lines.len() - 1
+        waiting.queues.len() - 1
     }
 
     /// Adds a job. If the queue is full, returns the job that is dropped: the youngest of the worst rank,
     /// which may be this one.
-    pub(super) fn push(&self, line: usize, rank: Rank, job: J) -> Option<J> {
+    pub(super) fn push(&self, queue: usize, rank: Rank, job: J) -> Option<J> {
         let mut waiting = self.lock();
         waiting.arrivals += 1;
-        let place = (rank, waiting.arrivals);
-        let Some(line) = waiting.lines.get_mut(line) else {
+        let position = (rank, waiting.arrivals);
+        let Some(queue) = waiting.queues.get_mut(queue) else {
             return Some(job);
         };
-        line.jobs.insert(place, job);
-        if line.jobs.len() > line.capacity {
-            return line.jobs.pop_last().map(|(_, job)| job);
+        queue.jobs.insert(position, job);
+        if queue.jobs.len() > queue.capacity {
+            return queue.jobs.pop_last().map(|(_, job)| job);
         }
         self.changed.notify_one();
         None
     }
 
     /// Whether a job of this rank would be accepted.
-    pub(super) fn has_place(&self, line: usize, rank: Rank) -> bool {
+    pub(super) fn accepts(&self, queue: usize, rank: Rank) -> bool {
         let waiting = self.lock();
-        waiting.lines.get(line).is_some_and(|line| {
-            let last = line.jobs.last_key_value();
-            line.jobs.len() < line.capacity || last.is_some_and(|((worst, _), _)| rank < *worst)
+        waiting.queues.get(queue).is_some_and(|queue| {
+            let last = queue.jobs.last_key_value();
+            queue.jobs.len() < queue.capacity || last.is_some_and(|((worst, _), _)| rank < *worst)
         })
     }
 
@@ -84,7 +84,7 @@ impl<J> Lines<J> {
     /// Waits for the next job. Returns `None` once the queues are closed and empty.
     pub(super) fn pop(&self) -> Option<J> {
         let is_idle =
-            |waiting: &mut Waiting<J>| !waiting.is_closed && waiting.lines.iter().all(|line| line.jobs.is_empty());
+            |waiting: &mut Waiting<J>| !waiting.is_closed && waiting.queues.iter().all(|queue| queue.jobs.is_empty());
         let waiting = self.changed.wait_while(self.lock(), is_idle);
         waiting.unwrap_or_else(PoisonError::into_inner).pop()
     }
@@ -102,11 +102,11 @@ impl<J> Lines<J> {
 
 impl<J> Waiting<J> {
     fn pop(&mut self) -> Option<J> {
-        let lines = self.lines.len();
-        for line in (0..lines).map(|n| (self.turn + n) % lines) {
-            let first = self.lines.get_mut(line).and_then(|line| line.jobs.pop_first());
+        let queues = self.queues.len();
+        for queue in (0..queues).map(|n| (self.next + n) % queues) {
+            let first = self.queues.get_mut(queue).and_then(|queue| queue.jobs.pop_first());
             if let Some((_, job)) = first {
-                self.turn = line + 1;
+                self.next = queue + 1;
                 return Some(job);
             }
         }
@@ -118,60 +118,60 @@ impl<J> Waiting<J> {
 mod tests {
     use super::*;
 
-    fn one_line(capacity: usize) -> Lines<&'static str> {
-        let lines = Lines::new();
-        assert_eq!(lines.add(capacity), 0);
-        lines
+    fn one_queue(capacity: usize) -> JobQueues<&'static str> {
+        let queues = JobQueues::new();
+        assert_eq!(queues.add(capacity), 0);
+        queues
     }
 
     #[test]
     fn a_better_rank_goes_first_and_then_the_oldest() {
-        let lines = one_line(10);
+        let queues = one_queue(10);
         for (rank, job) in [(5, "e"), (1, "b"), (0, "a"), (5, "f"), (1, "c"), (2, "d")] {
-            assert_eq!(lines.push(0, Rank(rank), job), None);
+            assert_eq!(queues.push(0, Rank(rank), job), None);
         }
 
-        let order: String = std::iter::from_fn(|| lines.try_pop()).collect();
+        let order: String = std::iter::from_fn(|| queues.try_pop()).collect();
 
         assert_eq!(order, "abcdef");
     }
 
     #[test]
     fn a_full_queue_gives_a_place_to_a_better_rank_only() {
-        let lines = one_line(2);
-        assert_eq!(lines.push(0, Rank(3), "first"), None);
-        assert_eq!(lines.push(0, Rank(3), "second"), None);
+        let queues = one_queue(2);
+        assert_eq!(queues.push(0, Rank(3), "first"), None);
+        assert_eq!(queues.push(0, Rank(3), "second"), None);
 
-        assert!(lines.has_place(0, Rank(2)) && !lines.has_place(0, Rank(3)));
-        assert_eq!(lines.push(0, Rank(3), "equal"), Some("equal"));
-        assert_eq!(lines.push(0, Rank(9), "worse"), Some("worse"));
-        assert_eq!(lines.push(0, Rank(0), "better"), Some("second"));
-        assert_eq!(lines.try_pop(), Some("better"));
+        assert!(queues.accepts(0, Rank(2)) && !queues.accepts(0, Rank(3)));
+        assert_eq!(queues.push(0, Rank(3), "equal"), Some("equal"));
+        assert_eq!(queues.push(0, Rank(9), "worse"), Some("worse"));
+        assert_eq!(queues.push(0, Rank(0), "better"), Some("second"));
+        assert_eq!(queues.try_pop(), Some("better"));
     }
 
     #[test]
     fn a_long_queue_delays_another_by_one_job_at_a_time() {
-        let lines = one_line(10);
-        let other = lines.add(1);
+        let queues = one_queue(10);
+        let other = queues.add(1);
         for _ in 0..4 {
-            assert_eq!(lines.push(0, Rank(0), "a"), None);
+            assert_eq!(queues.push(0, Rank(0), "a"), None);
         }
-        assert_eq!(lines.try_pop(), Some("a"));
+        assert_eq!(queues.try_pop(), Some("a"));
 
-        assert_eq!(lines.push(other, Rank(9), "b"), None);
-        assert!(lines.has_place(0, Rank(9)) && !lines.has_place(other, Rank(9)));
-        let order: String = std::iter::from_fn(|| lines.try_pop()).collect();
+        assert_eq!(queues.push(other, Rank(9), "b"), None);
+        assert!(queues.accepts(0, Rank(9)) && !queues.accepts(other, Rank(9)));
+        let order: String = std::iter::from_fn(|| queues.try_pop()).collect();
 
         assert_eq!(order, "baaa");
     }
 
     #[test]
     fn closed_queues_are_drained() {
-        let lines = one_line(2);
-        lines.push(0, Rank::FIRST, "job");
-        lines.close();
+        let queues = one_queue(2);
+        queues.push(0, Rank::FIRST, "job");
+        queues.close();
 
-        assert_eq!(lines.pop(), Some("job"));
-        assert_eq!(lines.pop(), None);
+        assert_eq!(queues.pop(), Some("job"));
+        assert_eq!(queues.pop(), None);
     }
 }
