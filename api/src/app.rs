@@ -30,6 +30,7 @@ pub mod stall_banner;
 pub mod state;
 pub mod status_labels;
 pub mod system_emails;
+pub mod token;
 pub mod upload_spool;
 pub mod user_filter;
 pub mod users;

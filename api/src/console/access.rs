@@ -12,6 +12,7 @@ use super::respond::{page_as, set_cookie};
 use super::session::{self, Administrator};
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
+use crate::app::token::make_token;
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -125,7 +126,7 @@ async fn confirm(
     let Some(verifier) = current_verifier(api, reader, typed).await? else {
         return Ok(None);
     };
-    let (token, new_digest) = session::make_token()?;
+    let (token, new_digest) = make_token()?;
     let confirmed = reader.in_session(&token);
     let mut transaction = shared::store::begin(&api.db).await?;
     let confirmation = Confirmation {

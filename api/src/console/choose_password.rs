@@ -13,6 +13,7 @@ use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
+use crate::app::token::{digest_of, make_token};
 use crate::http::request_log;
 use askama::Template;
 use axum::extract::{Request, State};
@@ -39,7 +40,7 @@ impl Token {
 
     /// The digest that is stored.
     fn digest(&self) -> Vec<u8> {
-        session::digest_of(&self.0)
+        digest_of(&self.0)
     }
 }
 
@@ -171,7 +172,7 @@ async fn redeem(
     (before, origin): (Option<Vec<u8>>, Actor),
 ) -> Result<Option<String>, Problem> {
     let link = token.digest();
-    let (token, digest) = session::make_token()?;
+    let (token, digest) = make_token()?;
     let mut transaction = begin(&api.db).await?;
     let Some(owner) = administrators::use_link(&mut transaction, &link, verifier.as_stored()).await? else {
         return Ok(None);

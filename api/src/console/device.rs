@@ -6,11 +6,11 @@
 //! Postgres stores its digest per administrator, so administrators who share a browser share one cookie.
 
 use super::respond::cookie;
-use super::session::{self, make_token};
+use super::session;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
+use crate::app::token::{digest_of, make_token};
 use axum::http::HeaderMap;
-use sha2::{Digest as _, Sha256};
 use shared::store::known_clients;
 use tracing::warn;
 use uuid::Uuid;
@@ -46,7 +46,7 @@ impl Device {
 
     /// The digest that is stored.
     pub(super) fn digest(&self) -> Vec<u8> {
-        Sha256::digest(self.0.as_bytes()).to_vec()
+        digest_of(&self.0)
     }
 
     /// The `Set-Cookie` header.

@@ -9,6 +9,7 @@ use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session::{self, Administrator};
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
+use crate::app::token::make_token;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -159,7 +160,7 @@ async fn renew(
     checked: String,
     verifier: Verifier,
 ) -> Result<String, Problem> {
-    let (token, digest) = session::make_token()?;
+    let (token, digest) = make_token()?;
     let mut transaction = begin(&api.db).await?;
     let change = OwnChange {
         id: administrator.id,

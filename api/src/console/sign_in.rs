@@ -14,6 +14,7 @@ use super::respond::{page, page_as, redirect, set_cookie};
 use super::session::{self, Administrator};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
+use crate::app::token::make_token;
 use crate::http::client_address::ClientAddress;
 use crate::http::problem::status_of;
 use crate::http::query::Query;
@@ -192,7 +193,7 @@ async fn let_in(
         Err(Refused::Problem(problem)) => return Err(problem),
         Err(Refused::Shown(refusal)) => return refused(refusal),
     };
-    let (token, digest) = session::make_token()?;
+    let (token, digest) = make_token()?;
     if !remember(&api, &lock, digest, before, origin).await? {
         return refused(ShownRefusal::wrong(WRONG));
     }

@@ -8,11 +8,12 @@ use super::super::choose_password;
 use super::super::fields::Fields;
 use super::super::frame::Place;
 use super::super::one_time_secret::{self, SecretTexts};
-use super::super::session::{self, Administrator as Reader};
+use super::super::session::Administrator as Reader;
 use super::{PATH, get};
 use crate::app::idempotent::{IdempotentRequest, Success};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
+use crate::app::token::make_token;
 use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
@@ -32,7 +33,7 @@ pub(super) struct Link {
 
 /// Generates a link, and the digest of its token to store.
 pub(super) fn make(api: &AppState) -> Result<(Link, Vec<u8>), Problem> {
-    let (token, digest) = session::make_token()?;
+    let (token, digest) = make_token()?;
     let code = Zeroizing::new(token);
     let address = format!("{}{}#{}", api.letters.public_url, choose_password::PATH, code.as_str());
     let address = Zeroizing::new(address);
