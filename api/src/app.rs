@@ -25,6 +25,7 @@ pub mod listed;
 pub mod problem;
 pub mod saved_filters;
 pub mod schema_gate;
+pub mod sessions;
 pub mod shares;
 pub mod stall_banner;
 pub mod state;

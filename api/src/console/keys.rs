@@ -1,6 +1,5 @@
 //! Manage > API keys: keys for programs. A key is shown only once, when it is created.
 
-use super::access;
 use super::cursor::{CursorPage, CursorQuery, LIMIT};
 use super::fields::Fields;
 use super::format::{Moment, moment};
@@ -199,7 +198,7 @@ fn texts() -> SecretTexts {
 
 async fn keep(api: &AppState, reader: &Administrator, new: NewKey, token: &str) -> Result<Outcome, Problem> {
     let once = one_time_secret::form(&reader.caller(), "make key", token)?;
-    let mut transaction = access::begin(&api.db, reader).await?;
+    let mut transaction = reader.session().begin_access_change(&api.db).await?;
     if once
         .answered::<one_time_secret::Made>(&mut transaction)
         .await?

@@ -7,7 +7,8 @@ use super::frame::{Frame, Place};
 use super::password_check::{Client, check, identity};
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session::{self, Administrator};
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
+use crate::app::sessions::session_ended;
 use crate::app::state::AppState;
 use crate::app::token::make_token;
 use askama::Template;
@@ -109,7 +110,7 @@ async fn checked(api: &AppState, administrator: &Administrator, typed: &str) -> 
     }
     let key = identity(&administrator.email);
     let lock = administrators::lock_of(&api.db, &key).await?;
-    lock.map(|lock| Some(lock.verifier)).ok_or_else(access_changed)
+    lock.map(|lock| Some(lock.verifier)).ok_or_else(session_ended)
 }
 
 /// The administrator's stored verifier, if the typed password matches it.
@@ -144,15 +145,6 @@ async fn matches(api: &AppState, verifier: &str, form: Form, typed: &str) -> Res
     Ok(found.is_some())
 }
 
-/// The response when the session ends while its request is being processed.
-pub(super) fn access_changed() -> Problem {
-    Problem::new(
-        ProblemKind::Unauthenticated,
-        "signed_out",
-        "Your session has ended or your password was changed elsewhere. Nothing was changed. Sign in again.",
-    )
-}
-
 /// Stores the password, ends all sessions and begins a new one for this browser.
 async fn renew(
     api: &AppState,
@@ -171,7 +163,7 @@ async fn renew(
     let is_done = administrators::change_own(&mut transaction, change).await?
         && sessions::begin(&mut transaction, administrator.id, change.verifier, &digest).await?;
     if !is_done {
-        return Err(access_changed());
+        return Err(session_ended());
     }
     let act = Act {
         actor: &administrator.actor,

@@ -7,6 +7,7 @@
 use super::respond::{Flash, cookie};
 use crate::app::caller::Caller;
 use crate::app::problem::{Problem, ProblemKind};
+use crate::app::sessions::AdministratorSession;
 use crate::app::state::AppState;
 use crate::app::token::digest_of;
 use crate::http::request_log;
@@ -49,9 +50,15 @@ pub struct Administrator {
 impl Administrator {
     /// The administrator as a caller of the API's functions.
     pub fn caller(&self) -> Caller {
-        Caller {
-            actor: self.actor.clone(),
-            may_read_audit_log: true,
+        self.session().caller()
+    }
+
+    /// The administrator in their session, as use cases need them.
+    pub(super) fn session(&self) -> AdministratorSession<'_> {
+        AdministratorSession {
+            id: self.id,
+            actor: &self.actor,
+            digest: &self.digest,
         }
     }
 

@@ -1,6 +1,5 @@
 //! Adding an administrator, who then chooses a password through a link.
 
-use super::super::access;
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
 use super::super::one_time_secret;
@@ -142,7 +141,7 @@ fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
 
 async fn admit(api: &AppState, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
     let once = one_time_secret::form(&reader.caller(), "add administrator", token)?;
-    let mut transaction = access::begin(&api.db, reader).await?;
+    let mut transaction = reader.session().begin_access_change(&api.db).await?;
     if once
         .answered::<one_time_secret::Made>(&mut transaction)
         .await?

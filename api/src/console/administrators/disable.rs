@@ -1,6 +1,5 @@
 //! Disabling an administrator, after confirmation.
 
-use super::super::access;
 use super::super::fields::Fields;
 use super::super::format::{Moment, moment, some};
 use super::super::frame::{Frame, Place};
@@ -96,7 +95,7 @@ pub(in super::super) async fn disable(
     let known = another(&api, &reader, id).await?;
     let kept = kept(&fields);
     let name = known.name;
-    let mut transaction = access::begin(&api.db, &reader).await?;
+    let mut transaction = reader.session().begin_access_change(&api.db).await?;
     let revoked = match administrators::disable(&mut transaction, id).await? {
         Disabled::Done => {
             let revoked = revoke_keys(&mut transaction, &reader, id, &name, &kept).await?;

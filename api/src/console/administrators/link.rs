@@ -3,7 +3,6 @@
 //! A link is created when an administrator is added or their password is reset. It is shown once, to the
 //! administrator who passes it on. The token follows the `#`, which browsers do not send, so no server logs it.
 
-use super::super::access;
 use super::super::choose_password;
 use super::super::fields::Fields;
 use super::super::frame::Place;
@@ -103,7 +102,7 @@ async fn store(
     (id, name): (Uuid, &str),
     digest: &[u8],
 ) -> Result<bool, Problem> {
-    let mut transaction = access::begin(&api.db, reader).await?;
+    let mut transaction = reader.session().begin_access_change(&api.db).await?;
     if once
         .answered::<one_time_secret::Made>(&mut transaction)
         .await?

@@ -1,6 +1,5 @@
 //! The page of one administrator: details and actions.
 
-use super::super::access;
 use super::super::frame::{Frame, Place};
 use super::super::one_time_secret;
 use super::super::respond::{page, redirect_with_flash};
@@ -52,7 +51,7 @@ pub(in super::super) async fn enable(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let known = get(&api, id).await?;
-    let mut transaction = access::begin(&api.db, &reader).await?;
+    let mut transaction = reader.session().begin_access_change(&api.db).await?;
     if administrators::enable(&mut transaction, id).await? {
         note(
             transaction,
