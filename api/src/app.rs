@@ -5,6 +5,7 @@
 
 pub mod access_events;
 pub mod api_key;
+pub mod api_keys;
 pub mod batch_view;
 pub mod batches;
 pub mod blocked;

@@ -6,7 +6,7 @@ use super::super::one_time_secret;
 use super::super::respond::{page, page_as};
 use super::super::session::Administrator as Reader;
 use super::link;
-use crate::app::idempotent::Success;
+use crate::app::idempotent::{CreatedSecret, IdempotentRequest, Success};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use askama::Template;
@@ -38,7 +38,7 @@ struct Faults {
 
 /// The added administrator, or why none was added.
 enum Outcome {
-    Made(one_time_secret::Made),
+    Made(CreatedSecret),
     Again,
     AddressTaken,
     NameTaken(String),
@@ -140,13 +140,9 @@ fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
 }
 
 async fn admit(api: &AppState, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
-    let once = one_time_secret::form(&reader.caller(), "add administrator", token)?;
+    let once = IdempotentRequest::of_form(&reader.caller(), "add administrator", token)?;
     let mut transaction = reader.session().begin_access_change(&api.db).await?;
-    if once
-        .answered::<one_time_secret::Made>(&mut transaction)
-        .await?
-        .is_some()
-    {
+    if once.answered::<CreatedSecret>(&mut transaction).await?.is_some() {
         return Ok(Outcome::Again);
     }
     let id = match administrators::add(&mut transaction, &new).await? {
@@ -161,7 +157,7 @@ async fn admit(api: &AppState, reader: &Reader, new: NewAdministrator, token: &s
         details: serde_json::json!({ "name": new.name }),
     };
     audit::note(&mut transaction, &act).await?;
-    let made = one_time_secret::Made { id };
+    let made = CreatedSecret { id };
     once.commit(&api.db, transaction, Success::Done, &made).await?;
     info!(administrator.id = %id, "Added an administrator");
     Ok(Outcome::Made(made))

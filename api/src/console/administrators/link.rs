@@ -9,7 +9,7 @@ use super::super::frame::Place;
 use super::super::one_time_secret::{self, SecretTexts};
 use super::super::session::Administrator as Reader;
 use super::{PATH, get};
-use crate::app::idempotent::{IdempotentRequest, Success};
+use crate::app::idempotent::{CreatedSecret, IdempotentRequest, Success};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::token::make_token;
@@ -84,7 +84,7 @@ pub(in super::super) async fn reset(
         ));
     }
     let (link, digest) = make(&api)?;
-    let once = one_time_secret::form(&reader.caller(), "renew administrator", fields.text("token"))?;
+    let once = IdempotentRequest::of_form(&reader.caller(), "renew administrator", fields.text("token"))?;
     let is_made = store(&api, &reader, once, (id, &known.name), &digest).await?;
     let title = if is_made {
         format!("The password of {} is reset", known.name)
@@ -103,11 +103,7 @@ async fn store(
     digest: &[u8],
 ) -> Result<bool, Problem> {
     let mut transaction = reader.session().begin_access_change(&api.db).await?;
-    if once
-        .answered::<one_time_secret::Made>(&mut transaction)
-        .await?
-        .is_some()
-    {
+    if once.answered::<CreatedSecret>(&mut transaction).await?.is_some() {
         return Ok(false);
     }
     if !administrators::give_link(&mut transaction, id, digest).await? {
@@ -123,7 +119,7 @@ async fn store(
         details: serde_json::json!({ "name": name }),
     };
     audit::note(&mut transaction, &act).await?;
-    once.commit(&api.db, transaction, Success::Done, &one_time_secret::Made { id })
+    once.commit(&api.db, transaction, Success::Done, &CreatedSecret { id })
         .await?;
     info!(administrator.id = %id, "Reset an administrator's password");
     Ok(true)
