@@ -4,6 +4,7 @@
 //! result. What prevents a request from being carried out is a [`Problem`](problem::Problem).
 
 pub mod access_events;
+pub mod administrator_password;
 pub mod administrators;
 pub mod api_key;
 pub mod api_keys;

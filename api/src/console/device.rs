@@ -7,6 +7,7 @@
 
 use super::respond::cookie;
 use super::session;
+use crate::app::administrator_password::DeviceIdentity;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::token::{digest_of, make_token};
@@ -39,13 +40,16 @@ impl Device {
         make_token().map(|(token, _)| Self(token))
     }
 
-    /// Key of its rate limit.
-    pub(super) fn name(&self) -> String {
-        format!("device {}", self.0)
+    /// The browser as the check of a password identifies it.
+    pub(super) fn identity(&self) -> DeviceIdentity {
+        DeviceIdentity {
+            name: format!("device {}", self.0),
+            digest: self.digest(),
+        }
     }
 
     /// The digest that is stored.
-    pub(super) fn digest(&self) -> Vec<u8> {
+    fn digest(&self) -> Vec<u8> {
         digest_of(&self.0)
     }
 

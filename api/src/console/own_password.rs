@@ -4,9 +4,9 @@
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
-use super::password_check::{Client, check, identity};
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session::{self, Administrator};
+use crate::app::administrator_password::{Client, check, identity};
 use crate::app::problem::Problem;
 use crate::app::sessions::session_ended;
 use crate::app::state::AppState;
@@ -119,7 +119,7 @@ pub(super) async fn current_verifier(
     administrator: &Administrator,
     typed: &str,
 ) -> Result<Option<String>, Problem> {
-    let client = Client::in_session(administrator);
+    let client = Client::in_session(&administrator.session());
     let password = Zeroizing::new(typed.to_owned());
     let lock = check(api, &administrator.email, password, &client).await?;
     Ok(lock

@@ -9,9 +9,9 @@ use super::fields::Fields;
 use super::form_body::read_from_stranger;
 use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
-use super::password_check::{Client, Unchecked, check};
 use super::respond::{page, page_as, redirect, set_cookie};
 use super::session::{self, Administrator};
+use crate::app::administrator_password::{Client, Unchecked, check};
 use crate::app::problem::Problem;
 use crate::app::sessions::{begin_session, end_session};
 use crate::app::state::AppState;
@@ -162,7 +162,8 @@ async fn let_in(
     drop(fields);
     let device = Device::of(&parts.headers);
     let origin = request_log::origin(&parts.extensions);
-    let client = Client::at_sign_in(&api, origin.clone(), &email, client_address, device.as_ref()).await?;
+    let identity = device.as_ref().map(Device::identity);
+    let client = Client::at_sign_in(&api, origin.clone(), &email, client_address.0, identity).await?;
     let checked = checked(&api, &email, password, &client).await;
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
