@@ -25,6 +25,7 @@ pub mod imports;
 pub mod intake;
 pub mod ledger;
 pub mod listed;
+pub mod own_password;
 pub mod problem;
 pub mod saved_filters;
 pub mod schema_gate;

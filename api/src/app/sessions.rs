@@ -18,6 +18,10 @@ pub(crate) struct AdministratorSession<'s> {
     pub(crate) id: Uuid,
     /// The administrator as recorded in the audit log.
     pub(crate) actor: &'s Actor,
+    /// The administrator's email address.
+    pub(crate) email: &'s str,
+    /// Whether they must choose their own password before doing anything else.
+    pub(crate) must_choose: bool,
     /// The digest that the session is stored under.
     pub(crate) digest: &'s [u8],
 }

@@ -7,11 +7,10 @@
 
 use super::fields::Fields;
 use super::frame::Place;
-use super::own_password::current_verifier;
 use super::respond::{page_as, set_cookie};
 use super::session::{self, Administrator};
+use crate::app::own_password::confirm_password;
 use crate::app::problem::{Problem, ProblemKind};
-use crate::app::sessions::renew_session;
 use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::{Request, State};
@@ -108,9 +107,6 @@ async fn confirm(
     reader: &Administrator,
     typed: &str,
 ) -> Result<Option<(Administrator, String)>, Problem> {
-    let Some(verifier) = current_verifier(api, reader, typed).await? else {
-        return Ok(None);
-    };
-    let token = renew_session(api, &reader.session(), &verifier).await?;
-    Ok(Some((reader.in_session(&token), session::beginning(&token))))
+    let token = confirm_password(api, &reader.session(), typed).await?;
+    Ok(token.map(|token| (reader.in_session(&token), session::beginning(&token))))
 }

@@ -58,6 +58,8 @@ impl Administrator {
         AdministratorSession {
             id: self.id,
             actor: &self.actor,
+            email: &self.email,
+            must_choose: self.must_choose,
             digest: &self.digest,
         }
     }
