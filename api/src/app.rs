@@ -26,6 +26,7 @@ pub mod intake;
 pub mod ledger;
 pub mod listed;
 pub mod own_password;
+pub mod password_link;
 pub mod problem;
 pub mod saved_filters;
 pub mod schema_gate;
