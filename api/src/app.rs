@@ -4,7 +4,10 @@
 //! result. What prevents a request from being carried out is a [`Problem`](problem::Problem).
 
 pub mod access_events;
+pub mod administrator_password;
+pub mod administrators;
 pub mod api_key;
+pub mod api_keys;
 pub mod batch_view;
 pub mod batches;
 pub mod blocked;
@@ -22,14 +25,18 @@ pub mod imports;
 pub mod intake;
 pub mod ledger;
 pub mod listed;
+pub mod own_password;
+pub mod password_link;
 pub mod problem;
 pub mod saved_filters;
 pub mod schema_gate;
+pub mod sessions;
 pub mod shares;
 pub mod stall_banner;
 pub mod state;
 pub mod status_labels;
 pub mod system_emails;
+pub mod token;
 pub mod upload_spool;
 pub mod user_filter;
 pub mod users;

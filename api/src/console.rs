@@ -40,7 +40,6 @@ mod keys;
 mod letter;
 mod one_time_secret;
 mod own_password;
-mod password_check;
 mod people;
 mod require_session;
 mod respond;

@@ -5,11 +5,12 @@
 
 use crate::app::caller::Caller;
 use crate::app::problem::Problem;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use shared::store::idempotency::{Known, keep, take};
 use shared::store::{Db, StoreResult, Transaction, begin, commit};
 use tracing::warn;
+use uuid::Uuid;
 
 /// Maximum length of a key. A UUID has 36 characters.
 const LONGEST: usize = 200;
@@ -46,6 +47,13 @@ pub enum Success {
     Accepted = 202,
 }
 
+/// What is stored about a form that created a secret, which is shown only once: the subject, never the secret.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CreatedSecret {
+    /// The id of the API key, or of the administrator who gets a link.
+    pub(crate) id: Uuid,
+}
+
 /// A request with its key, inside a transaction.
 pub struct IdempotentRequest {
     caller: String,
@@ -62,6 +70,19 @@ impl IdempotentRequest {
             key: key.0,
             digest,
         }
+    }
+
+    /// This caller's form, whose token is its key: submitted twice, it is processed once.
+    ///
+    /// # Errors
+    ///
+    /// If the form came without its token.
+    pub(crate) fn of_form(caller: &Caller, what: &str, token: &str) -> Result<Self, Problem> {
+        let token: Uuid = token
+            .parse()
+            .map_err(|_| Problem::invalid("form_incomplete", "This form came without its token. Open it again."))?;
+        let key = IdempotencyKey::of(&format!("{what} {token}"));
+        Ok(Self::new(caller, what, key, Vec::new()))
     }
 
     /// The response given before, without work to do in the same transaction.

@@ -7,9 +7,9 @@
 
 use super::fields::Fields;
 use super::frame::Place;
-use super::own_password::{access_changed, current_verifier};
 use super::respond::{page_as, set_cookie};
 use super::session::{self, Administrator};
+use crate::app::own_password::confirm_password;
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
 use askama::Template;
@@ -17,10 +17,6 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use shared::store::audit::{self, Act, Action};
-use shared::store::sessions::Confirmation;
-use shared::store::{Db, Transaction, commit, sessions};
-use tracing::info;
 use zeroize::Zeroizing;
 
 /// Form field for the password.
@@ -38,17 +34,6 @@ struct ConfirmPage {
     back: String,
     fields: Vec<(String, String)>,
     fault: Option<String>,
-}
-
-/// Begins a transaction that changes access, unless the session has ended. No other transaction changes access
-/// until this one ends.
-pub(super) async fn begin(db: &Db, reader: &Administrator) -> Result<Transaction, Problem> {
-    let mut transaction = shared::store::begin(db).await?;
-    if sessions::holds(&mut transaction, reader.digest()).await? {
-        Ok(transaction)
-    } else {
-        Err(access_changed())
-    }
 }
 
 /// Passes a form on if the password was entered recently or is part of the form.
@@ -122,29 +107,6 @@ async fn confirm(
     reader: &Administrator,
     typed: &str,
 ) -> Result<Option<(Administrator, String)>, Problem> {
-    let Some(verifier) = current_verifier(api, reader, typed).await? else {
-        return Ok(None);
-    };
-    let (token, new_digest) = session::make_token()?;
-    let confirmed = reader.in_session(&token);
-    let mut transaction = shared::store::begin(&api.db).await?;
-    let confirmation = Confirmation {
-        administrator: reader.id,
-        digest: reader.digest(),
-        new_digest: &new_digest,
-        verifier: &verifier,
-    };
-    if !sessions::confirm(&mut transaction, confirmation).await? {
-        return Err(access_changed());
-    }
-    let act = Act {
-        actor: &reader.actor,
-        action: Action::PasswordConfirmed,
-        subject: None,
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
-    commit(transaction).await?;
-    info!(administrator.id = %reader.id, "An administrator confirmed their password");
-    Ok(Some((confirmed, session::beginning(&token))))
+    let token = confirm_password(api, &reader.session(), typed).await?;
+    Ok(token.map(|token| (reader.in_session(&token), session::beginning(&token))))
 }

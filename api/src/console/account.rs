@@ -5,13 +5,12 @@ use super::frame::{Frame, Place};
 use super::respond::{page, redirect_with_flash};
 use super::session::Administrator;
 use crate::app::problem::Problem;
+use crate::app::sessions::end_other_sessions;
 use crate::app::state::AppState;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::audit::{self, Act, Action};
-use shared::store::{begin, commit, sessions};
-use tracing::info;
+use shared::store::sessions;
 
 /// Maximum number of sessions listed. Administrators normally have fewer.
 const PLACES_MOST: i64 = 20;
@@ -55,19 +54,7 @@ pub(super) async fn show(State(api): State<AppState>, administrator: Administrat
 
 /// Ends all other sessions of this administrator.
 pub(super) async fn end_others(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
-    let mut transaction = begin(&api.db).await?;
-    let ended = sessions::end_others(&mut transaction, administrator.id, administrator.digest()).await?;
-    if ended > 0 {
-        let act = Act {
-            actor: &administrator.actor,
-            action: Action::SessionsEnded,
-            subject: None,
-            details: serde_json::json!({ "sessions": ended }),
-        };
-        audit::note(&mut transaction, &act).await?;
-    }
-    commit(transaction).await?;
-    info!(administrator.id = %administrator.id, ended, "An administrator ended their other sessions");
+    let ended = end_other_sessions(&api, &administrator.session()).await?;
     let ended = i64::try_from(ended).unwrap_or(i64::MAX);
     let message = match ended {
         0 => "You had no other sessions.".to_owned(),

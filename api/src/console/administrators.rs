@@ -91,10 +91,3 @@ pub(super) async fn list(
         list: list.map(|one| Row::of(one, &reader)),
     })
 }
-
-/// The administrator with this id, or 404.
-async fn get(api: &AppState, id: Uuid) -> Result<Administrator, Problem> {
-    administrators::find(&api.db, id)
-        .await?
-        .ok_or_else(|| Problem::not_found("administrator"))
-}

@@ -11,17 +11,18 @@ use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session;
+use crate::app::own_password::judge_new_password;
+use crate::app::password_link::redeem_link;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
+use crate::app::token::digest_of;
 use crate::http::request_log;
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::password::{PersonalWords, Rank, Verifier};
-use shared::store::audit::{self, Act, Action, Actor, ActorKind};
-use shared::store::{administrators, begin, commit, sessions};
-use tracing::info;
+use shared::password::Password;
+use shared::store::administrators;
 use zeroize::Zeroizing;
 
 /// Path of the page that a link opens.
@@ -39,7 +40,7 @@ impl Token {
 
     /// The digest that is stored.
     fn digest(&self) -> Vec<u8> {
-        session::digest_of(&self.0)
+        digest_of(&self.0)
     }
 }
 
@@ -119,18 +120,19 @@ pub(super) async fn choose(State(api): State<AppState>, request: Request) -> Res
     if fields.all("new_password").next().is_none() {
         return page(&ChoosePage::at(Step::Password(owner)));
     }
-    let verifier = match chosen(&api, &owner, &fields).await? {
-        Ok(verifier) => verifier,
+    let new = match chosen(&api, &owner, &fields).await? {
+        Ok(new) => new,
         Err((fault, again)) => {
             let page = ChoosePage::at(Step::Password(owner)).with_faults(fault, again);
             return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
         }
     };
-    let Some(cookie) = redeem(&api, &token, verifier, (before, origin)).await? else {
+    let redeemed = redeem_link(&api, &token.digest(), new, before.as_deref(), origin).await?;
+    let Some(session_token) = redeemed else {
         return gone();
     };
     let mut response = redirect_with_flash("/console", "Your password is set, and you are signed in.");
-    set_cookie(&mut response, &cookie);
+    set_cookie(&mut response, &session::beginning(&session_token));
     Ok(response)
 }
 
@@ -150,50 +152,16 @@ async fn owner_of(api: &AppState, token: &Token) -> Result<Option<Owner>, Proble
 /// Validation errors of the two fields.
 type Faults = (Option<String>, Option<&'static str>);
 
-/// The verifier of the password in a form, or its validation errors.
-async fn chosen(api: &AppState, owner: &Owner, fields: &Fields) -> Result<Result<Verifier, Faults>, Problem> {
-    let words = PersonalWords::of([&owner.email, &owner.name, &api.letters.organisation]);
-    let typed = Zeroizing::new(fields.text("new_password").to_owned());
-    let chosen = api.console_hashing.choose(Rank::FIRST, typed, words).await?;
-    let is_same = fields.text("new_password") == fields.text("again_password");
+/// The password in a form, or its validation errors.
+async fn chosen(api: &AppState, owner: &Owner, fields: &Fields) -> Result<Result<Password, Faults>, Problem> {
+    let typed = fields.text("new_password");
+    let judged = judge_new_password(api, &owner.email, &owner.name, typed).await?;
+    let is_same = typed == fields.text("again_password");
     let again = (!is_same).then_some("The passwords do not match");
-    match (chosen, again) {
-        (Ok(new), None) => Ok(Ok(api.console_hashing.hash(new).await?.1)),
-        (chosen, again) => Ok(Err((chosen.err().map(|fault| fault.to_string()), again))),
-    }
-}
-
-/// Stores the password and begins a session. `None` if the link is no longer valid.
-async fn redeem(
-    api: &AppState,
-    token: &Token,
-    verifier: Verifier,
-    (before, origin): (Option<Vec<u8>>, Actor),
-) -> Result<Option<String>, Problem> {
-    let link = token.digest();
-    let (token, digest) = session::make_token()?;
-    let mut transaction = begin(&api.db).await?;
-    let Some(owner) = administrators::use_link(&mut transaction, &link, verifier.as_stored()).await? else {
-        return Ok(None);
-    };
-    sessions::begin(&mut transaction, owner.id, &owner.verifier, &digest).await?;
-    if let Some(before) = before {
-        sessions::end(&mut transaction, &before).await?;
-    }
-    let act = Act {
-        actor: &Actor {
-            kind: ActorKind::Administrator(owner.id),
-            name: owner.name.clone(),
-            ..origin
-        },
-        action: Action::PasswordLinkUsed,
-        subject: None,
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
-    commit(transaction).await?;
-    info!(administrator.id = %owner.id, "An administrator chose a password with a link and signed in");
-    Ok(Some(session::beginning(&token)))
+    Ok(match (judged, again) {
+        (Ok(new), None) => Ok(new),
+        (judged, again) => Err((judged.err().map(|fault| fault.to_string()), again)),
+    })
 }
 
 #[cfg(test)]

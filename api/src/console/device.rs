@@ -6,11 +6,12 @@
 //! Postgres stores its digest per administrator, so administrators who share a browser share one cookie.
 
 use super::respond::cookie;
-use super::session::{self, make_token};
+use super::session;
+use crate::app::administrator_password::DeviceIdentity;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
+use crate::app::token::{digest_of, make_token};
 use axum::http::HeaderMap;
-use sha2::{Digest as _, Sha256};
 use shared::store::known_clients;
 use tracing::warn;
 use uuid::Uuid;
@@ -39,14 +40,17 @@ impl Device {
         make_token().map(|(token, _)| Self(token))
     }
 
-    /// Key of its rate limit.
-    pub(super) fn name(&self) -> String {
-        format!("device {}", self.0)
+    /// The browser as the check of a password identifies it.
+    pub(super) fn identity(&self) -> DeviceIdentity {
+        DeviceIdentity {
+            name: format!("device {}", self.0),
+            digest: self.digest(),
+        }
     }
 
     /// The digest that is stored.
-    pub(super) fn digest(&self) -> Vec<u8> {
-        Sha256::digest(self.0.as_bytes()).to_vec()
+    fn digest(&self) -> Vec<u8> {
+        digest_of(&self.0)
     }
 
     /// The `Set-Cookie` header.

@@ -1,6 +1,5 @@
 //! Manage > API keys: keys for programs. A key is shown only once, when it is created.
 
-use super::access;
 use super::cursor::{CursorPage, CursorQuery, LIMIT};
 use super::fields::Fields;
 use super::format::{Moment, moment};
@@ -8,8 +7,7 @@ use super::frame::{Frame, Place};
 use super::one_time_secret::{self, SecretTexts};
 use super::respond::{page, page_as, redirect_with_flash};
 use super::session::Administrator;
-use crate::app::api_key::{make_key, noted};
-use crate::app::idempotent::Success;
+use crate::app::api_keys::{KeyCreation, KeyToCreate, create_key, find_key, revoke_key};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::http::query::Path;
@@ -17,14 +15,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::name::check;
-use shared::store::api_keys::{self, Created, Entry, Expiry, NewKey};
-use shared::store::audit::{self, Act, Action};
-use shared::store::{begin, commit};
+use shared::store::api_keys::{self, Entry, Expiry};
 use std::time::Duration;
-use tracing::info;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 const PATH: &str = "/console/keys";
 
@@ -139,13 +132,6 @@ fn lifetime(fields: &Fields) -> (&'static str, Option<u32>, &'static str) {
     chosen.unwrap_or(default)
 }
 
-/// Outcome of a submitted form.
-enum Outcome {
-    Made,
-    Again,
-    NameTaken(String),
-}
-
 /// Creates a key and shows it.
 pub(super) async fn make(
     State(api): State<AppState>,
@@ -153,25 +139,21 @@ pub(super) async fn make(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let name = fields.trimmed("name").to_owned();
-    if let Err(fault) = check(&name) {
-        let page = form(&api, &reader, &fields, Some(fault.to_string())).await;
-        return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
-    }
-    let (key, digest) = make_key().map_err(|_| Problem::internal())?;
-    let key = Zeroizing::new(key);
     let (_, days, _) = lifetime(&fields);
-    let new = NewKey {
+    let wanted = KeyToCreate {
         name: name.clone(),
-        digest,
-        created_by: reader.name.clone(),
-        created_by_id: Some(reader.id),
         expires_after: days.map(|days| Duration::from_hours(24) * days),
         may_read_audit_log: fields.is_set("may_read_audit_log"),
     };
-    let (title, key) = match keep(&api, &reader, new, fields.text("token")).await? {
-        Outcome::Made => (format!("API key ‘{name}’"), Some(key)),
-        Outcome::Again => (format!("API key ‘{name}’ was already created"), None),
-        Outcome::NameTaken(taken) => {
+    let created = create_key(&api, &reader.session(), wanted, fields.text("token")).await?;
+    let (title, key) = match created {
+        KeyCreation::Done(key) => (format!("API key ‘{name}’"), Some(key)),
+        KeyCreation::Repeated => (format!("API key ‘{name}’ was already created"), None),
+        KeyCreation::NameRejected(fault) => {
+            let page = form(&api, &reader, &fields, Some(fault.to_string())).await;
+            return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        }
+        KeyCreation::NameTaken(taken) => {
             let fault = format!(
                 "An active key is already called ‘{taken}’, which is the same or looks the same. Choose another name, or \
                  revoke that key first"
@@ -197,46 +179,13 @@ fn texts() -> SecretTexts {
     }
 }
 
-async fn keep(api: &AppState, reader: &Administrator, new: NewKey, token: &str) -> Result<Outcome, Problem> {
-    let once = one_time_secret::form(&reader.caller(), "make key", token)?;
-    let mut transaction = access::begin(&api.db, reader).await?;
-    if once
-        .answered::<one_time_secret::Made>(&mut transaction)
-        .await?
-        .is_some()
-    {
-        return Ok(Outcome::Again);
-    }
-    let id = match api_keys::create(&mut transaction, &new).await? {
-        Created::Done(id) => id,
-        Created::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
-    };
-    let act = Act {
-        actor: &reader.actor,
-        action: Action::KeyMade,
-        subject: Some(format!("key {id}")),
-        details: noted(&new),
-    };
-    audit::note(&mut transaction, &act).await?;
-    once.commit(&api.db, transaction, Success::Done, &one_time_secret::Made { id })
-        .await?;
-    info!(key.id = %id, "Created an API key");
-    Ok(Outcome::Made)
-}
-
-async fn get(api: &AppState, id: Uuid) -> Result<Entry, Problem> {
-    api_keys::find_by_id(&api.db, id)
-        .await?
-        .ok_or_else(|| Problem::not_found("API key"))
-}
-
 /// Asks for confirmation before revoking a key.
 pub(super) async fn consider(
     State(api): State<AppState>,
     reader: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    let key = Row::of(get(&api, id).await?);
+    let key = Row::of(find_key(&api, id).await?);
     let frame = reader
         .frame(&api, Place::Manage, format!("Revoke API key ‘{}’", key.name))
         .await;
@@ -249,21 +198,9 @@ pub(super) async fn revoke(
     reader: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    let key = get(&api, id).await?;
-    let mut transaction = begin(&api.db).await?;
-    if api_keys::revoke(&mut transaction, id).await? {
-        let act = Act {
-            actor: &reader.actor,
-            action: Action::KeyRevoked,
-            subject: Some(format!("key {id}")),
-            details: serde_json::json!({ "name": key.name }),
-        };
-        audit::note(&mut transaction, &act).await?;
-        commit(transaction).await?;
-        info!(key.id = %id, "Revoked an API key");
-    }
+    let name = revoke_key(&api, &reader.actor, id).await?;
     Ok(redirect_with_flash(
         PATH,
-        &format!("The key ‘{}’ is revoked. Calls with it are refused.", key.name),
+        &format!("The key ‘{name}’ is revoked. Calls with it are refused."),
     ))
 }

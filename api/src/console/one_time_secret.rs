@@ -6,12 +6,9 @@
 
 use super::frame::Frame;
 use super::respond::page;
-use crate::app::caller::Caller;
-use crate::app::idempotent::{IdempotencyKey, IdempotentRequest};
 use crate::app::problem::Problem;
 use askama::Template;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -40,13 +37,6 @@ struct OneTimeSecretPage {
     texts: SecretTexts,
 }
 
-/// What is stored about a form that created a secret: the subject, never the secret.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Made {
-    /// The id of the key or the administrator.
-    pub(super) id: Uuid,
-}
-
 /// Shows a secret. Without one, the page explains that it was already shown.
 pub(super) fn shown(frame: Frame, secret: Option<Zeroizing<String>>, texts: SecretTexts) -> Result<Response, Problem> {
     shown_with_code(frame, secret, None, texts)
@@ -70,13 +60,4 @@ pub(super) fn shown_with_code(
 /// A new idempotency key for a form.
 pub(super) fn token() -> String {
     Uuid::new_v4().to_string()
-}
-
-/// Makes sure that a form is processed once.
-pub(super) fn form(caller: &Caller, what: &str, token: &str) -> Result<IdempotentRequest, Problem> {
-    let token: Uuid = token
-        .parse()
-        .map_err(|_| Problem::invalid("form_incomplete", "This form came without its token. Open it again."))?;
-    let key = IdempotencyKey::of(&format!("{what} {token}"));
-    Ok(IdempotentRequest::new(caller, what, key, Vec::new()))
 }

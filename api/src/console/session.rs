@@ -7,14 +7,15 @@
 use super::respond::{Flash, cookie};
 use crate::app::caller::Caller;
 use crate::app::problem::{Problem, ProblemKind};
+use crate::app::sessions::AdministratorSession;
 use crate::app::state::AppState;
+use crate::app::token::digest_of;
 use crate::http::request_log;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
 use shared::store::StoreResult;
 use shared::store::audit::{Actor, ActorKind};
@@ -23,8 +24,6 @@ use uuid::Uuid;
 
 /// Name of the cookie.
 const COOKIE: &str = "__Host-beckon";
-
-const TOKEN_BYTES: usize = 32;
 
 /// An administrator who is signed in.
 #[derive(Clone, Debug)]
@@ -51,9 +50,17 @@ pub struct Administrator {
 impl Administrator {
     /// The administrator as a caller of the API's functions.
     pub fn caller(&self) -> Caller {
-        Caller {
-            actor: self.actor.clone(),
-            may_read_audit_log: true,
+        self.session().caller()
+    }
+
+    /// The administrator in their session, as use cases need them.
+    pub(super) fn session(&self) -> AdministratorSession<'_> {
+        AdministratorSession {
+            id: self.id,
+            actor: &self.actor,
+            email: &self.email,
+            must_choose: self.must_choose,
+            digest: &self.digest,
         }
     }
 
@@ -86,22 +93,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Administrator {
         let known = parts.extensions.get::<Self>().cloned();
         known.ok_or_else(|| Problem::new(ProblemKind::Unauthenticated, "signed_out", "Sign in first."))
     }
-}
-
-/// Generates a token for the cookie, and its digest to store.
-pub(super) fn make_token() -> Result<(String, Vec<u8>), Problem> {
-    let mut bytes = [0; TOKEN_BYTES];
-    shared::password::os_randomness()
-        .try_fill_bytes(&mut bytes)
-        .map_err(|_| Problem::internal())?;
-    let token = URL_SAFE_NO_PAD.encode(bytes);
-    let digest = digest_of(&token);
-    Ok((token, digest))
-}
-
-/// The digest of a token.
-pub(super) fn digest_of(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
 }
 
 /// Derives the CSRF token of a session.
@@ -192,6 +183,7 @@ async fn note_use(api: &AppState, digest: &[u8]) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::token::make_token;
 
     #[test]
     fn tokens_differ_and_nothing_that_is_shown_is_the_token() {

@@ -9,10 +9,11 @@ use super::fields::Fields;
 use super::form_body::read_from_stranger;
 use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
-use super::password_check::{Client, Unchecked, check};
 use super::respond::{page, page_as, redirect, set_cookie};
 use super::session::{self, Administrator};
+use crate::app::administrator_password::{Client, Unchecked, check};
 use crate::app::problem::Problem;
+use crate::app::sessions::{begin_session, end_session};
 use crate::app::state::AppState;
 use crate::http::client_address::ClientAddress;
 use crate::http::problem::status_of;
@@ -25,9 +26,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::administrators::{self, Lock};
-use shared::store::audit::{self, Act, Action, Actor, ActorKind};
-use shared::store::{begin, commit, sessions};
-use tracing::info;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
@@ -164,7 +162,8 @@ async fn let_in(
     drop(fields);
     let device = Device::of(&parts.headers);
     let origin = request_log::origin(&parts.extensions);
-    let client = Client::at_sign_in(&api, origin.clone(), &email, client_address, device.as_ref()).await?;
+    let identity = device.as_ref().map(Device::identity);
+    let client = Client::at_sign_in(&api, origin.clone(), &email, client_address.0, identity).await?;
     let checked = checked(&api, &email, password, &client).await;
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
@@ -192,10 +191,9 @@ async fn let_in(
         Err(Refused::Problem(problem)) => return Err(problem),
         Err(Refused::Shown(refusal)) => return refused(refusal),
     };
-    let (token, digest) = session::make_token()?;
-    if !remember(&api, &lock, digest, before, origin).await? {
+    let Some(token) = begin_session(&api, &lock, before.as_deref(), origin).await? else {
         return refused(ShownRefusal::wrong(WRONG));
-    }
+    };
     let device = device.map_or_else(Device::generate, Ok)?;
     device.remember(&api, lock.id).await;
     let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
@@ -206,39 +204,6 @@ async fn let_in(
     set_cookie(&mut response, &session::beginning(&token));
     set_cookie(&mut response, &device.set_cookie());
     Ok(response)
-}
-
-/// Begins a session and ends the browser's previous one. Returns false if the password was changed or its owner
-/// disabled after the check.
-async fn remember(
-    api: &AppState,
-    lock: &Lock,
-    digest: Vec<u8>,
-    before: Option<Vec<u8>>,
-    origin: Actor,
-) -> Result<bool, Problem> {
-    let mut transaction = begin(&api.db).await?;
-    if !sessions::begin(&mut transaction, lock.id, &lock.verifier, &digest).await? {
-        info!(administrator.id = %lock.id, "Refused a sign-in whose password had been changed meanwhile");
-        return Ok(false);
-    }
-    if let Some(before) = before {
-        sessions::end(&mut transaction, &before).await?;
-    }
-    let act = Act {
-        actor: &Actor {
-            kind: ActorKind::Administrator(lock.id),
-            name: lock.name.clone(),
-            ..origin
-        },
-        action: Action::SignedIn,
-        subject: None,
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
-    commit(transaction).await?;
-    info!(administrator.id = %lock.id, "An administrator signed in");
-    Ok(true)
 }
 
 fn carry_on(lock: &Lock, token: &str, to: String, carried: &Fields) -> Result<Response, Problem> {
@@ -320,18 +285,7 @@ async fn checked(api: &AppState, email: &str, password: Zeroizing<String>, clien
 
 /// Signs an administrator out.
 pub(super) async fn leave(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
-    let mut transaction = begin(&api.db).await?;
-    if sessions::end(&mut transaction, administrator.digest()).await? {
-        let act = Act {
-            actor: &administrator.actor,
-            action: Action::SignedOut,
-            subject: None,
-            details: serde_json::json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
-    }
-    commit(transaction).await?;
-    info!(administrator.id = %administrator.id, "An administrator signed out");
+    end_session(&api, &administrator.session()).await?;
     let mut response = redirect("/console/sign-in");
     set_cookie(&mut response, &session::ending());
     Ok(response)

@@ -8,6 +8,7 @@
 //! The body of a response is not part of the task: a download or an event stream ends when its client disconnects.
 
 use crate::app::problem::Problem;
+use crate::app::upload_spool::UPLOAD_WITHIN;
 use crate::http::request_log;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
@@ -23,9 +24,10 @@ use std::time::Duration;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::Instrument as _;
 
-/// Time limit for the work of a request. Importing a million rows takes less than a minute; work that takes longer is
-/// waiting for something that will not happen.
-const WORK_MOST: Duration = Duration::from_mins(10);
+/// Time limit for a request: for its upload, and ten minutes for its work. Importing a million rows takes less than a
+/// minute, after at most five minutes for other imports; work that takes longer is waiting for something that will not
+/// happen.
+const WORK_MOST: Duration = UPLOAD_WITHIN.saturating_add(Duration::from_mins(10));
 
 /// Runs a request as a task that continues when the future of the request is dropped.
 pub(crate) async fn run_to_completion(State(lifecycle): State<Lifecycle>, request: Request, next: Next) -> Response {
@@ -100,6 +102,8 @@ impl HttpBody for AbandonableBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::disk_budget::DiskBudget;
+    use crate::app::upload_spool::spool_stream;
     use axum::Router;
     use axum::http::StatusCode;
     use axum::middleware::from_fn_with_state;
@@ -109,6 +113,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::time::{Instant, sleep, timeout};
     use tower::ServiceExt as _;
+    use uuid::Uuid;
 
     const WORKS: Duration = Duration::from_secs(10);
 
@@ -171,6 +176,23 @@ mod tests {
         assert_eq!(answer.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(began.elapsed(), WORK_MOST);
         assert!(!has_finished.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_upload_ends_at_its_own_time_limit() {
+        let route = post(|body: Body| async move {
+            let budget = DiskBudget::new(1024 * 1024);
+            let spooled = spool_stream(budget.reservation(Uuid::nil()), body.into_data_stream());
+            spooled.await.map(drop)
+        });
+        let dripping = stream::unfold((), |()| async {
+            sleep(Duration::from_secs(15)).await;
+            Some((Ok::<_, std::io::Error>("x"), ()))
+        });
+
+        let answering = layered(&Lifecycle::new(), route).oneshot(request(Body::from_stream(dripping)));
+
+        assert_eq!(answering.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[tokio::test]

@@ -1,13 +1,12 @@
 //! Adding an administrator, who then chooses a password through a link.
 
-use super::super::access;
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
 use super::super::one_time_secret;
 use super::super::respond::{page, page_as};
 use super::super::session::Administrator as Reader;
 use super::link;
-use crate::app::idempotent::Success;
+use crate::app::administrators::{Addition, add_administrator};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use askama::Template;
@@ -16,9 +15,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::address::EmailAddress;
 use shared::name::check_administrator;
-use shared::store::administrators::{self, Access, Added, FIRST_PASSWORD, NewAdministrator};
-use shared::store::audit::{self, Act, Action};
-use tracing::info;
+use shared::store::administrators::FIRST_PASSWORD;
 
 #[derive(Template)]
 #[template(path = "console/administrator_new.html")]
@@ -35,14 +32,6 @@ struct NewPage {
 struct Faults {
     email: Option<String>,
     name: Option<String>,
-}
-
-/// The added administrator, or why none was added.
-enum Outcome {
-    Made(one_time_secret::Made),
-    Again,
-    AddressTaken,
-    NameTaken(String),
 }
 
 /// Shows the form.
@@ -83,33 +72,23 @@ pub(in super::super) async fn add(
             &form(&api, &reader, &fields, faults).await,
         );
     };
-    let name = fields.trimmed("name").to_owned();
-    let (link, digest) = link::make(&api)?;
-    let new = NewAdministrator {
-        email: address.as_typed().to_owned(),
-        email_key: address.key(),
-        name: name.clone(),
-        access: Access::Link(digest),
-        created_by: reader.name.clone(),
-    };
-    match admit(&api, &reader, new, fields.text("token")).await? {
-        Outcome::Made(one) => {
+    let name = fields.trimmed("name");
+    let added = add_administrator(&api, &reader.session(), &address, name, fields.text("token")).await?;
+    match added {
+        Addition::Done { id, token } => {
             let title = format!("{name} is an administrator");
-            link::shown(&api, &reader, title, Some(link), (one.id, FIRST_PASSWORD)).await
+            link::shown(&api, &reader, title, Some(token), (id, FIRST_PASSWORD)).await
         }
-        Outcome::Again => {
+        Addition::Repeated(id) => {
             let title = format!("{name} was already added");
-            match administrators::find_by_key(&api.db, &address.key()).await? {
-                Some(known) => link::shown(&api, &reader, title, None, (known.id, FIRST_PASSWORD)).await,
-                None => Err(Problem::not_found("administrator")),
-            }
+            link::shown(&api, &reader, title, None, (id, FIRST_PASSWORD)).await
         }
-        Outcome::AddressTaken => {
+        Addition::AddressTaken => {
             faults.email = Some("An administrator has this email address already".to_owned());
             let page = form(&api, &reader, &fields, faults).await;
             page_as(StatusCode::CONFLICT, &page)
         }
-        Outcome::NameTaken(taken) => {
+        Addition::NameTaken(taken) => {
             faults.name = Some(format!(
                 "Another administrator is called {taken}, which is the same or looks the same. Names identify people \
                  in the audit log, so add something to it"
@@ -138,32 +117,4 @@ fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
         .err()
         .map(|fault| fault.to_string());
     (address, faults)
-}
-
-async fn admit(api: &AppState, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
-    let once = one_time_secret::form(&reader.caller(), "add administrator", token)?;
-    let mut transaction = access::begin(&api.db, reader).await?;
-    if once
-        .answered::<one_time_secret::Made>(&mut transaction)
-        .await?
-        .is_some()
-    {
-        return Ok(Outcome::Again);
-    }
-    let id = match administrators::add(&mut transaction, &new).await? {
-        Added::Done(id) => id,
-        Added::AddressTaken => return Ok(Outcome::AddressTaken),
-        Added::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
-    };
-    let act = Act {
-        actor: &reader.actor,
-        action: Action::AdministratorAdded,
-        subject: Some(format!("administrator {id}")),
-        details: serde_json::json!({ "name": new.name }),
-    };
-    audit::note(&mut transaction, &act).await?;
-    let made = one_time_secret::Made { id };
-    once.commit(&api.db, transaction, Success::Done, &made).await?;
-    info!(administrator.id = %id, "Added an administrator");
-    Ok(Outcome::Made(made))
 }

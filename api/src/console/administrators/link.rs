@@ -3,48 +3,29 @@
 //! A link is created when an administrator is added or their password is reset. It is shown once, to the
 //! administrator who passes it on. The token follows the `#`, which browsers do not send, so no server logs it.
 
-use super::super::access;
 use super::super::choose_password;
 use super::super::fields::Fields;
 use super::super::frame::Place;
 use super::super::one_time_secret::{self, SecretTexts};
-use super::super::session::{self, Administrator as Reader};
-use super::{PATH, get};
-use crate::app::idempotent::{IdempotentRequest, Success};
+use super::super::session::Administrator as Reader;
+use super::PATH;
+use crate::app::administrators::{PasswordReset, find_administrator, reset_password};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::administrators::{self, RESET_LINK};
-use shared::store::audit::{self, Act, Action};
+use shared::store::administrators::RESET_LINK;
 use std::time::Duration;
-use tracing::info;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// A link to choose a password.
-pub(super) struct Link {
-    address: Zeroizing<String>,
-    /// The token alone, for browsers without JavaScript.
-    code: Zeroizing<String>,
-}
-
-/// Generates a link, and the digest of its token to store.
-pub(super) fn make(api: &AppState) -> Result<(Link, Vec<u8>), Problem> {
-    let (token, digest) = session::make_token()?;
-    let code = Zeroizing::new(token);
-    let address = format!("{}{}#{}", api.letters.public_url, choose_password::PATH, code.as_str());
-    let address = Zeroizing::new(address);
-    Ok((Link { address, code }, digest))
-}
-
-/// Renders the page that shows the link.
+/// Renders the page that shows the link with this token. Without one, the page explains that it was already shown.
 pub(super) async fn shown(
     api: &AppState,
     reader: &Reader,
     title: String,
-    link: Option<Link>,
+    token: Option<Zeroizing<String>>,
     (id, lifetime): (Uuid, Duration),
 ) -> Result<Response, Problem> {
     let frame = reader.frame(api, Place::Manage, title).await;
@@ -65,8 +46,11 @@ pub(super) async fn shown(
         back: format!("{PATH}/{id}"),
         back_label: "Go to their page",
     };
-    let (address, code) = link.map(|link| (link.address, link.code)).unzip();
-    one_time_secret::shown_with_code(frame, address, code, texts)
+    let address = token.as_ref().map(|token| {
+        let address = format!("{}{}#{}", api.letters.public_url, choose_password::PATH, token.as_str());
+        Zeroizing::new(address)
+    });
+    one_time_secret::shown_with_code(frame, address, token, texts)
 }
 
 /// Invalidates the password and sessions of an administrator who lost the password, and generates a link.
@@ -76,55 +60,11 @@ pub(in super::super) async fn reset(
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let known = get(&api, id).await?;
-    if id == reader.id {
-        return Err(Problem::conflict(
-            "own_password",
-            "You cannot reset your own password here. Change it under Your account.",
-        ));
-    }
-    let (link, digest) = make(&api)?;
-    let once = one_time_secret::form(&reader.caller(), "renew administrator", fields.text("token"))?;
-    let is_made = store(&api, &reader, once, (id, &known.name), &digest).await?;
-    let title = if is_made {
-        format!("The password of {} is reset", known.name)
-    } else {
-        format!("The password of {} was already reset", known.name)
+    let known = find_administrator(&api, id).await?;
+    let reset = reset_password(&api, &reader.session(), &known, fields.text("token")).await?;
+    let (title, token) = match reset {
+        PasswordReset::Done(token) => (format!("The password of {} is reset", known.name), Some(token)),
+        PasswordReset::Repeated => (format!("The password of {} was already reset", known.name), None),
     };
-    shown(&api, &reader, title, is_made.then_some(link), (id, RESET_LINK)).await
-}
-
-/// Stores the digest of an administrator's link. Returns `false` if the same form was submitted before.
-async fn store(
-    api: &AppState,
-    reader: &Reader,
-    once: IdempotentRequest,
-    (id, name): (Uuid, &str),
-    digest: &[u8],
-) -> Result<bool, Problem> {
-    let mut transaction = access::begin(&api.db, reader).await?;
-    if once
-        .answered::<one_time_secret::Made>(&mut transaction)
-        .await?
-        .is_some()
-    {
-        return Ok(false);
-    }
-    if !administrators::give_link(&mut transaction, id, digest).await? {
-        return Err(Problem::conflict(
-            "administrator_disabled",
-            "This administrator is disabled. Enable them before you reset their password.",
-        ));
-    }
-    let act = Act {
-        actor: &reader.actor,
-        action: Action::AdministratorRenewed,
-        subject: Some(format!("administrator {id}")),
-        details: serde_json::json!({ "name": name }),
-    };
-    audit::note(&mut transaction, &act).await?;
-    once.commit(&api.db, transaction, Success::Done, &one_time_secret::Made { id })
-        .await?;
-    info!(administrator.id = %id, "Reset an administrator's password");
-    Ok(true)
+    shown(&api, &reader, title, token, (id, RESET_LINK)).await
 }

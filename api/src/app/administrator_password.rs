@@ -1,16 +1,17 @@
 //! Checks an administrator's password, at sign-in and wherever it must be confirmed.
 
-use super::device::Device;
-use super::session::Administrator;
 use crate::app::credentials::tries::{self, Attempt, Place, Refusal, Try, UsedUp};
 use crate::app::problem::Problem;
+use crate::app::sessions::AdministratorSession;
 use crate::app::state::AppState;
-use crate::http::client_address::ClientAddress;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared::address::EmailAddress;
 use shared::password::{Form, HashFault, Verifier};
 use shared::store::administrators::{self, Lock};
 use shared::store::audit::{Action, Actor};
 use shared::store::known_clients;
+use std::net::IpAddr;
 use std::time::Instant;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 const PASSWORD_MOST_BYTES: usize = 1_024;
 
 /// Why a password was not checked.
-pub(super) enum Unchecked {
+pub(crate) enum Unchecked {
     /// The rate limit is exhausted.
     Refused(Refusal),
     /// The queue for hashing is full.
@@ -40,7 +41,7 @@ impl From<Unchecked> for Problem {
 
 impl Unchecked {
     /// Label for the sign-in metric; `None` for internal failures.
-    pub(super) fn outcome(&self) -> Option<&'static str> {
+    pub(crate) fn outcome(&self) -> Option<&'static str> {
         match self {
             Self::Refused(refusal) if refusal.used_up == UsedUp::Overall => Some("busy"),
             Self::Refused(_) => Some("throttled"),
@@ -61,8 +62,16 @@ enum Checked {
     },
 }
 
+/// A browser, identified by its device cookie.
+pub(crate) struct DeviceIdentity {
+    /// Key of its rate limit.
+    pub(crate) name: String,
+    /// The digest of the cookie, as stored for each administrator who signed in there.
+    pub(crate) digest: Vec<u8>,
+}
+
 /// The client whose password is checked, for rate limiting and the audit log.
-pub(super) struct Client {
+pub(crate) struct Client {
     who: tries::Client,
     is_known: bool,
     origin: Actor,
@@ -73,25 +82,25 @@ pub(super) struct Client {
 impl Client {
     /// A browser that is not signed in. It is identified by its device cookie if it has signed in as this administrator
     /// before, otherwise by its address.
-    pub(super) async fn at_sign_in(
+    pub(crate) async fn at_sign_in(
         api: &AppState,
         origin: Actor,
         typed: &str,
-        address: ClientAddress,
-        device: Option<&Device>,
+        address: IpAddr,
+        device: Option<DeviceIdentity>,
     ) -> Result<Self, Problem> {
         if let Some(device) = device
-            && known_clients::is_device_known(&api.db, &identity(typed), &device.digest()).await?
+            && known_clients::is_device_known(&api.db, &identity(typed), &device.digest).await?
         {
             return Ok(Self {
-                who: tries::Client::named(device.name()),
+                who: tries::Client::named(device.name),
                 is_known: true,
                 origin,
                 administrator: None,
             });
         }
         Ok(Self {
-            who: tries::Client::at(address.0),
+            who: tries::Client::at(address),
             is_known: false,
             origin,
             administrator: None,
@@ -99,12 +108,12 @@ impl Client {
     }
 
     /// A browser that is signed in as the administrator, identified by its session.
-    pub(super) fn in_session(administrator: &Administrator) -> Self {
+    pub(crate) fn in_session(session: &AdministratorSession<'_>) -> Self {
         Self {
-            who: tries::Client::named(format!("session {}", administrator.csrf_token())),
+            who: tries::Client::named(format!("session {}", URL_SAFE_NO_PAD.encode(session.digest))),
             is_known: true,
-            origin: administrator.actor.clone(),
-            administrator: Some(administrator.id),
+            origin: session.actor.clone(),
+            administrator: Some(session.id),
         }
     }
 
@@ -122,7 +131,7 @@ impl Client {
 /// # Errors
 ///
 /// [`Unchecked`] if the password was not compared.
-pub(super) async fn check(
+pub(crate) async fn check(
     api: &AppState,
     typed: &str,
     password: Zeroizing<String>,
@@ -204,6 +213,6 @@ async fn compared(api: &AppState, key: &str, password: Zeroizing<String>, spent:
 }
 
 /// The normalised address, or the typed text if it is not an address.
-pub(super) fn identity(typed: &str) -> String {
+pub(crate) fn identity(typed: &str) -> String {
     EmailAddress::parse(typed).map_or_else(|_| typed.to_lowercase(), |address| address.key())
 }
