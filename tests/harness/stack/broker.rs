@@ -34,7 +34,7 @@ const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 /// Makes the broker write the names of its quorum queues to disk.
 const SAVE_NAMES: &str = "eval {ok,Names}=ra_system:lookup_name(quorum_queues,directory_rev),dets:sync(Names).";
 /// Timeout for a request to the broker.
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_mins(1);
 
 impl Stack {
     /// Creates a virtual host with the shipped policies and returns its URL.
