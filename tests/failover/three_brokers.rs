@@ -41,7 +41,8 @@ async fn begin(world: &World) -> Uuid {
 async fn until_mail_flows(world: &World, began: Instant, what: &str) -> Duration {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = world.relay.accepted_count();
-    world.relay.wait_for(before + 10, 4 * PATIENCE).await.unwrap();
+    let flowing = world.relay.wait_for(before + 10, 4 * PATIENCE).await;
+    flowing.unwrap_or_else(|fault| panic!("{fault}\n{}", world.logs()));
     figure(what, began)
 }
 
