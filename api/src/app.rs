@@ -6,7 +6,6 @@
 pub mod access_events;
 pub mod administrator_password;
 pub mod administrators;
-pub mod api_key;
 pub mod api_keys;
 pub mod batch_view;
 pub mod batches;

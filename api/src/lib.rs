@@ -14,7 +14,7 @@ pub mod metrics;
 pub mod partitions;
 pub mod spans;
 
-use app::api_key;
+use app::api_keys::{make_key, noted};
 use app::concurrency_limits::Room;
 use app::credentials::Tries;
 use app::imports::staged::StagedImports;
@@ -163,7 +163,7 @@ pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCod
 pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<String, StartError> {
     check_name(&request.name).map_err(|fault| StartError::Key(format!("--name: {fault}")))?;
     let db = store::connect(&settings.database, "beckon-api: create-key", Planning::Anew)?;
-    let (key, digest) = api_key::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
+    let (key, digest) = make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
     let mut transaction = store::begin(&db).await?;
     let actor = Actor::command_line();
     let new = NewKey {
@@ -187,7 +187,7 @@ pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<Stri
         actor: &actor,
         action: Action::KeyMade,
         subject: Some(format!("key {id}")),
-        details: api_key::noted(&new),
+        details: noted(&new),
     };
     audit::note(&mut transaction, &act).await?;
     store::commit(transaction).await?;

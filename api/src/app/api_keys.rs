@@ -1,10 +1,13 @@
-//! Creating and revoking API keys, which only administrators may do.
+//! API keys: creating and revoking them, which only administrators may do.
+//!
+//! A key is `beckon_` and a random token.
 
-use crate::app::api_key::{make_key, noted};
 use crate::app::idempotent::{CreatedSecret, IdempotentRequest, Success};
 use crate::app::problem::Problem;
 use crate::app::sessions::AdministratorSession;
 use crate::app::state::AppState;
+use crate::app::token::{digest_of, random_token};
+use rand::rngs::SysError;
 use shared::name::{NameFault, check};
 use shared::store::api_keys::{self, Created, Entry, NewKey};
 use shared::store::audit::{self, Act, Action, Actor};
@@ -13,6 +16,9 @@ use std::time::Duration;
 use tracing::info;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+/// How every key begins.
+pub const PREFIX: &str = "beckon_";
 
 /// An API key to create.
 pub(crate) struct KeyToCreate {
@@ -113,4 +119,43 @@ pub(crate) async fn revoke_key(api: &AppState, actor: &Actor, id: Uuid) -> Resul
         info!(key.id = %id, "Revoked an API key");
     }
     Ok(key.name)
+}
+
+/// Generates a key, and its digest to store.
+///
+/// # Errors
+///
+/// If the operating system provides no randomness.
+pub fn make_key() -> Result<(String, Vec<u8>), SysError> {
+    let key = format!("{PREFIX}{}", random_token()?);
+    let digest = digest_of(&key);
+    Ok((key, digest))
+}
+
+/// Details of a new key for the audit log: its name and properties that differ from the default.
+pub fn noted(new: &NewKey) -> serde_json::Value {
+    let mut noted = serde_json::json!({ "name": new.name });
+    if let Some(noted) = noted.as_object_mut() {
+        let marks = [
+            ("never_expires", new.expires_after.is_none()),
+            ("reads_audit_log", new.may_read_audit_log),
+        ];
+        let marks = marks.into_iter().filter(|(_, holds)| *holds);
+        noted.extend(marks.map(|(mark, holds)| (mark.to_owned(), holds.into())));
+    }
+    noted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_differ_and_their_digests_are_not_the_keys() {
+        let (one, its_digest) = make_key().unwrap();
+        let (other, _) = make_key().unwrap();
+        assert_ne!(one, other);
+        assert_eq!(one.len(), PREFIX.len() + 43);
+        assert_eq!(its_digest, digest_of(&one));
+    }
 }

@@ -1,9 +1,10 @@
 //! Authenticates API clients by a key in `Authorization: Bearer`.
 
-use crate::app::api_key::{PREFIX, digest};
+use crate::app::api_keys::PREFIX;
 use crate::app::caller::Caller;
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
+use crate::app::token::digest_of;
 use crate::http::request_log;
 use crate::http::stream_access::while_let_in;
 use axum::extract::{FromRequestParts, Request, State};
@@ -61,7 +62,7 @@ async fn identify(api: &AppState, headers: &HeaderMap, extensions: &Extensions) 
     if !key.starts_with(PREFIX) || key.len() > 100 {
         return Err(invalid());
     }
-    let found = api_keys::find(&api.db, &digest(key)).await?.ok_or_else(invalid)?;
+    let found = api_keys::find(&api.db, &digest_of(key)).await?.ok_or_else(invalid)?;
     if let Some(at) = found.expires_at.filter(|_| found.is_expired) {
         let detail = format!(
             "This API key expired on {}. Create another one in the console, or with `beckon-api create-key`.",
@@ -96,7 +97,7 @@ fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
 pub async fn is_valid(api: &AppState, headers: &HeaderMap) -> StoreResult<bool> {
     match bearer(headers.get(header::AUTHORIZATION)) {
         Some(key) => {
-            let found = api_keys::find(&api.db, &digest(key)).await?;
+            let found = api_keys::find(&api.db, &digest_of(key)).await?;
             Ok(found.is_some_and(|key| !key.is_expired))
         }
         None => Ok(false),
