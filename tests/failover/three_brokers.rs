@@ -42,7 +42,7 @@ async fn until_mail_flows(world: &World, began: Instant, what: &str) -> Duration
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = world.relay.accepted_count();
     let flowing = world.relay.wait_for(before + 10, 4 * PATIENCE).await;
-    flowing.unwrap_or_else(|fault| panic!("{fault}\n{}", world.logs()));
+    assert!(flowing.is_ok(), "{flowing:?}\n{}", world.logs());
     figure(what, began)
 }
 
