@@ -195,7 +195,7 @@ impl Dispatcher {
         let bulk = self.publisher(session, Lane::Bulk, held, &bucket, &rounds).await?;
         let heartbeat = Heartbeat {
             db: self.db.clone(),
-            publisher: session.heartbeat_publisher().await?,
+            publisher: session.heartbeat_publisher(),
             rounds,
             metrics: Arc::clone(&self.metrics),
         };

@@ -43,6 +43,10 @@ const POLL: Duration = Duration::from_millis(500);
 /// Delay before the next round after the broker refused jobs.
 const REFUSED_POLL: Duration = Duration::from_secs(1);
 
+/// After this many rounds without a single accepted job, the publisher continues on a new channel. A queue that is
+/// full refuses for longer, and then the new channel changes nothing.
+const REFUSED_ROUNDS_MOST: u32 = 5;
+
 /// What to do after a round.
 enum Pace {
     /// More deliveries may be due.
@@ -77,6 +81,8 @@ pub(super) struct Publisher {
     served: HashMap<String, Uuid>,
     /// The last caller served.
     last: String,
+    /// Rounds in a row of which the broker accepted no job.
+    refused_rounds: u32,
     parts: Parts,
 }
 
@@ -88,6 +94,7 @@ impl Publisher {
             window: Window::new(rate),
             served: HashMap::new(),
             last: String::new(),
+            refused_rounds: 0,
             parts,
         }
     }
@@ -164,7 +171,16 @@ impl Publisher {
         self.note(&due, &published, idle).await?;
         reach(Point::JobsMarked);
         let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= available) && available < ROUND_MOST;
+        if self.is_refused_again(&published) {
+            self.channel.reopen().await?;
+        }
         self.after(&published, is_full)
+    }
+
+    fn is_refused_again(&mut self, published: &Published) -> bool {
+        let is_refused = published.confirmed.is_empty() && !published.refused.is_empty();
+        self.refused_rounds = if is_refused { self.refused_rounds + 1 } else { 0 };
+        is_refused && self.refused_rounds.is_multiple_of(REFUSED_ROUNDS_MOST)
     }
 
     fn last_served(&self) -> LastServed {

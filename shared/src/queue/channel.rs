@@ -4,8 +4,10 @@ use super::PATIENCE;
 use super::error::QueueError;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Consumer};
+use lapin::{Channel, Connection, Consumer};
+use std::sync::Arc;
 use tokio::time::Instant;
+use tracing::debug;
 
 /// Awaits lapin with a timeout.
 pub(super) async fn within<T>(
@@ -32,6 +34,41 @@ pub(super) async fn until<T>(
 pub(super) async fn confirm_select(channel: &Channel) -> Result<(), QueueError> {
     let request = channel.confirm_select(ConfirmSelectOptions::default());
     within("enable publisher confirms", request).await
+}
+
+/// A channel with publisher confirms that can be replaced by a new one.
+///
+/// A channel of RabbitMQ 3.10 remembers who led a queue when it was opened. If that node was dead, but its successor not
+/// yet elected, the channel rejects every message from then on.
+pub(super) struct ConfirmChannel {
+    connection: Arc<Connection>,
+    channel: Channel,
+}
+
+impl ConfirmChannel {
+    pub(super) async fn open(connection: Arc<Connection>) -> Result<Self, QueueError> {
+        let channel = within("open a channel", connection.create_channel()).await?;
+        confirm_select(&channel).await?;
+        Ok(Self { connection, channel })
+    }
+
+    pub(super) fn get(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Replaces the channel. Nothing may be unconfirmed on the old one.
+    pub(super) async fn reopen(&mut self) -> Result<(), QueueError> {
+        let new = Self::open(Arc::clone(&self.connection)).await?;
+        let old = std::mem::replace(self, new);
+        if let Err(fault) = old.close().await {
+            debug!(error = %fault, "Could not close a replaced channel");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn close(self) -> Result<(), QueueError> {
+        within("close a channel", self.channel.close(200, "done".into())).await
+    }
 }
 
 /// Starts a consumer with at most `prefetch` unacknowledged messages.

@@ -47,6 +47,12 @@ pub enum QueueError {
         /// The queue.
         queue: &'static str,
     },
+    /// The broker did not accept a message.
+    #[error("RabbitMQ accepts no message for queue {queue}; check its members with rabbitmq-queues quorum_status {queue}")]
+    Refused {
+        /// The queue.
+        queue: &'static str,
+    },
     /// The broker did not answer in time.
     #[error("could not {what}: RabbitMQ (AMQP_URL) did not answer within {} s", PATIENCE.as_secs())]
     Silent {

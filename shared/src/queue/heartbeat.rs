@@ -3,39 +3,46 @@
 //! They have their own queue, because a consumer of jobs would park them as invalid. The worker that receives a
 //! heartbeat records it. A late one is useless and expires in the queue.
 
-use super::channel::{confirm_select, consume, within};
+use super::channel::{ConfirmChannel, consume, within};
 use super::error::QueueError;
 use super::session::Session;
 use super::topology::{HEARTBEAT, declare_one};
 use futures_util::StreamExt as _;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions};
-use lapin::{BasicProperties, Channel, Consumer};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Consumer};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Interval between two heartbeats.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
 
-/// Publishes heartbeats on a separate channel, so that trouble with them does not affect jobs.
+/// Publishes each heartbeat on a channel of its own, so that trouble with one affects neither jobs nor the next one.
 #[derive(Clone)]
-pub struct HeartbeatPublisher(Channel);
+pub struct HeartbeatPublisher(Arc<Connection>);
 
 impl HeartbeatPublisher {
     /// Publishes a heartbeat and waits for the broker's confirm.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Unanswered`] if the broker does not answer; any other error ends the connection.
+    /// [`QueueError::Unanswered`] if the broker does not answer, [`QueueError::Refused`] if it does not accept the
+    /// message; any other error ends the connection.
     pub async fn publish(&self) -> Result<(), QueueError> {
+        let channel = ConfirmChannel::open(Arc::clone(&self.0)).await?;
         let properties = BasicProperties::default().with_expiration(HEARTBEAT_EVERY.as_millis().to_string().into());
         let options = BasicPublishOptions::default();
-        let publishing = self
-            .0
+        let publishing = channel
+            .get()
             .basic_publish("".into(), HEARTBEAT.into(), options, &[], properties);
         let confirm = within("publish a heartbeat", publishing).await?;
-        within("get a heartbeat confirmed", confirm)
+        let answer = within("get a heartbeat confirmed", confirm)
             .await
             .map_err(|fault| fault.about_queue(HEARTBEAT))?;
-        Ok(())
+        channel.close().await?;
+        match answer {
+            Confirmation::Nack(_) => Err(QueueError::Refused { queue: HEARTBEAT }),
+            Confirmation::Ack(_) | Confirmation::NotRequested => Ok(()),
+        }
     }
 }
 
@@ -67,15 +74,9 @@ impl RouteCheck {
 }
 
 impl Session {
-    /// Opens a channel to publish heartbeats.
-    ///
-    /// # Errors
-    ///
-    /// The connection broke or the broker does not answer.
-    pub async fn heartbeat_publisher(&mut self) -> Result<HeartbeatPublisher, QueueError> {
-        let channel = self.channel().await?;
-        confirm_select(&channel).await?;
-        Ok(HeartbeatPublisher(channel))
+    /// Publishes heartbeats on this connection.
+    pub fn heartbeat_publisher(&self) -> HeartbeatPublisher {
+        HeartbeatPublisher(self.connection())
     }
 
     /// A channel on which heartbeats can be consumed.

@@ -4,7 +4,7 @@
 //! a returned message to some confirm of the same round, not always to its own, because it iterates over a hash
 //! map. So we wait for a whole round and match returned messages with jobs by our message id.
 
-use super::channel::until;
+use super::channel::{ConfirmChannel, until};
 use super::error::QueueError;
 use super::topology::queue_of;
 use super::{JOB_LIFETIME, PATIENCE};
@@ -15,7 +15,7 @@ use crate::trace::{self, TraceContext};
 use futures_util::future::try_join_all;
 use lapin::options::BasicPublishOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
+use lapin::{BasicProperties, Confirmation, PublisherConfirm};
 use std::collections::HashSet;
 use tokio::time::Instant;
 
@@ -49,12 +49,22 @@ pub struct Published {
 
 /// Publishes rounds of jobs. One round at a time.
 pub struct Publisher {
-    channel: Channel,
+    channel: ConfirmChannel,
 }
 
 impl Publisher {
-    pub(crate) fn new(channel: Channel) -> Self {
+    pub(super) fn new(channel: ConfirmChannel) -> Self {
         Self { channel }
+    }
+
+    /// Continues on a new channel. Call it if the broker refuses round after round: a channel opened during the
+    /// election of a queue's leader may refuse for ever (seen with RabbitMQ 3.10.8).
+    ///
+    /// # Errors
+    ///
+    /// The connection broke or the broker does not answer.
+    pub async fn reopen(&mut self) -> Result<(), QueueError> {
+        self.channel.reopen().await
     }
 
     /// Publishes a round and waits for the outcome of each job.
@@ -84,7 +94,7 @@ impl Publisher {
             );
         }
         // Returned messages left over from this round must not be attributed to the next one.
-        for message in until(deadline, "collect returned jobs", self.channel.wait_for_confirms()).await? {
+        for message in until(deadline, "collect returned jobs", self.channel.get().wait_for_confirms()).await? {
             returned.extend(message_id(&message.delivery.properties));
         }
         Ok(sort(round, &answers, &returned))
@@ -108,6 +118,7 @@ impl Publisher {
         };
         let queue = queue_of(outgoing.lane);
         self.channel
+            .get()
             .basic_publish("".into(), queue.into(), options, &outgoing.job.encode(), properties)
             .await
     }

@@ -1,6 +1,6 @@
 //! One connection to a broker, from opening it to its first error.
 
-use super::channel::{confirm_select, within};
+use super::channel::{ConfirmChannel, within};
 use super::error::QueueError;
 use super::publish::Publisher;
 use super::receive::Inbox;
@@ -115,7 +115,7 @@ async fn open(url: &str, properties: ConnectionProperties, patience: Duration) -
 
 /// A connection, which ends with its first error.
 pub struct Session {
-    connection: Connection,
+    connection: Arc<Connection>,
     host: String,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
 }
@@ -124,7 +124,7 @@ impl Session {
     fn new(connection: Connection, host: String) -> Self {
         let events = Box::pin(connection.events_listener());
         Self {
-            connection,
+            connection: Arc::new(connection),
             host,
             events,
         }
@@ -141,6 +141,10 @@ impl Session {
             host: self.host.clone(),
             why: why.into(),
         }
+    }
+
+    pub(super) fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
     }
 
     pub(super) async fn channel(&mut self) -> Result<Channel, QueueError> {
@@ -162,9 +166,7 @@ impl Session {
     ///
     /// The connection broke or the broker does not answer.
     pub async fn publisher(&mut self) -> Result<Publisher, QueueError> {
-        let channel = self.channel().await?;
-        confirm_select(&channel).await?;
-        Ok(Publisher::new(channel))
+        Ok(Publisher::new(ConfirmChannel::open(self.connection()).await?))
     }
 
     /// Opens a channel to consume the jobs of a lane.
