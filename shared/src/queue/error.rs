@@ -48,7 +48,9 @@ pub enum QueueError {
         queue: &'static str,
     },
     /// The broker did not accept a message.
-    #[error("RabbitMQ accepts no message for queue {queue}; check its members with rabbitmq-queues quorum_status {queue}")]
+    #[error(
+        "RabbitMQ accepts no message for queue {queue}; check its members with rabbitmq-queues quorum_status {queue}"
+    )]
     Refused {
         /// The queue.
         queue: &'static str,

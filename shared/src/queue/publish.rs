@@ -94,7 +94,13 @@ impl Publisher {
             );
         }
         // Returned messages left over from this round must not be attributed to the next one.
-        for message in until(deadline, "collect returned jobs", self.channel.get().wait_for_confirms()).await? {
+        for message in until(
+            deadline,
+            "collect returned jobs",
+            self.channel.get().wait_for_confirms(),
+        )
+        .await?
+        {
             returned.extend(message_id(&message.delivery.properties));
         }
         Ok(sort(round, &answers, &returned))
