@@ -66,6 +66,8 @@ catalog! {
     HISTORY_USERS = HISTORY, "users with their indexes, MiB per million", Open;
 
     IMPORT_RATE = IMPORT, "rows/s", AtLeast(50_000.0);
+    IMPORT_FLOOR = IMPORT, "the same rows by a bare COPY into tables with the same indexes, rows/s", Open;
+    IMPORT_OF_FLOOR = IMPORT, "beside the bare COPY, %", Open;
     IMPORT_SMALL = IMPORT, "extra memory of the API for 1,000 rows, MiB", Open;
     IMPORT_BEFORE = IMPORT, "memory of the API before, MiB", Open;
     IMPORT_AFTER = IMPORT, "memory of the API after, MiB", Open;

@@ -9,13 +9,14 @@
 //! keeps how many failures a batch needs before it is worth counting again: otherwise a batch of a hundred
 //! thousand with 5 % failures would be counted every second.
 
+mod reason;
+
 use crate::metrics::DispatcherMetrics;
 use serde_json::json;
 use shared::batch::PauseCause;
 use shared::store::auto_pause::{self as rows, Running};
-use shared::store::relay_refusals::{self, RefusedBatch, RelayRefusal};
+use shared::store::relay_refusals::{self, RefusedBatch};
 use shared::store::{Db, StoreResult};
-use shared::trouble::WorkerTrouble;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,7 +156,8 @@ impl AutoPause {
                 "class": refusal.class,
                 "affected": refusal.affected,
             });
-            self.pause(&running, cause, &words_of(&refusal), details).await?;
+            self.pause(&running, cause, &reason::of_refusal(&refusal), details)
+                .await?;
         }
         Ok(())
     }
@@ -210,12 +212,12 @@ impl AutoPause {
         let Some(refused) = rows::refused_everywhere(&self.db, REFUSED_FOR).await? else {
             return Ok(());
         };
-        let mut words = words_of_trouble(refused.trouble, refused.refusal.as_deref()).to_owned();
+        let mut words = reason::of_relay(refused.trouble, refused.refusal.as_deref()).to_owned();
         // Without a refusal of mails, the relay refuses connections, and the words of an earlier one would mislead.
         if let Some(class) = refused.refusal.as_deref()
             && let Some(refusal) = relay_refusals::latest(&self.db, class, RECENTLY).await?
         {
-            words.push_str(&reply_of(&refusal));
+            words.push_str(&reason::reply(&refusal));
         }
         for running in rows::running(&self.db, RESUMED_FOR).await? {
             let details = json!({ "brake": PauseCause::Relay.as_str() });
@@ -244,50 +246,6 @@ impl AutoPause {
     }
 }
 
-/// Describes why the relay accepts no mail: the class of its refusals of mails, or the trouble of all workers if it
-/// refuses their connections.
-fn words_of_trouble(trouble: WorkerTrouble, class: Option<&str>) -> &'static str {
-    match (trouble, class) {
-        (WorkerTrouble::RelayRefusesSender, _) => words_of_class("sender_refused"),
-        (_, Some(class)) => words_of_class(class),
-        (_, None) => "your mail server rejects our connections",
-    }
-}
-
-/// Describes a class of refusals to the administrator.
-fn words_of_class(class: &str) -> &'static str {
-    match class {
-        "sender_refused" => "your mail server refuses our sender address",
-        "auth" => "your mail server requires a login, or another one than Beckon has",
-        "relaying_denied" => "your mail server does not relay our mail to other domains",
-        "quota" => {
-            "your mail server accepts no more mail from this account for now; its sending quota is probably used up"
-        }
-        _ => "your mail server refuses all email from our account",
-    }
-}
-
-/// Describes a refusal.
-fn words_of(refusal: &RelayRefusal) -> String {
-    let cause = match refusal.class.as_str() {
-        class @ ("sender_refused" | "auth" | "relaying_denied" | "quota") => words_of_class(class),
-        _ => "your mail server refuses nearly all recipients with the same reply",
-    };
-    format!("{cause}{}", reply_of(refusal))
-}
-
-/// The relay's own words, as a sentence to follow the cause.
-fn reply_of(refusal: &RelayRefusal) -> String {
-    let codes = [refusal.code.map(|code| code.to_string()), refusal.enhanced_code.clone()];
-    let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    // The words may already begin with the enhanced code.
-    let reply = match &refusal.enhanced_code {
-        Some(enhanced) => refusal.words.trim_start_matches(enhanced.as_str()).trim(),
-        None => refusal.words.trim(),
-    };
-    format!(". Its reply: “{codes} {reply}”")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,19 +254,6 @@ mod tests {
         percent: Some(10),
         of: BOUNCES_OF,
     };
-
-    #[test]
-    fn only_a_relay_that_refuses_no_mail_rejects_connections() {
-        let of = |class| words_of_trouble(WorkerTrouble::RelayTurnsAway, class);
-
-        assert_eq!(of(None), "your mail server rejects our connections");
-        assert_eq!(
-            of(Some("policy")),
-            "your mail server refuses all email from our account"
-        );
-        let quota = words_of_trouble(WorkerTrouble::RelayAsksToWait, Some("quota"));
-        assert!(quota.ends_with("its sending quota is probably used up"), "{quota}");
-    }
 
     #[test]
     fn the_limit_applies_once_enough_mails_have_ended() {
