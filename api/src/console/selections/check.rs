@@ -215,7 +215,7 @@ pub(super) async fn of(
         button_later,
         to_send,
         blocked: blocked.map(BlockedRow::of),
-        missing: missing.iter().map(|value| MissingLine::of(value, sums.sent)).collect(),
+        missing: MissingLine::all(&missing, sums.sent),
         languages,
         choice: Choice {
             signed_in: Some(including.signed_in),

@@ -21,6 +21,7 @@ use shared::store::exclusion::ExcludedUsers;
 use shared::store::missing::{self, ChosenUsers, LackingUser};
 use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
+use std::collections::BTreeSet;
 use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
@@ -40,20 +41,64 @@ pub(super) struct MissingLine {
 }
 
 impl MissingLine {
-    /// Describes a value that some of `sent` people lack.
-    pub(super) fn of(value: &MissingValue, sent: i64) -> Self {
-        let have = if value.people == 1 { "has" } else { "have" };
-        let people = format!("{} of {} {have}", counted(value.people), some(sent, "person", "people"));
-        let name = name_of(&value.field);
-        Self {
-            sentence: match &value.default {
-                Some(text) => format!("{people} no {name}, so their email will show ‘{text}’"),
-                None => format!("{people} no {name} and there is no default, so it will be blank in their email"),
-            },
-            name,
-            is_bare: value.default.is_none(),
-            field: byte_serialize(value.field.as_bytes()).collect(),
+    /// Describes the values that some of `sent` people lack, one line for each field.
+    pub(super) fn all(values: &[MissingValue], sent: i64) -> Vec<Self> {
+        let mut fields: Vec<&str> = Vec::new();
+        for value in values {
+            if !fields.contains(&value.field.as_str()) {
+                fields.push(&value.field);
+            }
         }
+        let of = |field: &str| values.iter().filter(|value| value.field == field).collect::<Vec<_>>();
+        fields
+            .into_iter()
+            .map(|field| Self::of(field, &of(field), sent))
+            .collect()
+    }
+
+    /// Describes one field. Texts in several languages may have several default texts for it.
+    fn of(field: &str, values: &[&MissingValue], sent: i64) -> Self {
+        let lacking = values.iter().map(|value| value.people).sum();
+        let have = if lacking == 1 { "has" } else { "have" };
+        let people = format!("{} of {} {have}", counted(lacking), some(sent, "person", "people"));
+        let name = name_of(field);
+        let sentence = match values {
+            [
+                MissingValue {
+                    default: Some(text), ..
+                },
+            ] => {
+                format!("{people} no {name}, so their email will show ‘{text}’")
+            }
+            [_] => format!("{people} no {name} and there is no default, so it will be blank in their email"),
+            _ => format!("{people} no {name}. Depending on the language, {}", defaults_of(values)),
+        };
+        Self {
+            sentence,
+            name,
+            is_bare: values.iter().any(|value| value.default.is_none()),
+            field: byte_serialize(field.as_bytes()).collect(),
+        }
+    }
+}
+
+/// Lists what the emails show instead, with the number of people for each.
+fn defaults_of(values: &[&MissingValue]) -> String {
+    let shown: Vec<String> = values
+        .iter()
+        .map(|value| match &value.default {
+            Some(text) => format!("‘{text}’ ({})", counted(value.people)),
+            None => format!("nothing ({})", counted(value.people)),
+        })
+        .collect();
+    format!("their email will show {}", either(&shown))
+}
+
+/// Joins alternatives: “a, b or c”.
+fn either(alternatives: &[String]) -> String {
+    match alternatives {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => alternatives.concat(),
     }
 }
 
@@ -79,7 +124,7 @@ struct MissingPage {
     has_more: bool,
     /// Options of the check page.
     choice: Choice,
-    /// Default that the email shows instead.
+    /// What the email shows instead: a sentence's end, and `None` if it would be blank for some.
     default: Option<String>,
 }
 
@@ -132,17 +177,25 @@ pub(in crate::console) async fn show(
 ) -> Result<Response, Problem> {
     let id = selection.id;
     let texts = fallbacks(&api, kind, selection.wording.as_ref()).await?;
-    // If the texts in several languages have several, the first; the check page has counted each.
-    let mut defaults = texts.iter().filter_map(|(_, fields)| fields.get(&asked.field));
-    let default = defaults.next().cloned();
-    let default = default.ok_or_else(|| Problem::not_found("field of the email"))?;
+    let defaults: BTreeSet<&Option<String>> = texts
+        .iter()
+        .filter_map(|(_, fields)| fields.get(&asked.field))
+        .collect();
+    if defaults.is_empty() {
+        return Err(Problem::not_found("field of the email"));
+    }
+    let quoted: Option<Vec<String>> = defaults
+        .into_iter()
+        .map(|text| Some(format!("‘{}’", text.as_ref()?)))
+        .collect();
+    let default = quoted.map(|texts| either(&texts));
     let choice = asked.choice();
     let excluded = exclude::users(&api, &selection).await?;
     let chosen = chosen(&api, &selection, kind, &choice, &excluded).await?;
     let mut people = missing::users(&api.db, chosen, &asked.field, SHOWN + 1).await?;
     let has_more = i64::try_from(people.len()).is_ok_and(|found| found > SHOWN);
     people.truncate(usize::try_from(SHOWN).unwrap_or(100));
-    let title = format!("People without a value for {}", asked.field);
+    let title = format!("People without a {}", name_of(&asked.field));
     page(&MissingPage {
         frame: administrator.frame(&api, Place::Users, title).await,
         id,
@@ -171,4 +224,42 @@ pub(in crate::console) async fn leave_out(
     );
     let to = format!("/console/selections/{id}/check?{}", choice.query());
     Ok(redirect_with_flash(&to, &message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(field: &str, people: i64, default: Option<&str>) -> MissingValue {
+        MissingValue {
+            field: field.to_owned(),
+            people,
+            default: default.map(str::to_owned),
+            users_url: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_field_has_one_line_for_the_texts_in_all_languages() {
+        let lines = MissingLine::all(
+            &[
+                value("room", 3, None),
+                value("first_name", 63, Some("there")),
+                value("first_name", 44, Some("zusammen")),
+                value("first_name", 1_200, None),
+            ],
+            5_000,
+        );
+
+        let sentences: Vec<&str> = lines.iter().map(|line| line.sentence.as_str()).collect();
+        assert_eq!(
+            sentences,
+            [
+                "3 of 5,000 people have no value for room and there is no default, so it will be blank in their email",
+                "1,307 of 5,000 people have no first name. Depending on the language, their email will show ‘there’ (63), \
+                 ‘zusammen’ (44) or nothing (1,200)",
+            ]
+        );
+        assert!(lines.iter().all(|line| line.is_bare));
+    }
 }
