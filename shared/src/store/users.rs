@@ -9,7 +9,7 @@ pub(crate) mod matching;
 
 pub use export::export;
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::users_in_bulk::{self, unless_it_timed_out, until_a_timeout};
 pub use super::users_in_bulk::{PageEdge, UserOrder};
 use super::{Db, StoreResult, begin, commit, despite_deadlocks, until_moved, within};
@@ -258,13 +258,10 @@ async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     if row.n == 0 {
         return Ok(false);
     }
-    let act = Act {
-        actor,
-        action: Action::UserDeleted,
-        subject: Some(format!("user {id}")),
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(actor, Action::UserDeleted)
+        .subject("user", id)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     // A worker that was recording an outcome waited for the rows above and has written the relay's reply after that.
     // A worker that begins now finds no user and writes none.

@@ -69,6 +69,15 @@ impl Actor {
         Self::program(ActorKind::Unknown, "unknown")
     }
 
+    /// The authenticated sender of the request that this actor was read from.
+    pub fn identified_as(self, kind: ActorKind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            ..self
+        }
+    }
+
     fn program(kind: ActorKind, name: &str) -> Self {
         Self {
             kind,
