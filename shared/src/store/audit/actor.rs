@@ -70,6 +70,7 @@ impl Actor {
     }
 
     /// The authenticated sender of the request that this actor was read from.
+    #[must_use]
     pub fn identified_as(self, kind: ActorKind, name: &str) -> Self {
         Self {
             kind,

@@ -2,7 +2,7 @@
 
 use crate::store::audit::{Action, Actor, AuditEntry};
 use crate::store::{Db, StoreResult, begin, commit, until_moved};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Exports everything stored about a user, except secrets, and records that `actor` did. Returns `None` if there is
