@@ -189,7 +189,7 @@ pub async fn list(
 
 /// The names of all actors. Reads one entry for each, however long the log is.
 pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
-    let listing = sqlx::query!(
+    let listing = sqlx::query_scalar!(
         r#"with recursive names as (
                (select who from audit order by who limit 1)
                union all
@@ -199,6 +199,5 @@ pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
            select who as "who!" from names where who is not null limit $1"#,
         NAMES_MOST,
     );
-    let rows = within(listing.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.who).collect())
+    within(listing.fetch_all(db)).await
 }

@@ -80,9 +80,8 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<DoNotMailList>> {
 
 /// Those of these lists that exist.
 pub async fn existing(db: &Db, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
-    let reading = sqlx::query!("select id from do_not_mail_lists where id = any($1)", ids);
-    let rows = within(reading.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    let reading = sqlx::query_scalar!("select id from do_not_mail_lists where id = any($1)", ids);
+    within(reading.fetch_all(db)).await
 }
 
 /// Creates an empty list.
@@ -118,9 +117,8 @@ pub async fn create(transaction: &mut Transaction, name: &str, always: bool, act
 
 /// Locks a list against deletion until the transaction ends, and returns its name; `None` if there is no such list.
 pub async fn hold(transaction: &mut Transaction, id: Uuid) -> StoreResult<Option<String>> {
-    let reading = sqlx::query!("select name from do_not_mail_lists where id = $1 for key share", id);
-    let row = within(reading.fetch_optional(&mut **transaction)).await?;
-    Ok(row.map(|row| row.name))
+    let reading = sqlx::query_scalar!("select name from do_not_mail_lists where id = $1 for key share", id);
+    within(reading.fetch_optional(&mut **transaction)).await
 }
 
 /// Adds addresses to a list. Returns how many of them were not on it.
@@ -220,7 +218,7 @@ pub async fn addresses(
     after: Option<&str>,
     limit: i64,
 ) -> StoreResult<Vec<String>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_scalar!(
         r#"select email as "email!" from do_not_mail_addresses
            where list_id = $1 and email is not null and ($2::text is null or lower(email) like lower($2))
              and ($3::text is null or email > $3)
@@ -231,6 +229,5 @@ pub async fn addresses(
         after,
         limit,
     );
-    let rows = within(rows.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.email).collect())
+    within(rows.fetch_all(db)).await
 }

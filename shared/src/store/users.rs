@@ -199,14 +199,13 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
 
 /// The user with this normalised address.
 pub async fn by_address(db: impl sqlx::PgExecutor<'_>, email_key: &str) -> StoreResult<Option<Uuid>> {
-    let reading = sqlx::query!("select id from users where email_key = $1", email_key);
-    let row = within(reading.fetch_optional(db)).await?;
-    Ok(row.map(|row| row.id))
+    let reading = sqlx::query_scalar!("select id from users where email_key = $1", email_key);
+    within(reading.fetch_optional(db)).await
 }
 
 /// Up to `most` of these ids that belong to no user, in the given order.
 pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> StoreResult<Vec<Uuid>> {
-    let reading = sqlx::query!(
+    let reading = sqlx::query_scalar!(
         r#"select given.id as "id!"
            from unnest($1::uuid[]) with ordinality as given (id, n)
            where not exists (select from users where id = given.id)
@@ -215,8 +214,7 @@ pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> 
         ids,
         most,
     );
-    let rows = within(reading.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    within(reading.fetch_all(db)).await
 }
 
 /// The users among these who match.
@@ -277,8 +275,7 @@ async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
 
 /// The names of all imported merge fields.
 pub async fn field_names(db: &Db) -> StoreResult<Vec<String>> {
-    let rows = within(sqlx::query!("select name from merge_fields order by name").fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.name).collect())
+    within(sqlx::query_scalar!("select name from merge_fields order by name").fetch_all(db)).await
 }
 
 /// Records that these merge fields exist.
