@@ -6,7 +6,7 @@ use shared::address::EmailAddress;
 use shared::name::check_administrator;
 use shared::password::{HashPool, Password, PersonalWords};
 use shared::store::administrators::{self, Access, Added, NewAdministrator};
-use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::{self, Db, Planning, begin, commit};
 use zeroize::Zeroizing;
 
@@ -75,13 +75,11 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
             ));
         }
     };
-    let act = Act {
-        actor: &Actor::command_line(),
-        action: Action::AdministratorAdded,
-        subject: Some(format!("administrator {id}")),
-        details: serde_json::json!({ "name": new.name }),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(&Actor::command_line(), Action::AdministratorAdded)
+        .subject("administrator", id)
+        .details(serde_json::json!({ "name": new.name }))
+        .record(&mut transaction)
+        .await?;
     Ok(commit(transaction).await?)
 }
 
@@ -94,12 +92,10 @@ async fn renew(db: &Db, new: &NewAdministrator, verifier: &str) -> Result<(), St
     };
     let mut transaction = begin(db).await?;
     administrators::renew(&mut transaction, known.id, verifier).await?;
-    let act = Act {
-        actor: &Actor::command_line(),
-        action: Action::AdministratorRenewed,
-        subject: Some(format!("administrator {}", known.id)),
-        details: serde_json::json!({ "name": known.name }),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(&Actor::command_line(), Action::AdministratorRenewed)
+        .subject("administrator", known.id)
+        .details(serde_json::json!({ "name": known.name }))
+        .record(&mut transaction)
+        .await?;
     Ok(commit(transaction).await?)
 }

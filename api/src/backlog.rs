@@ -38,42 +38,32 @@ impl BacklogGauges {
     /// heartbeat.
     pub fn declare(metrics: &Metrics, heartbeat_at: Gauge) -> Self {
         let lanes = Lane::ALL.map(Lane::as_str);
-        let states = open_states();
-        let kind_state: Vec<[&str; 2]> = SystemEmailKind::ALL
-            .iter()
-            .flat_map(|kind| states.iter().map(move |state| [kind.as_str(), *state]))
-            .collect();
-        let kind_state: Vec<&[&str]> = kind_state.iter().map(|pair| &pair[..]).collect();
+        let kinds = SystemEmailKind::ALL.map(SystemEmailKind::as_str);
         Self {
-            open: metrics.gauges_of(
+            open: metrics.gauges(
                 "beckon_open_deliveries",
                 "Deliveries that have not ended, by system email and state; every process reports the same.",
-                &["kind", "state"],
-                &kind_state,
+                &[("kind", &kinds), ("state", &open_states())],
             ),
             resting: metrics.gauges(
                 "beckon_resting_deliveries",
                 "Open deliveries of held or paused batches, which wait for an administrator or their start time.",
-                "batch_state",
-                &[BatchState::Held.as_str(), BatchState::Paused.as_str()],
+                &[("batch_state", &[BatchState::Held.as_str(), BatchState::Paused.as_str()])],
             ),
             due: metrics.gauges(
                 "beckon_due_deliveries",
                 "Open deliveries that are due and not claimed by a worker.",
-                "lane",
-                &lanes,
+                &[("lane", &lanes)],
             ),
             late: metrics.gauges(
                 "beckon_late_deliveries",
                 "Open deliveries past the deadline of their batch that were never attempted.",
-                "lane",
-                &lanes,
+                &[("lane", &lanes)],
             ),
             due_since: metrics.moments(
                 "beckon_oldest_due_timestamp_seconds",
                 "Since when the oldest due delivery has been due; 0 if none is due.",
-                "lane",
-                &lanes,
+                &[("lane", &lanes)],
             ),
             next_due: metrics.float_gauge(
                 "beckon_next_due_timestamp_seconds",

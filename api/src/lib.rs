@@ -34,7 +34,7 @@ use shared::name::check as check_name;
 use shared::password::HashPool;
 use shared::queue::{BrokerStatus, Brokers, QueueError};
 use shared::store::api_keys::{Created, NewKey};
-use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::{self, Db, Planning, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
@@ -183,13 +183,11 @@ pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<Stri
             )));
         }
     };
-    let act = Act {
-        actor: &actor,
-        action: Action::KeyMade,
-        subject: Some(format!("key {id}")),
-        details: noted(&new),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(&actor, Action::KeyMade)
+        .subject("key", id)
+        .details(noted(&new))
+        .record(&mut transaction)
+        .await?;
     store::commit(transaction).await?;
     Ok(key)
 }

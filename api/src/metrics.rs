@@ -30,42 +30,32 @@ pub struct ApiMetrics {
 
 impl ApiMetrics {
     /// Registers the metrics, with every combination of labels except for routes.
-    #[expect(clippy::too_many_lines, reason = "a list of declarations, read from top to bottom")]
     pub fn declare(metrics: &Metrics) -> Self {
-        let kinds = [
-            SystemEmailKind::Invite.as_str(),
-            SystemEmailKind::PasswordReset.as_str(),
-        ];
-        let kind_reason: Vec<[&str; 2]> = kinds
-            .iter()
-            .flat_map(|kind| LeftOutReason::ALL.map(|reason| [*kind, reason.as_str()]))
-            .collect();
-        let kind_reason: Vec<&[&str]> = kind_reason.iter().map(|pair| &pair[..]).collect();
+        let kinds = SystemEmailKind::ALL.map(SystemEmailKind::as_str);
         Self {
-            requests: metrics.counters_of(
+            requests: metrics.counters(
                 "beckon_http_requests_total",
                 "Completed requests, by method, route and status; gone if the client disconnected before the response.",
-                &["method", "route", "status"],
-                &[],
+                &[("method", &[]), ("route", &[]), ("status", &[])],
             ),
             request_seconds: metrics.histograms(
                 "beckon_http_request_duration_seconds",
                 "Time from the headers of a request to those of the response.",
                 WORK_SECONDS,
-                &["method", "route"],
-                &[],
+                &[("method", &[]), ("route", &[])],
             ),
             accepted: metrics.counters(
                 "beckon_deliveries_accepted_total",
                 "Deliveries of accepted batches, by system email.",
-                "kind",
-                &kinds,
+                &[("kind", &kinds)],
             ),
-            left_out: metrics.counters_of(
+            left_out: metrics.counters(
                 "beckon_left_out_total",
                 "Selected users who were left out of a batch, by system email and reason.",
-                &["kind", "reason"],
-                &kind_reason,
+                &[
+                    ("kind", &kinds),
+                    ("reason", &LeftOutReason::ALL.map(LeftOutReason::as_str)),
+                ],
             ),
             heartbeats: metrics.heartbeats(&["published", "recorded"]),
             batch_counts: metrics.counter(
@@ -76,20 +66,20 @@ impl ApiMetrics {
             import_rows: metrics.counters(
                 "beckon_import_rows_total",
                 "Rows of committed imports, by outcome.",
-                "result",
-                &["created", "updated", "unchanged", "ignored", "rejected", "blank"],
+                &[(
+                    "result",
+                    &["created", "updated", "unchanged", "ignored", "rejected", "blank"],
+                )],
             ),
             verifications: metrics.counters(
                 "beckon_credential_verifications_total",
                 "Password checks, by outcome: right, wrong, throttled (no attempt left), busy (queue full).",
-                "outcome",
-                &["right", "wrong", "throttled", "busy"],
+                &[("outcome", &["right", "wrong", "throttled", "busy"])],
             ),
             sign_ins: metrics.counters(
                 "beckon_console_sign_ins_total",
                 "Sign-ins to the console, by outcome: right, wrong, throttled (no attempt left), busy (queue full).",
-                "outcome",
-                &["right", "wrong", "throttled", "busy"],
+                &[("outcome", &["right", "wrong", "throttled", "busy"])],
             ),
             in_flight: metrics.gauge("beckon_http_requests_in_flight", "Requests in progress."),
         }

@@ -13,6 +13,7 @@ use crate::release::{REVISION, VERSION};
 use crate::store::Db;
 use crate::telemetry;
 use pool::PoolGauges;
+use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -39,6 +40,21 @@ pub const SEND_SECONDS: &[f64] = &[
     14400.0,
 ];
 
+/// The name of a label and its values.
+pub type Label<'a> = (&'a str, &'a [&'a str]);
+
+/// All combinations of the values of labels.
+fn combinations<'a>(labels: &[Label<'a>]) -> Vec<Vec<&'a str>> {
+    let mut all: Vec<Vec<&str>> = vec![Vec::new()];
+    for (_, values) in labels {
+        all = all
+            .iter()
+            .flat_map(|start| values.iter().map(move |value| [start.as_slice(), &[*value]].concat()))
+            .collect();
+    }
+    all
+}
+
 /// Creates metrics in a registry.
 ///
 /// The names are constants of this project, so a clash is a bug: the second metric is left out of the page
@@ -56,14 +72,12 @@ impl Metrics {
         };
         #[cfg(target_os = "linux")]
         metrics.add(prometheus::process_collector::ProcessCollector::for_self());
-        let build = [VERSION, REVISION];
-        let info = metrics.gauges_of(
+        let info = metrics.gauges(
             "beckon_build_info",
             "Version and commit of the running program, as labels; always 1.",
-            &["version", "revision"],
-            &[&build],
+            &[("version", &[VERSION]), ("revision", &[REVISION])],
         );
-        info.with_label_values(&build).set(1);
+        info.with_label_values(&[VERSION, REVISION]).set(1);
         metrics.add(telemetry::counter());
         metrics
     }
@@ -133,48 +147,44 @@ impl Metrics {
         self.moments(
             "beckon_heartbeat_timestamp_seconds",
             "When a heartbeat, sent every 30 seconds on the path of the jobs, was last published, consumed and recorded; 0 before the first.",
-            "stage",
-            stages,
+            &[("stage", stages)],
         )
     }
 
-    /// A gauge of timestamps with one label and all its values, in seconds since 1970.
-    pub fn moments(&self, name: &str, help: &str, label: &str, values: &[&str]) -> GaugeVec {
-        let gauges = self.registered(name, |name| GaugeVec::new(Opts::new(name, help), &[label]));
-        for value in values {
-            gauges.with_label_values(&[value]);
+    /// Creates a metric with labels, and every combination of their values. A label without values gets them later.
+    fn labelled<B: MetricVecBuilder + 'static>(
+        &self,
+        name: &str,
+        labels: &[Label<'_>],
+        create: impl Fn(&str, &[&str]) -> prometheus::Result<MetricVec<B>>,
+    ) -> MetricVec<B> {
+        let names: Vec<&str> = labels.iter().map(|(label, _)| *label).collect();
+        let metric = self.registered(name, |name| create(name, &names));
+        for combination in combinations(labels) {
+            metric.with_label_values(&combination);
         }
-        gauges
+        metric
     }
 
-    /// A gauge with several labels and all possible combinations.
-    pub fn gauges_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntGaugeVec {
-        let gauges = self.registered(name, |name| IntGaugeVec::new(Opts::new(name, help), labels));
-        for combination in combinations {
-            gauges.with_label_values(combination);
-        }
-        gauges
+    /// A gauge of timestamps in seconds since 1970, with labels.
+    pub fn moments(&self, name: &str, help: &str, labels: &[Label<'_>]) -> GaugeVec {
+        self.labelled(name, labels, |name, labels| {
+            GaugeVec::new(Opts::new(name, help), labels)
+        })
     }
 
-    /// A counter with one label and all its values.
-    pub fn counters(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntCounterVec {
-        let all: Vec<&[&str]> = values.iter().map(std::slice::from_ref).collect();
-        self.counters_of(name, help, &[label], &all)
+    /// A counter with labels.
+    pub fn counters(&self, name: &str, help: &str, labels: &[Label<'_>]) -> IntCounterVec {
+        self.labelled(name, labels, |name, labels| {
+            IntCounterVec::new(Opts::new(name, help), labels)
+        })
     }
 
-    /// A counter with several labels and all possible combinations.
-    pub fn counters_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntCounterVec {
-        let counters = self.registered(name, |name| IntCounterVec::new(Opts::new(name, help), labels));
-        for combination in combinations {
-            counters.with_label_values(combination);
-        }
-        counters
-    }
-
-    /// A gauge with one label and all its values.
-    pub fn gauges(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntGaugeVec {
-        let all: Vec<&[&str]> = values.iter().map(std::slice::from_ref).collect();
-        self.gauges_of(name, help, &[label], &all)
+    /// A gauge with labels.
+    pub fn gauges(&self, name: &str, help: &str, labels: &[Label<'_>]) -> IntGaugeVec {
+        self.labelled(name, labels, |name, labels| {
+            IntGaugeVec::new(Opts::new(name, help), labels)
+        })
     }
 
     /// A histogram without labels.
@@ -183,21 +193,10 @@ impl Metrics {
         self.registered(name, |name| Histogram::with_opts(options(name)))
     }
 
-    /// A histogram with several labels and all possible combinations.
-    pub fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-        labels: &[&str],
-        combinations: &[&[&str]],
-    ) -> HistogramVec {
+    /// A histogram with labels.
+    pub fn histograms(&self, name: &str, help: &str, buckets: &[f64], labels: &[Label<'_>]) -> HistogramVec {
         let options = |name: &str| HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        let histograms = self.registered(name, |name| HistogramVec::new(options(name), labels));
-        for combination in combinations {
-            histograms.with_label_values(combination);
-        }
-        histograms
+        self.labelled(name, labels, |name, labels| HistogramVec::new(options(name), labels))
     }
 
     /// The metrics page that Prometheus scrapes.
@@ -217,9 +216,13 @@ mod tests {
     #[test]
     fn every_label_combination_exists_from_the_start() {
         let metrics = Metrics::for_process();
-        metrics.counters("beckon_things_total", "Things that were counted.", "kind", &["a", "b"]);
+        let labels: [Label<'_>; 2] = [("kind", &["a", "b"]), ("lane", &["c", "d"])];
+        metrics.counters("beckon_things_total", "Things that were counted.", &labels);
         let page = metrics.page();
-        assert!(page.contains("beckon_things_total{kind=\"b\"} 0"), "{page}");
+        for sample in ["a\",lane=\"c", "a\",lane=\"d", "b\",lane=\"c", "b\",lane=\"d"] {
+            let line = format!("beckon_things_total{{kind=\"{sample}\"}} 0");
+            assert!(page.contains(&line), "no {line} in\n{page}");
+        }
         let build = format!("beckon_build_info{{revision=\"{REVISION}\",version=\"{VERSION}\"}} 1");
         assert!(page.contains(&build), "{page}");
     }
@@ -229,8 +232,8 @@ mod tests {
         let metrics = Metrics::for_process();
         metrics.counter("not a name", "-").inc();
         metrics.gauge("nor this", "-").inc();
-        metrics.counters("nor this", "-", "kind", &["a"]);
+        metrics.counters("nor this", "-", &[("kind", &["a"])]);
         metrics.histogram("nor this", "-", WORK_SECONDS).observe(1.0);
-        metrics.histograms("nor this", "-", WORK_SECONDS, &["kind"], &[&["a"]]);
+        metrics.histograms("nor this", "-", WORK_SECONDS, &[("kind", &["a"])]);
     }
 }

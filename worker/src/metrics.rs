@@ -48,30 +48,25 @@ pub struct WorkerMetrics {
 impl WorkerMetrics {
     /// Registers the metrics with every combination of labels.
     pub fn declare(metrics: &Metrics) -> Self {
-        let kinds = [
-            SystemEmailKind::Invite.as_str(),
-            SystemEmailKind::PasswordReset.as_str(),
-        ];
+        let kinds = SystemEmailKind::ALL.map(SystemEmailKind::as_str);
         let lanes = Lane::ALL.map(Lane::as_str);
-        let by_kind = |values: &[&'static str]| pairs(&kinds, values);
         let ended: Vec<&str> = DeliveryState::ALL
             .into_iter()
             .filter(|state| state.has_ended())
             .map(DeliveryState::as_str)
             .collect();
-        let lane_kind = pairs(&lanes, &kinds);
         Self {
-            received: metrics.counters_of("beckon_jobs_received_total", "Jobs received from RabbitMQ, by lane and by whether they were redelivered.", &["lane", "redelivered"], &slices(&pairs(&lanes, &["false", "true"]))),
-            claims: metrics.counters("beckon_claims_total", "Claims of deliveries, by outcome: taken, not_ours (another worker was faster, or the batch does not run), orphaned (the user was deleted), locked (the user is locked and gets no password), suppressed (the address is blocked).", "outcome", &["taken", "not_ours", "orphaned", "locked", "suppressed"]),
-            parked: metrics.counters("beckon_jobs_parked_total", "Messages parked because they are not valid jobs, by fault.", "reason", &JobFault::CODES),
-            attempts: metrics.counters_of("beckon_attempts_total", "Settled attempts, by system email and verdict.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
-            ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries ended by a worker, by system email and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
-            stages: stage_histograms(&metrics.histograms("beckon_stage_duration_seconds", "Time of one email in a stage of the worker, including the wait for that stage.", WORK_SECONDS, &["stage"], &Step::ALL.map(Step::as_str).each_ref().map(std::slice::from_ref))),
-            waits: metrics.histograms("beckon_queue_wait_seconds", "Time from a delivery becoming due to its claim.", SEND_SECONDS, &["lane"], &lanes.each_ref().map(std::slice::from_ref)),
-            sends: metrics.histograms("beckon_send_seconds", "Time from the start of a batch to the relay's 250 for an email, first attempts only.", SEND_SECONDS, &["lane", "kind"], &slices(&lane_kind)),
-            sent: metrics.counters_of("beckon_sends_total", "Emails accepted by the relay, by lane, system email and whether that was before the deadline of their batch: true, false, or retried for those with an earlier attempt, whose time depends on the relay as well.", &["lane", "kind", "on_time"], &slices(&triples(&lanes, &kinds, &ON_TIME))),
-            failures: metrics.counters("beckon_attempt_failures_total", "Attempts that the relay did not accept, by class of trouble; unsure ones had no reply, unbuildable ones no email.", "class", &failure_classes()),
-            in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", "lane", &lanes),
+            received: metrics.counters("beckon_jobs_received_total", "Jobs received from RabbitMQ, by lane and by whether they were redelivered.", &[("lane", &lanes), ("redelivered", &["false", "true"])]),
+            claims: metrics.counters("beckon_claims_total", "Claims of deliveries, by outcome: taken, not_ours (another worker was faster, or the batch does not run), orphaned (the user was deleted), locked (the user is locked and gets no password), suppressed (the address is blocked).", &[("outcome", &["taken", "not_ours", "orphaned", "locked", "suppressed"])]),
+            parked: metrics.counters("beckon_jobs_parked_total", "Messages parked because they are not valid jobs, by fault.", &[("reason", &JobFault::CODES)]),
+            attempts: metrics.counters("beckon_attempts_total", "Settled attempts, by system email and verdict.", &[("kind", &kinds), ("verdict", &VERDICTS)]),
+            ended: metrics.counters("beckon_deliveries_ended_total", "Deliveries ended by a worker, by system email and final state.", &[("kind", &kinds), ("state", &ended)]),
+            stages: stage_histograms(&metrics.histograms("beckon_stage_duration_seconds", "Time of one email in a stage of the worker, including the wait for that stage.", WORK_SECONDS, &[("stage", &Step::ALL.map(Step::as_str))])),
+            waits: metrics.histograms("beckon_queue_wait_seconds", "Time from a delivery becoming due to its claim.", SEND_SECONDS, &[("lane", &lanes)]),
+            sends: metrics.histograms("beckon_send_seconds", "Time from the start of a batch to the relay's 250 for an email, first attempts only.", SEND_SECONDS, &[("lane", &lanes), ("kind", &kinds)]),
+            sent: metrics.counters("beckon_sends_total", "Emails accepted by the relay, by lane, system email and whether that was before the deadline of their batch: true, false, or retried for those with an earlier attempt, whose time depends on the relay as well.", &[("lane", &lanes), ("kind", &kinds), ("on_time", &ON_TIME)]),
+            failures: metrics.counters("beckon_attempt_failures_total", "Attempts that the relay did not accept, by class of trouble; unsure ones had no reply, unbuildable ones no email.", &[("class", &failure_classes())]),
+            in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", &[("lane", &lanes)]),
             record_failures: metrics.counter("beckon_record_failures_total", "Failed attempts to record a group of outcomes, which were retried."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the process is connected to RabbitMQ."),
             attempts_each: metrics.histogram("beckon_attempts_per_delivery", "Number of attempts per delivery that a worker ended.", &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]),
@@ -197,27 +192,8 @@ fn stage_histograms(stages: &HistogramVec) -> [Histogram; Step::ALL.len()] {
     Step::ALL.map(|step| stages.with_label_values(&[step.as_str()]))
 }
 
-fn pairs(first: &[&'static str], second: &[&'static str]) -> Vec<[&'static str; 2]> {
-    first
-        .iter()
-        .flat_map(|one| second.iter().map(move |other| [*one, *other]))
-        .collect()
-}
-
-fn triples(first: &[&'static str], second: &[&'static str], third: &[&'static str]) -> Vec<[&'static str; 3]> {
-    let pairs = pairs(first, second);
-    pairs
-        .iter()
-        .flat_map(|[one, two]| third.iter().map(move |three| [*one, *two, *three]))
-        .collect()
-}
-
 /// Failure reasons that are recorded with attempts.
 fn failure_classes() -> Vec<&'static str> {
     let classes = TroubleClass::ALL.into_iter().map(TroubleClass::as_str);
     classes.chain(["unsure", "unbuildable"]).collect()
-}
-
-fn slices<'a, const N: usize>(combinations: &'a [[&'static str; N]]) -> Vec<&'a [&'static str]> {
-    combinations.iter().map(|one| &one[..]).collect()
 }

@@ -44,14 +44,12 @@ impl DispatcherMetrics {
             queued: metrics.gauges(
                 "beckon_queued_deliveries",
                 "Deliveries whose job is in a queue and not claimed; set by the dispatching process.",
-                "lane",
-                &Lane::ALL.map(Lane::as_str),
+                &[("lane", &Lane::ALL.map(Lane::as_str))],
             ),
             publishes: metrics.counters(
                 "beckon_publishes_total",
                 "Jobs handed to RabbitMQ, by outcome: confirmed, returned (no queue), refused, lost (no answer).",
-                "outcome",
-                &["confirmed", "returned", "refused", "lost"],
+                &[("outcome", &["confirmed", "returned", "refused", "lost"])],
             ),
             publish_duration: metrics.histogram(
                 "beckon_publish_duration_seconds",
@@ -61,14 +59,12 @@ impl DispatcherMetrics {
             sweeps: metrics.counters(
                 "beckon_swept_deliveries_total",
                 "Deliveries corrected by a sweep: lost_in_queue and worker_vanished are retried, taken_back wait with their paused batch, useless and given_up have ended.",
-                "sweep",
-                &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"],
+                &[("sweep", &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"])],
             ),
             batches_paused: metrics.counters(
                 "beckon_batches_braked_total",
                 "Batches paused automatically, by reason: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (the mail server refuses all our mail).",
-                "reason",
-                &PauseCause::ALL.map(PauseCause::as_str),
+                &[("reason", &PauseCause::ALL.map(PauseCause::as_str))],
             ),
             batches_finished: metrics.counter("beckon_batches_finished_total", "Batches whose last delivery ended."),
             amqp_reconnects: metrics.counter(

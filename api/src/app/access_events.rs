@@ -43,7 +43,7 @@ impl AccessEvents {
     /// next. A failed write is logged and does not affect the response.
     pub async fn note(&self, db: &Db, event: AccessEvent) {
         let kind = kind_of(&event);
-        if self.is_first(kind.clone()) && !written(&audit::note_access(db, &[(event, 1)]).await) {
+        if self.is_first(kind.clone()) && !written(&audit::record_access_events(db, &[(event, 1)]).await) {
             self.add(kind, 1);
         }
     }
@@ -87,7 +87,7 @@ impl AccessEvents {
     /// Writes the counts. If that fails, they are kept and written next time.
     pub async fn write(&self, db: &Db) {
         let counted = self.take();
-        if !counted.is_empty() && !written(&audit::note_access(db, &counted).await) {
+        if !counted.is_empty() && !written(&audit::record_access_events(db, &counted).await) {
             for (kind, count) in counted {
                 self.add(kind, count);
             }

@@ -7,10 +7,11 @@ use crate::app::problem::Problem;
 use crate::app::sessions::AdministratorSession;
 use crate::app::state::AppState;
 use crate::app::token::make_token;
+use serde_json::json;
 use shared::address::EmailAddress;
 use shared::store::administrators::{self, Access, Added, Administrator, Disabled, NewAdministrator};
 use shared::store::api_keys;
-use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::{Transaction, commit};
 use tracing::info;
 use uuid::Uuid;
@@ -86,7 +87,11 @@ pub(crate) async fn add_administrator(
         Added::AddressTaken => return Ok(Addition::AddressTaken),
         Added::NameTaken(taken) => return Ok(Addition::NameTaken(taken)),
     };
-    note(&mut transaction, session.actor, Action::AdministratorAdded, id, name).await?;
+    AuditEntry::new(session.actor, Action::AdministratorAdded)
+        .subject("administrator", id)
+        .details(json!({ "name": name }))
+        .record(&mut transaction)
+        .await?;
     once.commit(&api.db, transaction, Success::Done, &CreatedSecret { id })
         .await?;
     info!(administrator.id = %id, "Added an administrator");
@@ -125,8 +130,11 @@ pub(crate) async fn reset_password(
             "This administrator is disabled. Enable them before you reset their password.",
         ));
     }
-    let action = Action::AdministratorRenewed;
-    note(&mut transaction, session.actor, action, id, &known.name).await?;
+    AuditEntry::new(session.actor, Action::AdministratorRenewed)
+        .subject("administrator", id)
+        .details(json!({ "name": known.name }))
+        .record(&mut transaction)
+        .await?;
     once.commit(&api.db, transaction, Success::Done, &CreatedSecret { id })
         .await?;
     info!(administrator.id = %id, "Reset an administrator's password");
@@ -205,13 +213,11 @@ async fn revoke_keys(
     let mut count = 0;
     for key in api_keys::revoke_made_by(transaction, known.id, &known.name, kept_keys).await? {
         count += 1;
-        let act = Act {
-            actor,
-            action: Action::KeyRevoked,
-            subject: Some(format!("key {}", key.id)),
-            details: serde_json::json!({ "name": key.name }),
-        };
-        audit::note(transaction, &act).await?;
+        AuditEntry::new(actor, Action::KeyRevoked)
+            .subject("key", key.id)
+            .details(json!({ "name": key.name }))
+            .record(transaction)
+            .await?;
     }
     Ok(count)
 }
@@ -223,24 +229,12 @@ async fn commit_change(
     action: Action,
     known: &Administrator,
 ) -> Result<(), Problem> {
-    note(&mut transaction, actor, action, known.id, &known.name).await?;
+    AuditEntry::new(actor, action)
+        .subject("administrator", known.id)
+        .details(json!({ "name": known.name }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     info!(administrator.id = %known.id, action = action.as_str(), "An administrator's access was changed");
     Ok(())
-}
-
-async fn note(
-    transaction: &mut Transaction,
-    actor: &Actor,
-    action: Action,
-    id: Uuid,
-    name: &str,
-) -> Result<(), Problem> {
-    let act = Act {
-        actor,
-        action,
-        subject: Some(format!("administrator {id}")),
-        details: serde_json::json!({ "name": name }),
-    };
-    Ok(audit::note(transaction, &act).await?)
 }

@@ -10,7 +10,7 @@ use crate::app::token::{digest_of, random_token};
 use rand::rngs::SysError;
 use shared::name::{NameFault, check};
 use shared::store::api_keys::{self, Created, Entry, NewKey};
-use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::{begin, commit};
 use std::time::Duration;
 use tracing::info;
@@ -75,13 +75,11 @@ pub(crate) async fn create_key(
         Created::Done(id) => id,
         Created::NameTaken(taken) => return Ok(KeyCreation::NameTaken(taken)),
     };
-    let act = Act {
-        actor: session.actor,
-        action: Action::KeyMade,
-        subject: Some(format!("key {id}")),
-        details: noted(&new),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(session.actor, Action::KeyMade)
+        .subject("key", id)
+        .details(noted(&new))
+        .record(&mut transaction)
+        .await?;
     once.commit(&api.db, transaction, Success::Done, &CreatedSecret { id })
         .await?;
     info!(key.id = %id, "Created an API key");
@@ -108,13 +106,11 @@ pub(crate) async fn revoke_key(api: &AppState, actor: &Actor, id: Uuid) -> Resul
     let key = find_key(api, id).await?;
     let mut transaction = begin(&api.db).await?;
     if api_keys::revoke(&mut transaction, id).await? {
-        let act = Act {
-            actor,
-            action: Action::KeyRevoked,
-            subject: Some(format!("key {id}")),
-            details: serde_json::json!({ "name": key.name }),
-        };
-        audit::note(&mut transaction, &act).await?;
+        AuditEntry::new(actor, Action::KeyRevoked)
+            .subject("key", id)
+            .details(serde_json::json!({ "name": key.name }))
+            .record(&mut transaction)
+            .await?;
         commit(transaction).await?;
         info!(key.id = %id, "Revoked an API key");
     }

@@ -6,7 +6,7 @@ use crate::app::idempotent::IdempotentRequest;
 use crate::app::intake::{AcceptedBatch, accept_batch};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
-use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::left_out::Including;
 use shared::store::{begin, commit, deliveries};
 use shared::trace::TraceContext;
@@ -53,13 +53,10 @@ pub async fn control_delivery(
         ),
     };
     if is_moved {
-        let act = Act {
-            actor,
-            action,
-            subject: Some(format!("delivery {id}")),
-            details: serde_json::json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
+        AuditEntry::new(actor, action)
+            .subject("delivery", id)
+            .record(&mut transaction)
+            .await?;
         commit(transaction).await?;
     }
     Ok(is_moved)

@@ -19,7 +19,7 @@ use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::upload_spool::Spooled;
 use crate::metrics::ApiMetrics;
-use audit::note_imported;
+use audit::record_imported;
 use changes::first_changes;
 use file_problem::file_problem;
 use import::{Directions, Limits, Lines, ParsedFile};
@@ -101,7 +101,7 @@ pub async fn import_file(
     if !rows::finish(&mut transaction, import, 0, &file, &totals, by).await? {
         return Err(Problem::internal());
     }
-    note_imported(&mut transaction, &caller.actor, import, &totals).await?;
+    record_imported(&mut transaction, &caller.actor, import, &totals).await?;
     once.commit(&api.db, transaction, Success::Created, &answer).await?;
     count(&api.metrics, &totals);
     info!(import.id = %import, rows = totals.rows, created = totals.created, rejected = totals.rejected, "Imported a file");

@@ -9,7 +9,7 @@ use crate::app::state::AppState;
 use crate::app::token::make_token;
 use shared::password::{Form, Password, PasswordFault, PersonalWords, Rank, Verifier};
 use shared::store::administrators::{self, OwnChange};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{Action, AuditEntry};
 use shared::store::{begin, commit, sessions};
 use zeroize::Zeroizing;
 
@@ -183,13 +183,9 @@ async fn replace(
     if !is_done {
         return Err(session_ended());
     }
-    let act = Act {
-        actor: session.actor,
-        action: Action::OwnPasswordChanged,
-        subject: None,
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(session.actor, Action::OwnPasswordChanged)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(token)
 }

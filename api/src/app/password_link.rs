@@ -4,7 +4,7 @@ use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::token::make_token;
 use shared::password::Password;
-use shared::store::audit::{self, Act, Action, Actor, ActorKind};
+use shared::store::audit::{Action, Actor, ActorKind, AuditEntry};
 use shared::store::{administrators, begin, commit, sessions};
 use tracing::info;
 
@@ -33,17 +33,10 @@ pub(crate) async fn redeem_link(
     if let Some(before) = before {
         sessions::end(&mut transaction, before).await?;
     }
-    let act = Act {
-        actor: &Actor {
-            kind: ActorKind::Administrator(owner.id),
-            name: owner.name.clone(),
-            ..origin
-        },
-        action: Action::PasswordLinkUsed,
-        subject: None,
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    let actor = origin.identified_as(ActorKind::Administrator(owner.id), &owner.name);
+    AuditEntry::new(&actor, Action::PasswordLinkUsed)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     info!(administrator.id = %owner.id, "An administrator chose a password with a link and signed in");
     Ok(Some(token))

@@ -100,6 +100,11 @@ impl Problem {
         }
     }
 
+    /// The request cannot be read.
+    pub fn malformed(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Malformed, code, detail)
+    }
+
     /// The request can be read but not carried out as it is.
     pub fn invalid(code: &str, detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Invalid, code, detail)
@@ -132,11 +137,7 @@ impl Problem {
 
     /// The body of the request ended early.
     pub fn incomplete() -> Self {
-        Self::new(
-            ProblemKind::Malformed,
-            "body_unreadable",
-            "The body ended before it was complete.",
-        )
+        Self::malformed("body_unreadable", "The body ended before it was complete.")
     }
 
     /// An internal failure without a more specific code.

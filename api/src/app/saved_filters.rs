@@ -39,13 +39,11 @@ pub(crate) async fn save(
     require_known_fields(api, filter, ProblemKind::Invalid).await?;
     match saved_filters::save(&api.db, name, filter, actor).await? {
         Saved::New(id) => saved_filters::find(&api.db, id).await?.ok_or_else(Problem::internal),
-        Saved::NameTaken => Err(Problem::new(
-            ProblemKind::Conflict,
+        Saved::NameTaken => Err(Problem::conflict(
             "name_taken",
             format!("A filter with the name ‘{name}’ already exists. Choose another name."),
         )),
-        Saved::TooMany => Err(Problem::new(
-            ProblemKind::Conflict,
+        Saved::TooMany => Err(Problem::conflict(
             "too_many_filters",
             format!(
                 "{} filters are saved, which is the maximum. Delete one first.",

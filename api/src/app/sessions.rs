@@ -5,7 +5,7 @@ use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
 use crate::app::token::make_token;
 use shared::store::administrators::Lock;
-use shared::store::audit::{self, Act, Action, Actor, ActorKind};
+use shared::store::audit::{Action, Actor, ActorKind, AuditEntry};
 use shared::store::sessions::{self, Confirmation};
 use shared::store::{Db, Transaction, begin, commit};
 use tracing::info;
@@ -78,17 +78,10 @@ pub(crate) async fn begin_session(
     if let Some(before) = before {
         sessions::end(&mut transaction, before).await?;
     }
-    let act = Act {
-        actor: &Actor {
-            kind: ActorKind::Administrator(lock.id),
-            name: lock.name.clone(),
-            ..origin
-        },
-        action: Action::SignedIn,
-        subject: None,
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    let actor = origin.identified_as(ActorKind::Administrator(lock.id), &lock.name);
+    AuditEntry::new(&actor, Action::SignedIn)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     info!(administrator.id = %lock.id, "An administrator signed in");
     Ok(Some(token))
@@ -115,13 +108,9 @@ pub(crate) async fn renew_session(
     if !sessions::confirm(&mut transaction, confirmation).await? {
         return Err(session_ended());
     }
-    let act = Act {
-        actor: session.actor,
-        action: Action::PasswordConfirmed,
-        subject: None,
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(session.actor, Action::PasswordConfirmed)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     info!(administrator.id = %session.id, "An administrator confirmed their password");
     Ok(token)
@@ -135,13 +124,9 @@ pub(crate) async fn renew_session(
 pub(crate) async fn end_session(api: &AppState, session: &AdministratorSession<'_>) -> Result<(), Problem> {
     let mut transaction = begin(&api.db).await?;
     if sessions::end(&mut transaction, session.digest).await? {
-        let act = Act {
-            actor: session.actor,
-            action: Action::SignedOut,
-            subject: None,
-            details: serde_json::json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
+        AuditEntry::new(session.actor, Action::SignedOut)
+            .record(&mut transaction)
+            .await?;
     }
     commit(transaction).await?;
     info!(administrator.id = %session.id, "An administrator signed out");
@@ -157,13 +142,10 @@ pub(crate) async fn end_other_sessions(api: &AppState, session: &AdministratorSe
     let mut transaction = begin(&api.db).await?;
     let ended = sessions::end_others(&mut transaction, session.id, session.digest).await?;
     if ended > 0 {
-        let act = Act {
-            actor: session.actor,
-            action: Action::SessionsEnded,
-            subject: None,
-            details: serde_json::json!({ "sessions": ended }),
-        };
-        audit::note(&mut transaction, &act).await?;
+        AuditEntry::new(session.actor, Action::SessionsEnded)
+            .details(serde_json::json!({ "sessions": ended }))
+            .record(&mut transaction)
+            .await?;
     }
     commit(transaction).await?;
     info!(administrator.id = %session.id, ended, "An administrator ended their other sessions");

@@ -5,6 +5,7 @@ pub(super) mod file;
 use super::batch::batch_word;
 use super::batch::live::{mails, reason};
 use super::batch::people::Row;
+use super::cursor::{LIMIT, PageRows};
 use super::format::{Moment, asker, counted, moment};
 use super::frame::{Frame, Place};
 use super::respond::page;
@@ -26,9 +27,6 @@ use shared::store::ledger;
 use shared::system_email::SystemEmailKind;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
-
-/// Rows per page.
-const ROWS: usize = 50;
 
 /// Search, filters and position in the list.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -138,44 +136,22 @@ pub(super) async fn show(
         next: String::new(),
         number,
     };
-    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
     let step = |name: &str, id: Uuid, number: u32| {
         let query = list_query.query(&[(name, &id.to_string()), ("page", &number.to_string())]);
         format!("/console/activity?{query}")
     };
     if let Some(search) = list_query.search() {
-        let mut found = ledger::to_people(&api.db, search, list_query.after, limit).await?;
-        let has_more = found.len() > ROWS;
-        found.truncate(ROWS);
-        if let Some(last) = found.last().filter(|_| has_more) {
-            page_now.next = step("after", last.id, number + 1);
-        }
-        page_now.mails = found.iter().map(mail_line).collect();
+        let found = ledger::to_people(&api.db, search, list_query.after, LIMIT).await?;
+        let found = PageRows::of(found, PageCursor::<Uuid>::Start);
+        (_, page_now.next) = found.links(number, |name, mail, number| step(name, mail.id, number));
+        page_now.mails = found.rows.iter().map(mail_line).collect();
         return page(&page_now);
     }
-    let cursor = match (list_query.after, list_query.before) {
-        (Some(after), _) => PageCursor::After(after),
-        (None, Some(before)) => PageCursor::Before(before),
-        (None, None) => PageCursor::Start,
-    };
-    let mut found = activity::list(&api.db, list_query.filter(), cursor, limit).await?;
-    let (has_more, is_backwards) = (found.len() > ROWS, matches!(cursor, PageCursor::Before(_)));
-    found.truncate(ROWS);
-    if is_backwards {
-        found.reverse();
-    }
-    let has_previous = if is_backwards {
-        has_more
-    } else {
-        cursor != PageCursor::Start
-    };
-    if let Some(first) = found.first().filter(|_| has_previous) {
-        page_now.previous = step("before", first.id, number.saturating_sub(1).max(1));
-    }
-    if let Some(last) = found.last().filter(|_| is_backwards || has_more) {
-        page_now.next = step("after", last.id, number + 1);
-    }
-    page_now.batches = found.iter().map(line).collect();
+    let cursor = PageCursor::of(list_query.after, list_query.before);
+    let found = activity::list(&api.db, list_query.filter(), cursor, LIMIT).await?;
+    let found = PageRows::of(found, cursor);
+    (page_now.previous, page_now.next) = found.links(number, |name, batch, number| step(name, batch.id, number));
+    page_now.batches = found.rows.iter().map(line).collect();
     page(&page_now)
 }
 

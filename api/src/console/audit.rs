@@ -1,6 +1,6 @@
 //! Manage > Audit log: who did what, and when.
 
-mod acts;
+mod actions;
 mod export;
 
 pub(super) use export::csv;
@@ -13,7 +13,7 @@ use super::session::Administrator;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::http::query::{SearchForm, SearchQuery};
-use acts::{About, Act, GROUPS, Group};
+use actions::{About, GROUPS, Group};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -78,9 +78,9 @@ impl Row {
     fn of(entry: Entry) -> Self {
         Self {
             at: moment(entry.at),
-            what: Act::named(&entry.action).map_or_else(|| acts::spelt(&entry.action), |act| act.label.to_owned()),
+            what: actions::label_of(&entry.action),
             about: About::of(entry.subject.as_deref(), &entry.details),
-            detail: acts::detail(&entry.details),
+            detail: actions::detail(&entry.details),
             from: entry.client_address,
             who: entry.who,
         }
@@ -123,7 +123,7 @@ impl AuditQuery {
         Ok(Filter {
             who: self.who.clone(),
             actor: None,
-            actions: acts::words_of(self.what.as_deref().unwrap_or_default()),
+            actions: actions::words_of(self.what.as_deref().unwrap_or_default()),
             from: from.map(midnight),
             until: to.and_then(Date::next_day).map(midnight),
         })

@@ -5,6 +5,7 @@
 
 use crate::http::query::Query;
 use serde::Deserialize;
+use shared::store::cursor::PageCursor;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
@@ -103,6 +104,44 @@ impl<T> CursorPage<T> {
     }
 }
 
+/// The rows of a page in the order shown, for a list that is read with a [`PageCursor`].
+pub(super) struct PageRows<T> {
+    pub(super) rows: Vec<T>,
+    has_previous: bool,
+    has_next: bool,
+}
+
+impl<T> PageRows<T> {
+    /// Builds a page from up to [`LIMIT`] rows in the order read.
+    pub(super) fn of<K: Copy>(mut found: Vec<T>, cursor: PageCursor<K>) -> Self {
+        let has_more = found.len() > usize::from(ROWS);
+        found.truncate(usize::from(ROWS));
+        let (has_previous, has_next) = match cursor {
+            PageCursor::Start => (false, has_more),
+            PageCursor::After(_) => (true, has_more),
+            PageCursor::Before(_) => {
+                found.reverse();
+                (has_more, true)
+            }
+        };
+        Self {
+            rows: found,
+            has_previous,
+            has_next,
+        }
+    }
+
+    /// Addresses of the previous and the next page; empty if there is none. `number` is that of this page, and
+    /// `address` gets the name of a cursor, its row and a page number.
+    pub(super) fn links(&self, number: u32, address: impl Fn(&str, &T, u32) -> String) -> (String, String) {
+        let previous = self.rows.first().filter(|_| self.has_previous);
+        let next = self.rows.last().filter(|_| self.has_next);
+        let previous = previous.map(|row| address("before", row, number.saturating_sub(1).max(1)));
+        let next = next.map(|row| address("after", row, number.saturating_add(1)));
+        (previous.unwrap_or_default(), next.unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +220,26 @@ mod tests {
             read(51, cursor(&read(51, Cursor::default()).next)).title("Users"),
             "Users (page 2)"
         );
+    }
+
+    #[test]
+    fn a_page_of_rows_links_to_its_neighbours() {
+        let links = |rows: u32, cursor: PageCursor<u32>| {
+            let page = PageRows::of((1..=rows).collect(), cursor);
+            page.links(3, |name, row, number| format!("{name}={row}&page={number}"))
+        };
+        let neither = (String::new(), String::new());
+        let (previous, next) = ("before=1&page=2".to_owned(), "after=50&page=4".to_owned());
+        assert_eq!(links(50, PageCursor::Start), neither);
+        assert_eq!(links(51, PageCursor::Start), (String::new(), next.clone()));
+        assert_eq!(links(50, PageCursor::After(7)), (previous.clone(), String::new()));
+        assert_eq!(links(51, PageCursor::After(7)), (previous, next));
+        assert_eq!(
+            links(50, PageCursor::Before(7)),
+            (String::new(), "after=1&page=4".to_owned())
+        );
+        let both = ("before=50&page=2".to_owned(), "after=1&page=4".to_owned());
+        assert_eq!(links(51, PageCursor::Before(7)), both);
+        assert_eq!(links(0, PageCursor::After(7)), neither);
     }
 }

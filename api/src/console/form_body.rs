@@ -86,8 +86,7 @@ fn too_slow() -> Problem {
 }
 
 fn broken_off() -> Problem {
-    Problem::new(
-        ProblemKind::Malformed,
+    Problem::malformed(
         "form_broken_off",
         "The form was only partly received. Nothing was changed. Go back and submit it again.",
     )

@@ -147,11 +147,8 @@ pub(super) async fn signed_in(
     }
     Ok(Some(Administrator {
         id: session.administrator,
-        actor: Actor {
-            kind: ActorKind::Administrator(session.administrator),
-            name: session.name.clone(),
-            ..request_log::origin(extensions)
-        },
+        actor: request_log::origin(extensions)
+            .identified_as(ActorKind::Administrator(session.administrator), &session.name),
         name: session.name,
         email: session.email,
         must_choose: session.must_choose,

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use shared::store::StoreResult;
 use shared::store::api_keys::{self, ApiKey};
-use shared::store::audit::{Action, Actor, ActorKind};
+use shared::store::audit::{Action, ActorKind};
 use tracing::debug;
 
 /// Authenticates a request and attaches the caller to it.
@@ -73,13 +73,8 @@ async fn identify(api: &AppState, headers: &HeaderMap, extensions: &Extensions) 
     if found.is_use_due {
         note_use(api, &found).await?;
     }
-    let actor = Actor {
-        kind: ActorKind::Key(found.id),
-        name: format!("key {}", found.name),
-        ..request_log::origin(extensions)
-    };
     Ok(Caller {
-        actor,
+        actor: request_log::origin(extensions).identified_as(ActorKind::Key(found.id), &format!("key {}", found.name)),
         may_read_audit_log: found.may_read_audit_log,
     })
 }

@@ -1,6 +1,6 @@
 //! User filters in query strings.
 
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
 use crate::app::user_filter::FilterRequest;
 use crate::http::pagination::PageRequest;
 use crate::http::query::read_two;
@@ -16,9 +16,8 @@ use shared::user_filter::UserFilter;
 /// 400 if a parameter is unknown, empty or invalid.
 pub(crate) fn read<T: DeserializeOwned>(query: &str, others: &[&str]) -> Result<(UserFilter, T), Problem> {
     let (request, others) = read_two::<FilterRequest, T>(query, others)?;
-    let filter = UserFilter::try_from(request).map_err(|fault| {
-        Problem::new(ProblemKind::Malformed, &fault.code, fault.message.clone()).with_errors(vec![fault])
-    })?;
+    let filter = UserFilter::try_from(request)
+        .map_err(|fault| Problem::malformed(&fault.code, fault.message.clone()).with_errors(vec![fault]))?;
     Ok((filter, others))
 }
 

@@ -1,7 +1,7 @@
 //! Reads the `Idempotency-Key` of a request.
 
 use crate::app::idempotent::IdempotencyKey;
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
@@ -16,8 +16,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             return Ok(Self::NONE);
         };
         value.to_str().ok().and_then(Self::parse).ok_or_else(|| {
-            Problem::new(
-                ProblemKind::Malformed,
+            Problem::malformed(
                 "idempotency_key_invalid",
                 "An Idempotency-Key is 1 to 200 printable ASCII characters, for example a UUID.",
             )

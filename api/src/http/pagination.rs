@@ -1,6 +1,6 @@
 //! Pagination of lists: `limit` and `cursor` in requests, `items` and `next_cursor` in responses.
 
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -34,11 +34,7 @@ impl PageRequest {
         if (1..=MOST).contains(&limit) {
             Ok(limit)
         } else {
-            Err(Problem::new(
-                ProblemKind::Malformed,
-                "limit_invalid",
-                "limit is a number from 1 to 1000.",
-            ))
+            Err(Problem::malformed("limit_invalid", "limit is a number from 1 to 1000."))
         }
     }
 
@@ -50,8 +46,7 @@ impl PageRequest {
     pub fn after<C: FromStr>(&self) -> Result<Option<C>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         cursor.parse().map(Some).map_err(|_| {
-            Problem::new(
-                ProblemKind::Malformed,
+            Problem::malformed(
                 "cursor_invalid",
                 "Use the next_cursor of a page as the cursor of the next.",
             )

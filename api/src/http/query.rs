@@ -80,8 +80,7 @@ fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> Result<T, Pr
 /// The parameters that have a value.
 fn filled<'q>(query: &'q str, may_be_empty: &[&str]) -> Result<Vec<&'q str>, Problem> {
     if query.split('&').count() > PARAMETERS_MOST {
-        return Err(Problem::new(
-            ProblemKind::Malformed,
+        return Err(Problem::malformed(
             "too_many_parameters",
             format!("The query has more than {PARAMETERS_MOST} parameters."),
         ));
@@ -173,7 +172,7 @@ fn reason(fault: &str) -> &'static str {
 
 fn wrong(name: &str, code: &str, message: String) -> Problem {
     let error = FieldError::in_field(&shown(name), code, message.clone());
-    Problem::new(ProblemKind::Malformed, code, message).with_errors(vec![error])
+    Problem::malformed(code, message).with_errors(vec![error])
 }
 
 /// A type that can be parsed from a path.

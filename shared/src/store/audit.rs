@@ -7,7 +7,8 @@ pub use action::Action;
 pub use actor::{Actor, ActorKind};
 
 use super::{Db, StoreResult, Transaction, within};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::fmt::Display;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -16,33 +17,54 @@ const NAMES_MOST: i64 = 200;
 
 /// An entry to be recorded.
 #[derive(Clone, Debug)]
-pub struct Act<'a> {
-    /// Who acted.
-    pub actor: &'a Actor,
-    /// The action.
-    pub action: Action,
-    /// The kind and id of its subject, if it has one.
-    pub subject: Option<String>,
-    /// Counts and ids; never an address of a recipient, a text or a secret.
-    pub details: Value,
+#[must_use = "an entry is written only by `record`"]
+pub struct AuditEntry<'a> {
+    actor: &'a Actor,
+    action: Action,
+    subject: Option<String>,
+    details: Value,
 }
 
-/// Records an action in the transaction that performs it, so that neither exists without the other.
-pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<()> {
-    let adding = sqlx::query!(
-        "insert into audit (who, actor_kind, actor_id, client_address, request_id, action, subject, details)
+impl<'a> AuditEntry<'a> {
+    /// An entry without a subject and details.
+    pub fn new(actor: &'a Actor, action: Action) -> Self {
+        Self {
+            actor,
+            action,
+            subject: None,
+            details: json!({}),
+        }
+    }
+
+    /// Sets the kind and id of the subject.
+    pub fn subject(mut self, kind: &str, id: impl Display) -> Self {
+        self.subject = Some(format!("{kind} {id}"));
+        self
+    }
+
+    /// Sets the details: counts and ids, never an address of a recipient, a text or a secret.
+    pub fn details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// Records the entry in the transaction that performs the action, so that neither exists without the other.
+    pub async fn record(self, transaction: &mut Transaction) -> StoreResult<()> {
+        let adding = sqlx::query!(
+            "insert into audit (who, actor_kind, actor_id, client_address, request_id, action, subject, details)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        act.actor.name,
-        act.actor.kind.as_str(),
-        act.actor.kind.id(),
-        act.actor.client.map(|client| client.to_string()),
-        act.actor.request,
-        act.action.as_str(),
-        act.subject,
-        act.details,
-    );
-    within(adding.execute(&mut **transaction)).await?;
-    Ok(())
+            self.actor.name,
+            self.actor.kind.as_str(),
+            self.actor.kind.id(),
+            self.actor.client.map(|client| client.to_string()),
+            self.actor.request,
+            self.action.as_str(),
+            self.subject,
+            self.details,
+        );
+        within(adding.execute(&mut **transaction)).await?;
+        Ok(())
+    }
 }
 
 /// An event that is counted: a failed or throttled sign-in, a refused key, a checked password.
@@ -57,7 +79,7 @@ pub struct AccessEvent {
 }
 
 /// Records events with their counts. Equal events share one entry.
-pub async fn note_access(db: &Db, events: &[(AccessEvent, i64)]) -> StoreResult<()> {
+pub async fn record_access_events(db: &Db, events: &[(AccessEvent, i64)]) -> StoreResult<()> {
     let actors = || events.iter().map(|(event, _)| &event.actor);
     let who: Vec<String> = actors().map(|actor| actor.name.clone()).collect();
     let kinds: Vec<String> = actors().map(|actor| actor.kind.as_str().to_owned()).collect();
@@ -167,7 +189,7 @@ pub async fn list(
 
 /// The names of all actors. Reads one entry for each, however long the log is.
 pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
-    let listing = sqlx::query!(
+    let listing = sqlx::query_scalar!(
         r#"with recursive names as (
                (select who from audit order by who limit 1)
                union all
@@ -177,6 +199,5 @@ pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
            select who as "who!" from names where who is not null limit $1"#,
         NAMES_MOST,
     );
-    let rows = within(listing.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.who).collect())
+    within(listing.fetch_all(db)).await
 }

@@ -3,7 +3,7 @@
 //! All of it is read from rows, so every process gets the same result whatever happened to the workers. For a
 //! batch without problems only its counts are read; its deliveries are read only if these look bad.
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::stall::SILENCE;
 use super::{Db, StoreResult, begin, commit, seconds, within};
 use crate::batch::PauseCause;
@@ -136,13 +136,11 @@ pub async fn pause(db: &Db, seen: &Running, cause: PauseCause, words: &str, deta
     if within(pausing.execute(&mut *transaction)).await?.rows_affected() == 0 {
         return Ok(false);
     }
-    let act = Act {
-        actor: &Actor::beckon(),
-        action: Action::BatchBraked,
-        subject: Some(format!("batch {}", seen.batch)),
-        details,
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(&Actor::beckon(), Action::BatchBraked)
+        .subject("batch", seen.batch)
+        .details(details)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(true)
 }

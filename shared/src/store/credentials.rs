@@ -53,7 +53,7 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let verifiers: Vec<String> = group.iter().map(|one| one.verifier.clone()).collect();
     let lifetimes: Vec<f64> = group.iter().map(|one| seconds(one.lifetime)).collect();
     let storing = || async {
-        let storing = sqlx::query!(
+        let storing = sqlx::query_scalar!(
             r#"with one as materialized (
                select one.*
                from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::float8[],
@@ -99,8 +99,7 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
         );
         within(storing.fetch_all(db)).await
     };
-    let rows = despite_deadlocks(storing).await?;
-    Ok(rows.into_iter().map(|row| row.delivery).collect())
+    despite_deadlocks(storing).await
 }
 
 /// A verifier that may match.

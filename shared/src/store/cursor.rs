@@ -11,6 +11,17 @@ pub enum PageCursor<K> {
     Before(K),
 }
 
+impl<K> PageCursor<K> {
+    /// The position that a query asks for with `after` or `before`.
+    pub fn of(after: Option<K>, before: Option<K>) -> Self {
+        match (after, before) {
+            (Some(key), _) => Self::After(key),
+            (None, Some(key)) => Self::Before(key),
+            (None, None) => Self::Start,
+        }
+    }
+}
+
 impl<K: Copy> PageCursor<K> {
     pub(super) const fn after(self) -> Option<K> {
         match self {

@@ -5,7 +5,7 @@
 //! is published or claimed until the dispatcher has checked timeline and cluster (`sending_is_open` in the schema);
 //! then sending continues or is held.
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::dispatcher_lease::DispatcherLease;
 use super::{Db, StoreResult, begin, commit, within};
 use time::OffsetDateTime;
@@ -57,13 +57,10 @@ pub async fn resume(db: &Db) -> StoreResult<Option<OffsetDateTime>> {
     );
     within(ageing.execute(&mut *transaction)).await?;
     within(sqlx::query!("update database_history set held_at = null").execute(&mut *transaction)).await?;
-    let act = Act {
-        actor: &Actor::command_line(),
-        action: Action::SendingResumed,
-        subject: None,
-        details: serde_json::json!({ "held_at": held_at.unix_timestamp() }),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(&Actor::command_line(), Action::SendingResumed)
+        .details(serde_json::json!({ "held_at": held_at.unix_timestamp() }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(Some(held_at))
 }
@@ -87,13 +84,10 @@ pub async fn mark_sent(db: &Db, deliveries: &[Uuid]) -> StoreResult<Marked> {
     let mut transaction = begin(db).await?;
     let marking = sqlx::query_file_as!(Marked, "src/store/mark_sent.sql", deliveries);
     let marked = within(marking.fetch_one(&mut *transaction)).await?;
-    let act = Act {
-        actor: &Actor::command_line(),
-        action: Action::MarkedSent,
-        subject: None,
-        details: serde_json::json!({ "marked": marked.marked }),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(&Actor::command_line(), Action::MarkedSent)
+        .details(serde_json::json!({ "marked": marked.marked }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(marked)
 }

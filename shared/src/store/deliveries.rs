@@ -176,7 +176,7 @@ pub async fn withdraw(transaction: &mut Transaction, id: Uuid) -> StoreResult<bo
 /// The users of a batch's deliveries in any of these states.
 pub async fn users_in_states(db: &Db, batch: Uuid, states: &[DeliveryState]) -> StoreResult<Vec<Uuid>> {
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
-    let reading = sqlx::query!(
+    let reading = sqlx::query_scalar!(
         r#"select user_id as "user!" from deliveries
            where batch_id = $1 and user_id is not null
              and shown_state(batch_id, id, state, retry_at) = any($2::text[]::delivery_state[])
@@ -184,6 +184,5 @@ pub async fn users_in_states(db: &Db, batch: Uuid, states: &[DeliveryState]) -> 
         batch,
         &states,
     );
-    let rows = until_moved(reading.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.user).collect())
+    until_moved(reading.fetch_all(db)).await
 }

@@ -3,10 +3,10 @@
 //! Addresses are matched by their digest, which stays on the list when the user with the address is erased. So a
 //! person who is imported again later is still left out.
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::users::matching::pattern;
 use super::{Db, StoreResult, Transaction, begin, commit, within};
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -80,9 +80,8 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<DoNotMailList>> {
 
 /// Those of these lists that exist.
 pub async fn existing(db: &Db, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
-    let reading = sqlx::query!("select id from do_not_mail_lists where id = any($1)", ids);
-    let rows = within(reading.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    let reading = sqlx::query_scalar!("select id from do_not_mail_lists where id = any($1)", ids);
+    within(reading.fetch_all(db)).await
 }
 
 /// Creates an empty list.
@@ -108,16 +107,18 @@ pub async fn create(transaction: &mut Transaction, name: &str, always: bool, act
             NewList::NameTaken
         });
     };
-    let details = json!({ "name": name, "always": always });
-    note(transaction, actor, Action::DoNotMailListAdded, id, details).await?;
+    AuditEntry::new(actor, Action::DoNotMailListAdded)
+        .subject("do_not_mail_list", id)
+        .details(json!({ "name": name, "always": always }))
+        .record(transaction)
+        .await?;
     Ok(NewList::Created(id))
 }
 
 /// Locks a list against deletion until the transaction ends, and returns its name; `None` if there is no such list.
 pub async fn hold(transaction: &mut Transaction, id: Uuid) -> StoreResult<Option<String>> {
-    let reading = sqlx::query!("select name from do_not_mail_lists where id = $1 for key share", id);
-    let row = within(reading.fetch_optional(&mut **transaction)).await?;
-    Ok(row.map(|row| row.name))
+    let reading = sqlx::query_scalar!("select name from do_not_mail_lists where id = $1 for key share", id);
+    within(reading.fetch_optional(&mut **transaction)).await
 }
 
 /// Adds addresses to a list. Returns how many of them were not on it.
@@ -141,8 +142,11 @@ pub async fn note_added(
     added: u64,
     actor: &Actor,
 ) -> StoreResult<()> {
-    let details = json!({ "name": name, "addresses": added });
-    note(transaction, actor, Action::DoNotMailAddressesAdded, list, details).await
+    AuditEntry::new(actor, Action::DoNotMailAddressesAdded)
+        .subject("do_not_mail_list", list)
+        .details(json!({ "name": name, "addresses": added }))
+        .record(transaction)
+        .await
 }
 
 /// Removes an address from a list. Returns `false` if it is not on it.
@@ -157,8 +161,11 @@ pub async fn remove(db: &Db, list: Uuid, email_key: &str, actor: &Actor) -> Stor
     );
     let row = within(deleting.fetch_optional(&mut *transaction)).await?;
     let Some(row) = row else { return Ok(false) };
-    let details = json!({ "name": row.name });
-    note(&mut transaction, actor, Action::DoNotMailAddressRemoved, list, details).await?;
+    AuditEntry::new(actor, Action::DoNotMailAddressRemoved)
+        .subject("do_not_mail_list", list)
+        .details(json!({ "name": row.name }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(true)
 }
@@ -177,8 +184,11 @@ pub async fn set_always(db: &Db, id: Uuid, always: bool, actor: &Actor) -> Store
     let row = within(changing.fetch_optional(&mut *transaction)).await?;
     let Some(row) = row else { return Ok(false) };
     if row.was_always != always {
-        let details = json!({ "name": row.name, "always": always });
-        note(&mut transaction, actor, Action::DoNotMailListChanged, id, details).await?;
+        AuditEntry::new(actor, Action::DoNotMailListChanged)
+            .subject("do_not_mail_list", id)
+            .details(json!({ "name": row.name, "always": always }))
+            .record(&mut transaction)
+            .await?;
     }
     commit(transaction).await?;
     Ok(true)
@@ -191,8 +201,11 @@ pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let Some(row) = within(deleting.fetch_optional(&mut *transaction)).await? else {
         return Ok(false);
     };
-    let details = json!({ "name": row.name });
-    note(&mut transaction, actor, Action::DoNotMailListDeleted, id, details).await?;
+    AuditEntry::new(actor, Action::DoNotMailListDeleted)
+        .subject("do_not_mail_list", id)
+        .details(json!({ "name": row.name }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(true)
 }
@@ -205,7 +218,7 @@ pub async fn addresses(
     after: Option<&str>,
     limit: i64,
 ) -> StoreResult<Vec<String>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_scalar!(
         r#"select email as "email!" from do_not_mail_addresses
            where list_id = $1 and email is not null and ($2::text is null or lower(email) like lower($2))
              and ($3::text is null or email > $3)
@@ -216,22 +229,5 @@ pub async fn addresses(
         after,
         limit,
     );
-    let rows = within(rows.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.email).collect())
-}
-
-async fn note(
-    transaction: &mut Transaction,
-    actor: &Actor,
-    action: Action,
-    list: Uuid,
-    details: Value,
-) -> StoreResult<()> {
-    let act = Act {
-        actor,
-        action,
-        subject: Some(format!("do_not_mail_list {list}")),
-        details,
-    };
-    audit::note(transaction, &act).await
+    within(rows.fetch_all(db)).await
 }

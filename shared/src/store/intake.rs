@@ -5,7 +5,7 @@
 
 mod write;
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::exclusion::Exclusion;
 use super::intake_lock::lock_intake;
 use super::left_out::{Including, reasons};
@@ -111,13 +111,11 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
     {
         details.insert("own_wording".to_owned(), true.into());
     }
-    let act = Act {
-        actor: &new.created_by,
-        action: Action::BatchAccepted,
-        subject: Some(format!("batch {}", row.id)),
-        details,
-    };
-    audit::note(transaction, &act).await?;
+    AuditEntry::new(&new.created_by, Action::BatchAccepted)
+        .subject("batch", row.id)
+        .details(details)
+        .record(transaction)
+        .await?;
     Ok(Accepted {
         batch: row.id,
         selected: row.selected_count,
@@ -172,12 +170,10 @@ pub async fn accept_test(
         language,
     );
     let row = within(writing.fetch_one(&mut **transaction)).await?;
-    let act = Act {
-        actor,
-        action: Action::TestMailSent,
-        subject: Some(format!("batch {}", row.id)),
-        details: json!({ "mail": kind.as_str() }),
-    };
-    audit::note(transaction, &act).await?;
+    AuditEntry::new(actor, Action::TestMailSent)
+        .subject("batch", row.id)
+        .details(json!({ "mail": kind.as_str() }))
+        .record(transaction)
+        .await?;
     Ok(row.id)
 }

@@ -1,6 +1,6 @@
 //! Named filters, shared by all users of the console and the API.
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::{Db, StoreResult, begin, commit, within};
 use crate::user_filter::UserFilter;
 use serde_json::json;
@@ -82,7 +82,11 @@ pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> St
     let Some(id) = row.id else {
         return Ok(if row.is_full { Saved::TooMany } else { Saved::NameTaken });
     };
-    note(&mut transaction, actor, Action::FilterSaved, id, name).await?;
+    AuditEntry::new(actor, Action::FilterSaved)
+        .subject("filter", id)
+        .details(json!({ "name": name }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(Saved::New(id))
 }
@@ -93,23 +97,11 @@ pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let deleting = sqlx::query!("delete from saved_filters where id = $1 returning name", id);
     let row = within(deleting.fetch_optional(&mut *transaction)).await?;
     let Some(row) = row else { return Ok(false) };
-    note(&mut transaction, actor, Action::FilterDeleted, id, &row.name).await?;
+    AuditEntry::new(actor, Action::FilterDeleted)
+        .subject("filter", id)
+        .details(json!({ "name": row.name }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(true)
-}
-
-async fn note(
-    transaction: &mut super::Transaction,
-    actor: &Actor,
-    action: Action,
-    id: Uuid,
-    name: &str,
-) -> StoreResult<()> {
-    let act = Act {
-        actor,
-        action,
-        subject: Some(format!("filter {id}")),
-        details: json!({ "name": name }),
-    };
-    audit::note(transaction, &act).await
 }

@@ -70,7 +70,7 @@ pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>)
 
 /// Creates a selection as a copy of the stored ids of another one.
 pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Option<Uuid>> {
-    let adding = sqlx::query!(
+    let adding = sqlx::query_scalar!(
         "insert into selections (administrator_id, kind, user_filter, matching, dropped, picked, chosen,
                                  excluded_filters, excluded_lists, wording)
          select administrator_id, kind, user_filter, case when user_filter is not null then matching else 0 end,
@@ -80,8 +80,7 @@ pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Opti
         other,
         administrator,
     );
-    let row = within(adding.fetch_optional(db)).await?;
-    Ok(row.map(|row| row.id))
+    within(adding.fetch_optional(db)).await
 }
 
 /// Creates a selection of the users of a batch whose mail had this outcome, to send the same mail again; for all
@@ -95,7 +94,7 @@ pub async fn of_outcome(
     reasons: &[String],
 ) -> StoreResult<Option<Uuid>> {
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
-    let creating = sqlx::query!(
+    let creating = sqlx::query_scalar!(
         "with those as (
              select array_agg(d.user_id order by d.id) as ids, bool_or(u.id is not null) as has_users
              from deliveries d left join users u on u.id = d.user_id
@@ -115,19 +114,17 @@ pub async fn of_outcome(
         reasons,
         PICKED_MOST,
     );
-    let row = until_moved(creating.fetch_optional(db)).await?;
-    Ok(row.map(|row| row.id))
+    until_moved(creating.fetch_optional(db)).await
 }
 
 /// The selection that a batch was sent to, if it belongs to this administrator.
 pub async fn of_batch(db: &Db, administrator: Uuid, batch: Uuid) -> StoreResult<Option<Uuid>> {
-    let reading = sqlx::query!(
+    let reading = sqlx::query_scalar!(
         "select id from selections where batch_id = $1 and administrator_id = $2",
         batch,
         administrator,
     );
-    let row = within(reading.fetch_optional(db)).await?;
-    Ok(row.map(|row| row.id))
+    within(reading.fetch_optional(db)).await
 }
 
 /// A selection of this administrator.
@@ -242,7 +239,7 @@ pub async fn at(db: &Db, id: Uuid, place: i32) -> StoreResult<Option<Uuid>> {
 
 /// The position of the first stored user whose name or address contains a text.
 pub async fn place_of(db: &Db, id: Uuid, search: &str) -> StoreResult<Option<i32>> {
-    let reading = sqlx::query!(
+    let reading = sqlx::query_scalar!(
         r#"select c.place::integer as "place!"
            from selections s cross join lateral unnest(s.chosen) with ordinality as c (id, place)
            join users u on u.id = c.id
@@ -253,8 +250,7 @@ pub async fn place_of(db: &Db, id: Uuid, search: &str) -> StoreResult<Option<i32
         id,
         pattern(search),
     );
-    let row = within(reading.fetch_optional(db)).await?;
-    Ok(row.map(|row| row.place))
+    within(reading.fetch_optional(db)).await
 }
 
 /// Deletes up to `most` selections that are a week old. Returns how many.

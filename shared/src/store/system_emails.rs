@@ -3,7 +3,7 @@
 //! Versions of the shared text are counted from 1. Wording for one batch has a negative number, so that it is never the
 //! version in use.
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::intake_lock::lock_intake;
 use super::{Db, StoreResult, Transaction, begin, commit, within};
 use crate::system_email::{SystemEmailKind, Texts, Translation};
@@ -139,13 +139,11 @@ pub async fn save(
     );
     let saved = within(adding.fetch_optional(&mut *transaction)).await?;
     let Some(saved) = saved else { return Ok(None) };
-    let act = Act {
-        actor,
-        action: Action::SystemEmailSaved,
-        subject: Some(format!("system_email {}", kind.as_str())),
-        details: json!({ "version": saved.version }),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(actor, Action::SystemEmailSaved)
+        .subject("system_email", kind.as_str())
+        .details(json!({ "version": saved.version }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(Some(saved.version))
 }

@@ -9,7 +9,7 @@ pub(crate) mod matching;
 
 pub use export::export;
 
-use super::audit::{self, Act, Action, Actor};
+use super::audit::{Action, Actor, AuditEntry};
 use super::users_in_bulk::{self, unless_it_timed_out, until_a_timeout};
 pub use super::users_in_bulk::{PageEdge, UserOrder};
 use super::{Db, StoreResult, begin, commit, despite_deadlocks, until_moved, within};
@@ -199,14 +199,13 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
 
 /// The user with this normalised address.
 pub async fn by_address(db: impl sqlx::PgExecutor<'_>, email_key: &str) -> StoreResult<Option<Uuid>> {
-    let reading = sqlx::query!("select id from users where email_key = $1", email_key);
-    let row = within(reading.fetch_optional(db)).await?;
-    Ok(row.map(|row| row.id))
+    let reading = sqlx::query_scalar!("select id from users where email_key = $1", email_key);
+    within(reading.fetch_optional(db)).await
 }
 
 /// Up to `most` of these ids that belong to no user, in the given order.
 pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> StoreResult<Vec<Uuid>> {
-    let reading = sqlx::query!(
+    let reading = sqlx::query_scalar!(
         r#"select given.id as "id!"
            from unnest($1::uuid[]) with ordinality as given (id, n)
            where not exists (select from users where id = given.id)
@@ -215,8 +214,7 @@ pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> 
         ids,
         most,
     );
-    let rows = within(reading.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    within(reading.fetch_all(db)).await
 }
 
 /// The users among these who match.
@@ -258,13 +256,10 @@ async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     if row.n == 0 {
         return Ok(false);
     }
-    let act = Act {
-        actor,
-        action: Action::UserDeleted,
-        subject: Some(format!("user {id}")),
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(actor, Action::UserDeleted)
+        .subject("user", id)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     // A worker that was recording an outcome waited for the rows above and has written the relay's reply after that.
     // A worker that begins now finds no user and writes none.
@@ -280,8 +275,7 @@ async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
 
 /// The names of all imported merge fields.
 pub async fn field_names(db: &Db) -> StoreResult<Vec<String>> {
-    let rows = within(sqlx::query!("select name from merge_fields order by name").fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| row.name).collect())
+    within(sqlx::query_scalar!("select name from merge_fields order by name").fetch_all(db)).await
 }
 
 /// Records that these merge fields exist.

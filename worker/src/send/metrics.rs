@@ -59,13 +59,12 @@ impl SmtpMetrics {
         let connections = metrics.gauges(
             "beckon_smtp_connections",
             "Connections to the relay: idle, or in_use by an email.",
-            "state",
-            &["idle", "in_use"],
+            &[("state", &["idle", "in_use"])],
         );
-        let connects = metrics.counters("beckon_smtp_connects_total", "Connections opened, counted when they were ready for an email (ok) or when they failed, by class of trouble.", "outcome", &CONNECT_TROUBLES.map(TroubleClass::as_str));
+        let connects = metrics.counters("beckon_smtp_connects_total", "Connections opened, counted when they were ready for an email (ok) or when they failed, by class of trouble.", &[("outcome", &CONNECT_TROUBLES.map(TroubleClass::as_str))]);
         connects.with_label_values(&["ok"]);
-        let phases = metrics.histograms("beckon_smtp_phase_duration_seconds", "Time of one step of the SMTP dialogue, observed when the step ended or failed; a connection that starts TLS has two ehlo, and dot is the time from the end of the body to the reply.", &SECONDS, &["phase"], &[]);
-        let replies = metrics.counters("beckon_smtp_replies_total", "Replies of the relay by first digit, except to QUIT; none counts a timeout, a lost connection or an unreadable reply.", "class", &[]);
+        let phases = metrics.histograms("beckon_smtp_phase_duration_seconds", "Time of one step of the SMTP dialogue, observed when the step ended or failed; a connection that starts TLS has two ehlo, and dot is the time from the end of the body to the reply.", &SECONDS, &[("phase", &[])]);
+        let replies = metrics.counters("beckon_smtp_replies_total", "Replies of the relay by first digit, except to QUIT; none counts a timeout, a lost connection or an unreadable reply.", &[("class", &[])]);
         let relay_up = metrics.gauge("beckon_relay_up", "1 while this worker sends emails to the relay, 0 while it holds them back because of trouble, until an email has passed again.");
         relay_up.set(1);
         Self {
@@ -77,7 +76,7 @@ impl SmtpMetrics {
             rate: metrics.float_gauge("beckon_smtp_rate_limit", "Emails per second to which the relay has throttled this worker; 0 for no limit."),
             throttled: metrics.counter("beckon_smtp_throttled_total", "Emails refused because of the relay's rate limit; they are sent seconds later and use no attempt."),
             set_aside: metrics.gauge("beckon_smtp_domains_set_aside", "Recipient domains that this worker has set aside for a while, because the relay closed the connection or answered 421."),
-            account_refusals: metrics.counters("beckon_smtp_account_refusals_total", "Emails refused because of our sender, login or account instead of their recipient, by class of trouble; they wait and use no attempt.", "class", &ACCOUNT_TROUBLES.map(TroubleClass::as_str)),
+            account_refusals: metrics.counters("beckon_smtp_account_refusals_total", "Emails refused because of our sender, login or account instead of their recipient, by class of trouble; they wait and use no attempt.", &[("class", &ACCOUNT_TROUBLES.map(TroubleClass::as_str))]),
             connects,
             phases: Phase::ALL.map(|phase| phases.with_label_values(&[phase.as_str()])),
             replies: ["2xx", "3xx", "4xx", "5xx", "none"].map(|class| replies.with_label_values(&[class])),

@@ -9,7 +9,7 @@ use crate::app::batch_view::BatchView;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use shared::batch::BatchState;
-use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::{batches, begin, commit, sweeps};
 use tracing::info;
 use uuid::Uuid;
@@ -111,17 +111,11 @@ async fn moved(api: &AppState, id: Uuid, actor: &Actor, command: BatchCommand) -
         BatchCommand::Stop => batches::stop(&mut transaction, id, &format!("Stopped by {}", actor.name)).await?,
     };
     if is_moved {
-        let act = Act {
-            actor,
-            action: command.action(),
-            subject: Some(format!("batch {id}")),
-            details: if command == BatchCommand::AskToStop {
-                serde_json::json!({ "asked_to_stop": true })
-            } else {
-                serde_json::json!({})
-            },
-        };
-        audit::note(&mut transaction, &act).await?;
+        let mut entry = AuditEntry::new(actor, command.action()).subject("batch", id);
+        if command == BatchCommand::AskToStop {
+            entry = entry.details(serde_json::json!({ "asked_to_stop": true }));
+        }
+        entry.record(&mut transaction).await?;
         commit(transaction).await?;
     }
     Ok(is_moved)

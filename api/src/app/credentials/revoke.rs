@@ -3,7 +3,7 @@
 use crate::app::problem::{FieldError, Problem};
 use crate::app::state::AppState;
 use serde::Serialize;
-use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::credentials::{self, Scope};
 use shared::store::{Db, batches, begin, commit, sweeps, users};
 use utoipa::ToSchema;
@@ -69,27 +69,25 @@ pub async fn revoke_passwords(
         Whose::Batch(batch) => (Some(*batch), 0),
         Whose::Users(users) => (None, users.len()),
     };
-    let subject = batch.map(|batch| format!("batch {batch}"));
-    if done.has_stopped_batch {
-        let act = Act {
-            actor,
-            action: Action::BatchStopped,
-            subject: subject.clone(),
-            details: serde_json::json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
+    let stopped_batch = batch.filter(|_| done.has_stopped_batch);
+    if let Some(batch) = stopped_batch {
+        AuditEntry::new(actor, Action::BatchStopped)
+            .subject("batch", batch)
+            .record(&mut transaction)
+            .await?;
     }
-    let act = Act {
-        actor,
-        action: Action::PasswordsRevoked,
-        subject,
-        details: serde_json::json!({
+    let mut entry = AuditEntry::new(actor, Action::PasswordsRevoked);
+    if let Some(batch) = batch {
+        entry = entry.subject("batch", batch);
+    }
+    entry
+        .details(serde_json::json!({
             "users": users, "revoked": done.revoked, "already_used": done.already_used,
             "include_used": include_used, "mails_cancelled": done.mails.cancelled,
             "mails_in_hand": done.mails.in_hand
-        }),
-    };
-    audit::note(&mut transaction, &act).await?;
+        }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     let mut answer = Revoked {
         revoked: done.revoked,
@@ -97,7 +95,7 @@ pub async fn revoke_passwords(
         mails_cancelled: done.mails.cancelled,
         mails_in_hand: done.mails.in_hand,
     };
-    if let Some(batch) = batch.filter(|_| done.has_stopped_batch) {
+    if let Some(batch) = stopped_batch {
         answer.mails_cancelled += sweeps::cancel_rest(&api.db, batch).await?;
     }
     Ok(answer)

@@ -7,7 +7,7 @@ use super::no_list;
 use crate::app::imports::file_problem::file_problem;
 use crate::app::imports::request::Form;
 use crate::app::imports::store::Groups;
-use crate::app::problem::{FieldError, Problem, ProblemKind};
+use crate::app::problem::{FieldError, Problem};
 use crate::app::saved_filters::NAME_MOST;
 use crate::app::state::AppState;
 use crate::app::upload_spool::{Spooled, disk};
@@ -82,16 +82,14 @@ pub(crate) async fn create(api: &AppState, new: NewList, file: AddressFile, acto
 }
 
 fn name_taken(name: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Conflict,
+    Problem::conflict(
         "name_taken",
         format!("There is already a do-not-mail list called ‘{name}’. Choose another name."),
     )
 }
 
 fn too_many() -> Problem {
-    Problem::new(
-        ProblemKind::Conflict,
+    Problem::conflict(
         "too_many_lists",
         format!(
             "There are {} do-not-mail lists, which is the limit. Delete one, or add the addresses to an existing list.",

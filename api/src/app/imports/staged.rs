@@ -18,7 +18,6 @@ mod file;
 mod work;
 
 use crate::app::concurrency_limits::Room;
-use crate::app::imports::audit::note;
 use crate::app::imports::file_problem::file_problem;
 use crate::app::problem::Problem;
 use crate::app::upload_spool::Spooled;
@@ -27,7 +26,7 @@ use import::{Limits, Mapping, Preview, sorted_keys};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shared::lifecycle::Lifecycle;
-use shared::store::audit::{Action, Actor};
+use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::imports::mappings::{self, Remembered};
 use shared::store::imports::steps::{self, Upload, Uploaded};
 use shared::store::imports::undo::{self, Undone};
@@ -117,7 +116,10 @@ impl StagedImports {
         if let Some(former) = received.instead_of {
             steps::discard(&mut transaction, former, &received.by.name).await?;
         }
-        note(&mut transaction, &received.by, Action::FileUploaded, import, json!({})).await?;
+        AuditEntry::new(&received.by, Action::FileUploaded)
+            .subject("import", import)
+            .record(&mut transaction)
+            .await?;
         commit(transaction).await?;
         info!(import.id = %import, "Received a file to import");
         Ok(import)
@@ -187,7 +189,10 @@ impl StagedImports {
         let mut transaction = begin(&self.db).await?;
         let is_discarded = steps::discard(&mut transaction, import, &by.name).await?;
         if is_discarded {
-            note(&mut transaction, by, Action::FileDiscarded, import, json!({})).await?;
+            AuditEntry::new(by, Action::FileDiscarded)
+                .subject("import", import)
+                .record(&mut transaction)
+                .await?;
         }
         commit(transaction).await?;
         Ok(is_discarded)
@@ -209,14 +214,11 @@ impl StagedImports {
             kept,
         }) = undone
         {
-            note(
-                &mut transaction,
-                by,
-                Action::ImportUndone,
-                import,
-                json!({ "removed": removed, "restored": restored, "kept": kept }),
-            )
-            .await?;
+            AuditEntry::new(by, Action::ImportUndone)
+                .subject("import", import)
+                .details(json!({ "removed": removed, "restored": restored, "kept": kept }))
+                .record(&mut transaction)
+                .await?;
             commit(transaction).await?;
             info!(import.id = %import, removed, restored, kept, "Undid an import");
         }

@@ -1,6 +1,6 @@
 //! The filters of a batch's list of people, as the address contains them.
 
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
 use crate::http::query::SearchForm;
 use serde::Deserialize;
 use shared::address::EmailAddress;
@@ -218,8 +218,7 @@ pub(in crate::console) fn place_of(row: &Delivery) -> String {
 
 fn read_place(text: &str) -> Result<(OffsetDateTime, Uuid), Problem> {
     let wrong = || {
-        Problem::new(
-            ProblemKind::Malformed,
+        Problem::malformed(
             "place_invalid",
             "The address of this page is incomplete. Go to the first page of the list.",
         )
@@ -233,6 +232,7 @@ fn read_place(text: &str) -> Result<(OffsetDateTime, Uuid), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::problem::ProblemKind;
 
     #[test]
     fn every_state_is_in_one_part_besides_everybody_and_trouble() {

@@ -4,6 +4,7 @@ use super::{address, seen};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::status_labels;
+use crate::console::cursor::{LIMIT, PageRows};
 use crate::console::format::{Moment, counted, moment, some};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
@@ -16,9 +17,6 @@ use serde::Deserialize;
 use shared::store::cursor::PageCursor;
 use shared::store::deliveries::{self, LeftOut};
 use uuid::Uuid;
-
-/// Rows per page.
-const ROWS: usize = 50;
 
 /// Position in the list.
 #[derive(Debug, Default, Deserialize)]
@@ -77,33 +75,17 @@ pub(in crate::console) async fn show(
     Query(query): Query<LeftOutQuery>,
 ) -> Result<Response, Problem> {
     let (seen, _) = seen(&api, id).await?;
-    let cursor = match (query.after, query.before) {
-        (Some(after), _) => PageCursor::After(after),
-        (None, Some(before)) => PageCursor::Before(before),
-        (None, None) => PageCursor::Start,
-    };
-    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
-    let mut found = deliveries::left_out(&api.db, id, cursor, limit).await?;
-    let (has_more, is_backwards) = (found.len() > ROWS, matches!(cursor, PageCursor::Before(_)));
-    found.truncate(ROWS);
+    let cursor = PageCursor::of(query.after, query.before);
+    let mut found = deliveries::left_out(&api.db, id, cursor, LIMIT).await?;
     let dropped = seen.view.details_dropped_at.map(moment);
     if dropped.is_some() {
         found.clear();
     }
-    if is_backwards {
-        found.reverse();
-    }
+    let found = PageRows::of(found, cursor);
     let number = query.page.unwrap_or(1).max(1);
-    let step = |name: &str, row: Option<&LeftOut>, number: u32| {
-        row.map_or_else(String::new, |row| {
-            format!("{}/left-out?{name}={}&page={number}", address(id), row.id)
-        })
-    };
-    let has_previous = if is_backwards {
-        has_more
-    } else {
-        cursor != PageCursor::Start
-    };
+    let (previous, next) = found.links(number, |name, row, number| {
+        format!("{}/left-out?{name}={}&page={number}", address(id), row.id)
+    });
     let left_out = &seen.view.left_out;
     let mut reasons: Vec<_> = left_out
         .iter()
@@ -118,13 +100,9 @@ pub(in crate::console) async fn show(
         frame: administrator.frame(&api, Place::Activity, title).await,
         id,
         reasons: reasons.into_iter().map(|(why, count)| (why, counted(count))).collect(),
-        previous: step(
-            "before",
-            found.first().filter(|_| has_previous),
-            number.saturating_sub(1).max(1),
-        ),
-        next: step("after", found.last().filter(|_| is_backwards || has_more), number + 1),
-        rows: found.iter().map(Row::of).collect(),
+        previous,
+        next,
+        rows: found.rows.iter().map(Row::of).collect(),
         dropped,
         number,
     })

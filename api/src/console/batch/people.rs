@@ -4,16 +4,15 @@ use super::delivery_group::{DeliveryGroup, ListQuery, place_of};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::status_labels::{NextStep, Status, status};
+use crate::console::cursor::{LIMIT, PageRows};
 use crate::console::format::{Moment, moment};
+use shared::store::StoreResult;
 use shared::store::counts::StateCounts;
 use shared::store::cursor::PageCursor;
 use shared::store::deliveries::Delivery;
 use shared::store::ledger;
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// Rows per page.
-const ROWS: usize = 50;
 
 /// A page of the list.
 pub(in crate::console) struct People {
@@ -119,38 +118,22 @@ pub(in crate::console) async fn read(
         _ => of(part) == 0,
     };
     let cursor = look.cursor()?;
-    let (mut found, has_more) = if is_nobody {
-        (Vec::new(), false)
+    let found = if is_nobody {
+        Vec::new()
     } else {
         page(api, id, look, part, cursor).await?
     };
-    let is_backwards = matches!(cursor, PageCursor::Before(_));
-    if is_backwards {
-        found.reverse();
-    }
+    let found = PageRows::of(found, cursor);
     let number = look.number();
-    let step = |name: &str, row: Option<&Delivery>, number: u32| {
-        row.map(|row| {
-            let query = look.query(&[(name, &place_of(row)), ("page", &number.to_string())]);
-            format!("/console/batches/{id}?{query}#people")
-        })
-        .unwrap_or_default()
-    };
-    let has_previous = if is_backwards {
-        has_more
-    } else {
-        cursor != PageCursor::Start
-    };
-    let has_next = is_backwards || has_more;
+    let (previous, next) = found.links(number, |name, row, number| {
+        let query = look.query(&[(name, &place_of(row)), ("page", &number.to_string())]);
+        format!("/console/batches/{id}?{query}#people")
+    });
     Ok(People {
         heading: heading(part, look),
-        previous: step(
-            "before",
-            found.first().filter(|_| has_previous),
-            number.saturating_sub(1).max(1),
-        ),
-        next: step("after", found.last().filter(|_| has_next), number + 1),
-        rows: found.iter().map(Row::of).collect(),
+        previous,
+        next,
+        rows: found.rows.iter().map(Row::of).collect(),
         is_narrow: asked.is_some() || look.search().is_some() || !look.reasons().is_empty(),
         q: look.q.clone().unwrap_or_default(),
         show: look.show.clone().unwrap_or_default(),
@@ -159,24 +142,20 @@ pub(in crate::console) async fn read(
     })
 }
 
-/// The rows of a page in the order read, and whether more follow.
+/// The rows of a page in the order read, and the first of the next one.
 async fn page(
     api: &AppState,
     id: Uuid,
     look: &ListQuery,
     part: DeliveryGroup,
     cursor: PageCursor<(OffsetDateTime, Uuid)>,
-) -> Result<(Vec<Delivery>, bool), Problem> {
-    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
+) -> StoreResult<Vec<Delivery>> {
     let filter = look.filter(part);
-    let mut found = if part.is_of_trouble() {
-        ledger::trouble(&api.db, id, &filter, cursor, limit).await?
+    if part.is_of_trouble() {
+        ledger::trouble(&api.db, id, &filter, cursor, LIMIT).await
     } else {
-        ledger::list(&api.db, id, &filter, by_id(part, cursor), limit).await?
-    };
-    let has_more = found.len() > ROWS;
-    found.truncate(ROWS);
-    Ok((found, has_more))
+        ledger::list(&api.db, id, &filter, by_id(part, cursor), LIMIT).await
+    }
 }
 
 /// The cursor for a list ordered by id. It is reversed for a part that is listed from its end.

@@ -1,7 +1,7 @@
 //! Reads the ticked users and the clicked button of a list.
 
 use super::view::View;
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
 use shared::store::selections::{self, Selection};
@@ -94,8 +94,7 @@ pub(in crate::console) async fn take(
         }
     }
     if selection.picked.len().max(selection.dropped.len()) > ONE_BY_ONE_MOST {
-        return Err(Problem::new(
-            ProblemKind::Invalid,
+        return Err(Problem::invalid(
             "too_many_ticks",
             "You can tick up to 5,000 users one by one. To select more, use a search or filter and “Select all”.",
         ));

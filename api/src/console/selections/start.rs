@@ -4,7 +4,7 @@
 //! after a week if it is not sent.
 
 use super::load_selection;
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::people::Preset;
 use crate::console::respond::redirect;
@@ -43,8 +43,7 @@ pub(in crate::console) async fn begin(
     let ids = [beginning.import, beginning.user, beginning.again];
     let given = ids.iter().flatten().count() + usize::from(beginning.everyone == Some(true));
     if given != 1 {
-        return Err(Problem::new(
-            ProblemKind::Malformed,
+        return Err(Problem::malformed(
             "selector_missing",
             "This link does not select any users. Select them on the page “Users”.",
         ));

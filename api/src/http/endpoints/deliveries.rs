@@ -3,7 +3,7 @@
 use crate::app::caller::Caller;
 use crate::app::idempotent::{IdempotencyKey, IdempotentRequest};
 use crate::app::intake::AcceptedBatch;
-use crate::app::problem::{Problem, ProblemKind};
+use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::status_labels::status;
 use crate::app::validation::shown;
@@ -167,8 +167,7 @@ fn state_of(name: Option<&str>) -> Result<Option<DeliveryState>, Problem> {
 
 fn unknown_state(name: &str) -> Problem {
     let known = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
-    Problem::new(
-        ProblemKind::Malformed,
+    Problem::malformed(
         "unknown_state",
         format!(
             "‘{}’ is not a state of a delivery; the states are {known}.",

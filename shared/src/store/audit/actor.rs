@@ -69,6 +69,16 @@ impl Actor {
         Self::program(ActorKind::Unknown, "unknown")
     }
 
+    /// The authenticated sender of the request that this actor was read from.
+    #[must_use]
+    pub fn identified_as(self, kind: ActorKind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            ..self
+        }
+    }
+
     fn program(kind: ActorKind, name: &str) -> Self {
         Self {
             kind,

@@ -1,6 +1,6 @@
 //! Adding users one by one.
 
-use crate::store::audit::{self, Act, Action, Actor};
+use crate::store::audit::{Action, Actor, AuditEntry};
 use crate::store::{Db, StoreResult, begin, commit, within};
 use serde_json::Value;
 use uuid::Uuid;
@@ -50,13 +50,10 @@ pub async fn add(db: &Db, new: &NewUser, actor: &Actor) -> StoreResult<Added> {
         let known = within(reading.fetch_one(&mut *transaction)).await?;
         return Ok(Added::AddressTaken(known.id));
     };
-    let act = Act {
-        actor,
-        action: Action::UserAdded,
-        subject: Some(format!("user {}", added.id)),
-        details: serde_json::json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(actor, Action::UserAdded)
+        .subject("user", added.id)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(Added::Done(added.id))
 }

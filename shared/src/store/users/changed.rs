@@ -1,6 +1,6 @@
 //! Changes to a user, and the passwords and mails that end with a change of address.
 
-use crate::store::audit::{self, Act, Action, Actor};
+use crate::store::audit::{Action, Actor, AuditEntry};
 use crate::store::credentials::{CancelReason, Cancelled, cancel_owed, end_generated};
 use crate::store::known_clients::forget_clients;
 use crate::store::{Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, within};
@@ -117,13 +117,11 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
     } else {
         json!({ "fields": change.names() })
     };
-    let act = Act {
-        actor,
-        action: Action::UserChanged,
-        subject: Some(format!("user {id}")),
-        details,
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(actor, Action::UserChanged)
+        .subject("user", id)
+        .details(details)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(Changed::Done(ended))
 }

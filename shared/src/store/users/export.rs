@@ -1,8 +1,8 @@
 //! Export of everything stored about a user.
 
-use crate::store::audit::{self, Act, Action, Actor};
+use crate::store::audit::{Action, Actor, AuditEntry};
 use crate::store::{Db, StoreResult, begin, commit, until_moved};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Exports everything stored about a user, except secrets, and records that `actor` did. Returns `None` if there is
@@ -15,13 +15,10 @@ pub async fn export(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Valu
     let exporting = sqlx::query_file_scalar!("src/store/users/export.sql", id);
     let exported = until_moved(exporting.fetch_optional(&mut *transaction)).await?;
     if exported.is_some() {
-        let act = Act {
-            actor,
-            action: Action::UserExported,
-            subject: Some(format!("user {id}")),
-            details: json!({}),
-        };
-        audit::note(&mut transaction, &act).await?;
+        AuditEntry::new(actor, Action::UserExported)
+            .subject("user", id)
+            .record(&mut transaction)
+            .await?;
         commit(transaction).await?;
     }
     Ok(exported)

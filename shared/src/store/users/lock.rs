@@ -1,7 +1,7 @@
 //! Users who can neither sign in nor be sent a password.
 
 use super::Ended;
-use crate::store::audit::{self, Act, Action, Actor};
+use crate::store::audit::{Action, Actor, AuditEntry};
 use crate::store::credentials::{CancelReason, cancel_owed, end_all};
 use crate::store::known_clients::forget_clients;
 use crate::store::{Db, StoreResult, begin, commit, despite_deadlocks, within};
@@ -47,15 +47,13 @@ async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locke
     let mails = cancel_owed(&mut transaction, &[id], CancelReason::UserLocked).await?;
     let passwords = end_all(&mut transaction, id).await?;
     forget_clients(&mut transaction, &[id]).await?;
-    let act = Act {
-        actor,
-        action: Action::UserLocked,
-        subject: Some(format!("user {id}")),
-        details: json!({
+    AuditEntry::new(actor, Action::UserLocked)
+        .subject("user", id)
+        .details(json!({
             "passwords_ended": passwords, "mails_cancelled": mails.cancelled, "mails_in_hand": mails.in_hand
-        }),
-    };
-    audit::note(&mut transaction, &act).await?;
+        }))
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(Some(Locked {
         at: row.at,
@@ -76,13 +74,10 @@ pub async fn unlock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<bool
     }
     let changing = sqlx::query!("update users set locked_at = null where id = $1", id);
     within(changing.execute(&mut *transaction)).await?;
-    let act = Act {
-        actor,
-        action: Action::UserUnlocked,
-        subject: Some(format!("user {id}")),
-        details: json!({}),
-    };
-    audit::note(&mut transaction, &act).await?;
+    AuditEntry::new(actor, Action::UserUnlocked)
+        .subject("user", id)
+        .record(&mut transaction)
+        .await?;
     commit(transaction).await?;
     Ok(Some(true))
 }

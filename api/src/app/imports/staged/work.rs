@@ -3,7 +3,7 @@
 use super::StagedImports;
 use super::check::check_sheet;
 use super::file::fetch;
-use crate::app::imports::audit::note_imported;
+use crate::app::imports::audit::record_imported;
 use crate::app::imports::count;
 use crate::app::imports::file_problem::file_problem;
 use crate::app::imports::store::{number, store_sheet};
@@ -151,7 +151,7 @@ async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Acto
     {
         return Err(Obstacle::Lost);
     }
-    note_imported(&mut transaction, by, work.import, &found.totals).await?;
+    record_imported(&mut transaction, by, work.import, &found.totals).await?;
     commit(transaction).await?;
     count(&this.metrics, &found.totals);
     info!(import.id = %work.import, rows = found.totals.rows, created = found.totals.created,

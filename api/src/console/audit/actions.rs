@@ -5,22 +5,13 @@ use serde_json::Value;
 use shared::store::audit::Action;
 use shared::system_email::SystemEmailKind;
 
-/// An action and its label.
-pub(super) struct Act {
-    pub(super) action: Action,
-    pub(super) label: &'static str,
-}
-
 /// Actions that belong together.
 pub(super) struct Group {
     /// Filter value that selects the whole group.
     pub(super) word: &'static str,
     pub(super) label: &'static str,
-    pub(super) acts: &'static [Act],
-}
-
-const fn act(action: Action, label: &'static str) -> Act {
-    Act { action, label }
+    /// The actions and their labels.
+    pub(super) actions: &'static [(Action, &'static str)],
 }
 
 /// All actions, by group.
@@ -28,111 +19,107 @@ pub(super) static GROUPS: [Group; 7] = [
     Group {
         word: "sending",
         label: "Sending",
-        acts: &[
-            act(Action::BatchAccepted, "Sent a system email"),
-            act(Action::BatchStarted, "Started a batch immediately"),
-            act(Action::BatchUndone, "Undid a batch before it started"),
-            act(Action::BatchPaused, "Paused a batch"),
-            act(Action::BatchResumed, "Resumed a batch"),
-            act(Action::BatchBraked, "Paused a batch automatically"),
-            act(Action::BatchStopped, "Stopped a batch"),
-            act(Action::SendingResumed, "Resumed sending after a failover"),
-            act(Action::MarkedSent, "Marked emails as sent"),
-            act(Action::DeliveryHurried, "Retried an email immediately"),
-            act(Action::DeliveryStopped, "Stopped an email"),
-            act(Action::TestMailSent, "Sent a test email"),
-            act(Action::PasswordsRevoked, "Revoked mailed passwords"),
+        actions: &[
+            (Action::BatchAccepted, "Sent a system email"),
+            (Action::BatchStarted, "Started a batch immediately"),
+            (Action::BatchUndone, "Undid a batch before it started"),
+            (Action::BatchPaused, "Paused a batch"),
+            (Action::BatchResumed, "Resumed a batch"),
+            (Action::BatchBraked, "Paused a batch automatically"),
+            (Action::BatchStopped, "Stopped a batch"),
+            (Action::SendingResumed, "Resumed sending after a failover"),
+            (Action::MarkedSent, "Marked emails as sent"),
+            (Action::DeliveryHurried, "Retried an email immediately"),
+            (Action::DeliveryStopped, "Stopped an email"),
+            (Action::TestMailSent, "Sent a test email"),
+            (Action::PasswordsRevoked, "Revoked mailed passwords"),
         ],
     },
     Group {
         word: "users",
         label: "Users",
-        acts: &[
-            act(Action::FileUploaded, "Uploaded a file"),
-            act(Action::FileImported, "Imported a file"),
-            act(Action::FileDiscarded, "Discarded a file"),
-            act(Action::ImportUndone, "Undid an import"),
-            act(Action::FilterSaved, "Saved a filter"),
-            act(Action::FilterDeleted, "Deleted a saved filter"),
-            act(Action::DoNotMailListAdded, "Added a do-not-mail list"),
-            act(Action::DoNotMailListChanged, "Changed a do-not-mail list"),
-            act(Action::DoNotMailListDeleted, "Deleted a do-not-mail list"),
-            act(Action::DoNotMailAddressesAdded, "Added addresses to a do-not-mail list"),
-            act(
+        actions: &[
+            (Action::FileUploaded, "Uploaded a file"),
+            (Action::FileImported, "Imported a file"),
+            (Action::FileDiscarded, "Discarded a file"),
+            (Action::ImportUndone, "Undid an import"),
+            (Action::FilterSaved, "Saved a filter"),
+            (Action::FilterDeleted, "Deleted a saved filter"),
+            (Action::DoNotMailListAdded, "Added a do-not-mail list"),
+            (Action::DoNotMailListChanged, "Changed a do-not-mail list"),
+            (Action::DoNotMailListDeleted, "Deleted a do-not-mail list"),
+            (Action::DoNotMailAddressesAdded, "Added addresses to a do-not-mail list"),
+            (
                 Action::DoNotMailAddressRemoved,
                 "Removed an address from a do-not-mail list",
             ),
-            act(Action::UserAdded, "Added a user"),
-            act(Action::UserChanged, "Changed a user"),
-            act(Action::UserLocked, "Locked a user"),
-            act(Action::UserUnlocked, "Unlocked a user"),
-            act(Action::UserExported, "Exported everything about a user"),
-            act(Action::UserDeleted, "Deleted a user"),
-            act(Action::AddressUnblocked, "Unblocked an address"),
+            (Action::UserAdded, "Added a user"),
+            (Action::UserChanged, "Changed a user"),
+            (Action::UserLocked, "Locked a user"),
+            (Action::UserUnlocked, "Unlocked a user"),
+            (Action::UserExported, "Exported everything about a user"),
+            (Action::UserDeleted, "Deleted a user"),
+            (Action::AddressUnblocked, "Unblocked an address"),
         ],
     },
     Group {
         word: "system_emails",
         label: "System emails",
-        acts: &[act(Action::SystemEmailSaved, "Changed a system email")],
+        actions: &[(Action::SystemEmailSaved, "Changed a system email")],
     },
     Group {
         word: "sign_in",
         label: "Signing in",
-        acts: &[
-            act(Action::SignedIn, "Signed in"),
-            act(Action::SignInFailed, "Failed to sign in"),
-            act(Action::SignInThrottled, "Sign-in refused: too many attempts"),
-            act(Action::SignedOut, "Signed out"),
-            act(Action::OwnPasswordChanged, "Changed their own password"),
-            act(Action::PasswordConfirmed, "Confirmed their password"),
-            act(Action::PasswordLinkUsed, "Chose a password with a one-time link"),
-            act(Action::SessionsEnded, "Ended their other sessions"),
+        actions: &[
+            (Action::SignedIn, "Signed in"),
+            (Action::SignInFailed, "Failed to sign in"),
+            (Action::SignInThrottled, "Sign-in refused: too many attempts"),
+            (Action::SignedOut, "Signed out"),
+            (Action::OwnPasswordChanged, "Changed their own password"),
+            (Action::PasswordConfirmed, "Confirmed their password"),
+            (Action::PasswordLinkUsed, "Chose a password with a one-time link"),
+            (Action::SessionsEnded, "Ended their other sessions"),
         ],
     },
     Group {
         word: "administrators",
         label: "Administrators",
-        acts: &[
-            act(Action::AdministratorAdded, "Added an administrator"),
-            act(Action::AdministratorDisabled, "Disabled an administrator"),
-            act(Action::AdministratorEnabled, "Enabled an administrator"),
-            act(Action::AdministratorRenewed, "Reset an administrator's password"),
+        actions: &[
+            (Action::AdministratorAdded, "Added an administrator"),
+            (Action::AdministratorDisabled, "Disabled an administrator"),
+            (Action::AdministratorEnabled, "Enabled an administrator"),
+            (Action::AdministratorRenewed, "Reset an administrator's password"),
         ],
     },
     Group {
         word: "keys",
         label: "API keys",
-        acts: &[
-            act(Action::KeyMade, "Created an API key"),
-            act(Action::KeyRevoked, "Revoked an API key"),
-            act(Action::KeyRefused, "Tried an invalid API key"),
+        actions: &[
+            (Action::KeyMade, "Created an API key"),
+            (Action::KeyRevoked, "Revoked an API key"),
+            (Action::KeyRefused, "Tried an invalid API key"),
         ],
     },
     Group {
         word: "credentials",
         label: "Users' sign-ins",
-        acts: &[
-            act(Action::CredentialAccepted, "Checked a correct password"),
-            act(Action::CredentialRefused, "Checked an incorrect password"),
-            act(Action::CredentialThrottled, "Password check refused: too many attempts"),
+        actions: &[
+            (Action::CredentialAccepted, "Checked a correct password"),
+            (Action::CredentialRefused, "Checked an incorrect password"),
+            (Action::CredentialThrottled, "Password check refused: too many attempts"),
         ],
     },
 ];
 
-impl Act {
-    /// The stored name.
-    pub(super) const fn word(&self) -> &'static str {
-        self.action.as_str()
-    }
+/// All actions with their labels.
+fn labelled() -> impl Iterator<Item = &'static (Action, &'static str)> {
+    GROUPS.iter().flat_map(|group| group.actions)
+}
 
-    /// The action with this stored name.
-    pub(super) fn named(word: &str) -> Option<&'static Self> {
-        GROUPS
-            .iter()
-            .flat_map(|group| group.acts)
-            .find(|act| act.word() == word)
-    }
+/// The label of the action with this stored name, or the name as readable text if it has none.
+pub(super) fn label_of(word: &str) -> String {
+    let found = labelled().find(|(action, _)| action.as_str() == word);
+    found.map_or_else(|| spelt(word), |(_, label)| (*label).to_owned())
 }
 
 /// Stored names that a filter value selects: those of a group, or the value itself. An empty filter selects
@@ -141,13 +128,16 @@ pub(super) fn words_of(what: &str) -> Vec<String> {
     let group = GROUPS.iter().find(|group| group.word == what);
     match group {
         _ if what.is_empty() => Vec::new(),
-        Some(group) => group.acts.iter().map(|act| act.word().to_owned()).collect(),
+        Some(group) => group
+            .actions
+            .iter()
+            .map(|(action, _)| action.as_str().to_owned())
+            .collect(),
         None => vec![what.to_owned()],
     }
 }
 
-/// Turns a stored name without a label into readable text.
-pub(super) fn spelt(word: &str) -> String {
+fn spelt(word: &str) -> String {
     let mut spelt = word.replace('_', " ");
     if let Some(first) = spelt.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -265,28 +255,27 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_act_has_one_word_and_one_label() {
-        let acts: Vec<&Act> = GROUPS.iter().flat_map(|group| group.acts).collect();
-        let words: BTreeSet<&str> = acts
-            .iter()
-            .map(|act| act.word())
+    fn every_action_has_one_word_and_one_label() {
+        let actions = labelled().count();
+        let words: BTreeSet<&str> = labelled()
+            .map(|(action, _)| action.as_str())
             .chain(GROUPS.iter().map(|group| group.word))
             .collect();
-        let labels: BTreeSet<&str> = acts.iter().map(|act| act.label).collect();
-        assert_eq!((words.len(), labels.len()), (acts.len() + GROUPS.len(), acts.len()));
+        let labels: BTreeSet<&str> = labelled().map(|(_, label)| *label).collect();
+        assert_eq!((words.len(), labels.len()), (actions + GROUPS.len(), actions));
         for action in &Action::ALL {
-            let named = Act::named(action.as_str()).map(|act| act.action);
-            assert_eq!(named, Some(*action));
+            assert!(labelled().any(|(known, _)| known == action), "{action:?} has no label");
         }
     }
 
     #[test]
-    fn a_filter_is_a_group_or_an_act() {
+    fn a_filter_is_a_group_or_an_action() {
         assert_eq!(words_of("keys"), ["key_made", "key_revoked", "key_refused"]);
         assert_eq!(words_of("signed_out"), ["signed_out"]);
         assert_eq!(words_of("nonsense"), ["nonsense"]);
         assert!(words_of("").is_empty());
-        assert_eq!(spelt("moon_moved"), "Moon moved");
+        assert_eq!(label_of("moon_moved"), "Moon moved");
+        assert_eq!(label_of("signed_out"), "Signed out");
     }
 
     #[test]
