@@ -10,7 +10,7 @@ use shared::delivery::DeliveryState;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::{Metrics, WORK_SECONDS};
 use shared::store::Db;
-use shared::store::backlog::{self, Owed};
+use shared::store::backlog::{self, BacklogGroup};
 use shared::system_email::SystemEmailKind;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -118,7 +118,7 @@ impl BacklogGauges {
         }
     }
 
-    fn show(&self, owed: &[Owed]) {
+    fn show(&self, owed: &[BacklogGroup]) {
         for kind in SystemEmailKind::ALL {
             for state in open_states() {
                 let alike = owed

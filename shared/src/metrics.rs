@@ -20,7 +20,7 @@ use prometheus::{
 use std::time::UNIX_EPOCH;
 
 /// Records that a heartbeat has reached a stage.
-pub fn note_heartbeat(heartbeats: &GaugeVec, stage: &str) {
+pub fn set_heartbeat(heartbeats: &GaugeVec, stage: &str) {
     let now = crate::trace::now().duration_since(UNIX_EPOCH);
     heartbeats
         .with_label_values(&[stage])
@@ -128,7 +128,7 @@ impl Metrics {
         self.registered(name, |name| Gauge::new(name, help))
     }
 
-    /// Timestamps of the last heartbeat at this process's stages (see [`note_heartbeat`]).
+    /// Timestamps of the last heartbeat at this process's stages (see [`set_heartbeat`]).
     pub fn heartbeats(&self, stages: &[&str]) -> GaugeVec {
         self.moments(
             "beckon_heartbeat_timestamp_seconds",

@@ -59,7 +59,7 @@ pub mod workers;
 
 pub use address::check_address;
 pub use diagnosis::{Unusable, answer_or_cause, check, explain, server, takes_writes};
-pub use pool::{Planning, connect};
+pub use pool::{PlanCacheMode, connect};
 pub use pooling::{SharedSessions, shares_sessions};
 
 use sqlx::PgConnection;
@@ -214,7 +214,7 @@ async fn within<T>(statement: impl Future<Output = sqlx::Result<T>>) -> StoreRes
         biased;
         answer = tokio::time::timeout(ANSWER, statement) => match answer {
             Ok(answer) => Ok(answer?),
-            Err(_) => Err(StoreError::Unavailable(silent())),
+            Err(_) => Err(StoreError::Unavailable(timeout_error())),
         },
         () = moved => Err(primary::moved()),
     }
@@ -235,7 +235,7 @@ async fn until_moved<T>(statement: impl Future<Output = sqlx::Result<T>>) -> Sto
     }
 }
 
-fn silent() -> sqlx::Error {
+fn timeout_error() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(
         std::io::ErrorKind::TimedOut,
         "Postgres did not answer in time",

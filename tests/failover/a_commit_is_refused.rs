@@ -11,7 +11,7 @@ use harness::replicated::{Replicated, Which};
 use harness::world::PATIENCE;
 use shared::config::DatabaseSettings;
 use shared::store::administrators::lock_access;
-use shared::store::{self, Db, Planning, Transaction};
+use shared::store::{self, Db, PlanCacheMode, Transaction};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -42,7 +42,7 @@ impl Pair {
             url: format!("postgres://postgres@{}/postgres", address.address()),
             connections: 4,
         };
-        let db = store::connect(&settings, "test", Planning::Anew).unwrap();
+        let db = store::connect(&settings, "test", PlanCacheMode::CustomPlans).unwrap();
         Self { servers, address, db }
     }
 

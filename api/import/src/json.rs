@@ -15,9 +15,9 @@ use self::frames::Frames;
 use self::nearest::nearest;
 use self::value::Value;
 use super::column::{Column, Role, own_field};
-use super::header::{Known, field_name, squeezed};
+use super::header::{Known, field_name, normalised};
 use super::merge_field::merge_field;
-use super::row::{Draft, Place, RowRules};
+use super::row::{CellSource, Draft, RowRules};
 use super::sniff::after_byte_order_mark;
 use super::survey::Survey;
 use super::text::shown;
@@ -121,7 +121,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
     if !entries.iter().any(|(key, _)| key == "email") {
         draft.put(
             &Role::Known(Known::Email),
-            Place {
+            CellSource {
                 column: None,
                 at: None,
                 field: "email",
@@ -131,7 +131,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
     }
     let mut seen = HashSet::with_capacity(entries.len());
     for (key, value) in entries {
-        let at = Place {
+        let at = CellSource {
             column: None,
             at: None,
             field: key,
@@ -159,7 +159,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
     }
 }
 
-fn read_text(draft: &mut Draft, role: &Role, at: Place<'_>, value: &Value<'_>) {
+fn read_text(draft: &mut Draft, role: &Role, at: CellSource<'_>, value: &Value<'_>) {
     match value {
         Value::Text(text) => draft.put(role, at, text),
         Value::Null => draft.put(role, at, ""),
@@ -170,7 +170,7 @@ fn read_text(draft: &mut Draft, role: &Role, at: Place<'_>, value: &Value<'_>) {
     }
 }
 
-fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
+fn read_fields(draft: &mut Draft, at: CellSource<'_>, value: &Value<'_>) {
     let Some(entries) = value.entries() else {
         if !matches!(value, Value::Null) {
             let message = format!("Must be an object, not {}", value.kind());
@@ -180,7 +180,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
     };
     let mut seen = HashSet::with_capacity(entries.len());
     for (key, value) in entries {
-        let at = Place {
+        let at = CellSource {
             column: None,
             at: None,
             field: key,
@@ -192,7 +192,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
                 continue;
             }
         };
-        if !seen.insert(squeezed(key)) {
+        if !seen.insert(normalised(key)) {
             refuse_double_key(draft, at, key);
             continue;
         }
@@ -207,7 +207,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
     }
 }
 
-fn refuse_double_key(draft: &mut Draft, at: Place<'_>, key: &str) {
+fn refuse_double_key(draft: &mut Draft, at: CellSource<'_>, key: &str) {
     let message = format!("‘{}’ occurs twice – delete one", shown(key));
     draft.refuse(Some(at), "json_duplicate_key", message, key);
 }

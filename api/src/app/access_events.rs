@@ -41,9 +41,9 @@ pub struct AccessEvents {
 impl AccessEvents {
     /// Records an event: at once if it is the first of its kind in a while, otherwise in the counts that are written
     /// next. A failed write is logged and does not affect the response.
-    pub async fn note(&self, db: &Db, event: AccessEvent) {
+    pub async fn record(&self, db: &Db, event: AccessEvent) {
         let kind = kind_of(&event);
-        if self.is_first(kind.clone()) && !written(&audit::note_access(db, &[(event, 1)]).await) {
+        if self.is_first(kind.clone()) && !written(&audit::record_access_events(db, &[(event, 1)]).await) {
             self.add(kind, 1);
         }
     }
@@ -87,7 +87,7 @@ impl AccessEvents {
     /// Writes the counts. If that fails, they are kept and written next time.
     pub async fn write(&self, db: &Db) {
         let counted = self.take();
-        if !counted.is_empty() && !written(&audit::note_access(db, &counted).await) {
+        if !counted.is_empty() && !written(&audit::record_access_events(db, &counted).await) {
             for (kind, count) in counted {
                 self.add(kind, count);
             }

@@ -46,7 +46,10 @@ pub async fn control_delivery(
     get(api, id).await?;
     let mut transaction = begin(&api.db).await?;
     let (is_moved, action) = match command {
-        DeliveryCommand::Hurry => (deliveries::hurry(&mut transaction, id).await?, Action::DeliveryHurried),
+        DeliveryCommand::Hurry => (
+            deliveries::retry_now(&mut transaction, id).await?,
+            Action::DeliveryHurried,
+        ),
         DeliveryCommand::Withdraw => (
             deliveries::withdraw(&mut transaction, id).await?,
             Action::DeliveryStopped,

@@ -57,7 +57,7 @@ pub struct AccessEvent {
 }
 
 /// Records events with their counts. Equal events share one entry.
-pub async fn note_access(db: &Db, events: &[(AccessEvent, i64)]) -> StoreResult<()> {
+pub async fn record_access_events(db: &Db, events: &[(AccessEvent, i64)]) -> StoreResult<()> {
     let actors = || events.iter().map(|(event, _)| &event.actor);
     let who: Vec<String> = actors().map(|actor| actor.name.clone()).collect();
     let kinds: Vec<String> = actors().map(|actor| actor.kind.as_str().to_owned()).collect();

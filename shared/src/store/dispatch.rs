@@ -207,7 +207,7 @@ async fn mark_once(db: &Db, lease: DispatcherLease, round: &Round<'_>, queue_lea
         return Ok(());
     }
     mark_retries(&mut transaction, round, queue_lease).await?;
-    put_off(&mut transaction, round).await?;
+    postpone(&mut transaction, round).await?;
     // An attempt that is put off at this moment is either seen by the last statement, or waits for this lock
     // and is recorded afterwards. Deliveries are locked first, as everywhere else.
     let locking = sqlx::query!(
@@ -274,7 +274,7 @@ async fn move_cursors(transaction: &mut Transaction, round: &Round<'_>) -> Store
 }
 
 /// Gives first attempts that the broker refused a due time of their own, so that the cursor can pass them.
-async fn put_off(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
+async fn postpone(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
     let first = round.refused.iter().filter(|due| due.retry_at.is_none());
     let refused: Vec<Uuid> = first.map(|due| due.delivery).collect();
     if refused.is_empty() {

@@ -101,7 +101,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
     );
     let row = until_moved(writing.fetch_one(&mut **transaction)).await?;
     if let Some(selection) = chosen.chosen {
-        super::selections::note_batch(transaction, selection, row.id).await?;
+        super::selections::link_batch(transaction, selection, row.id).await?;
     }
     within(sqlx::query!("select pg_notify('beckon_work', '')").execute(&mut **transaction)).await?;
     let mut details = json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,

@@ -221,7 +221,7 @@ pub(super) use with_facts;
 
 /// Number of selected users that share these facts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Alike {
+pub struct UserCount {
     /// The facts they share.
     pub facts: Facts,
     /// How many.
@@ -234,7 +234,7 @@ pub async fn of_selection(
     id: Uuid,
     kind: SystemEmailKind,
     excluded: &ExcludedUsers,
-) -> StoreResult<Vec<Alike>> {
+) -> StoreResult<Vec<UserCount>> {
     let counting = with_facts!(
         query,
         "with given as materialized (
@@ -248,11 +248,11 @@ pub async fn of_selection(
         id
     );
     let rows = within(counting.fetch_all(db)).await?;
-    let alike = rows.into_iter().map(|row| Alike {
+    let counts = rows.into_iter().map(|row| UserCount {
         facts: Facts(row.facts),
         count: row.count,
     });
-    Ok(alike.collect())
+    Ok(counts.collect())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, Held, domain_of, without_recipient};
+use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, HeldMail, domain_of, without_recipient};
 use super::outbox::{Health, Outbox, ROUNDS, State};
 use super::phase::Phase;
 use super::refusals::{Signature, Subject};
@@ -74,7 +74,7 @@ impl<S: Shipment> Outbox<S> {
         let (limit, alone) = (self.settings.hold_limit, self.settings.hold_alone);
         let answers = &mut state.answers;
         let count = answers.count;
-        let is_due = |held: &mut Held<S>| {
+        let is_due = |held: &mut HeldMail<S>| {
             let age = now.duration_since(held.since);
             all || age >= limit || (is_at_rest && age >= alone) || count - held.count >= ANSWERS_MOST
         };
@@ -177,11 +177,11 @@ impl<S: Shipment> State<S> {
         let signature = Signature::of(&answer, mail.envelope());
         self.flow.pace.ended(began);
         self.answers.refusals.other(subject, false, now);
-        if !self.answers.took_mail_lately(mail.envelope(), now) {
+        if !self.answers.has_accepted_recently(mail.envelope(), now) {
             return finished.push((mail, answer));
         }
         self.answers.hold(mail, answer, subject, signature, now, finished);
-        let is_same = |held: &Held<S>| held.signature == signature;
+        let is_same = |held: &HeldMail<S>| held.signature == signature;
         if self.answers.held.iter().filter(|held| is_same(held)).count() >= DEFERRALS {
             self.answers.throttling = Some(signature);
             let pace = &mut self.flow.pace;

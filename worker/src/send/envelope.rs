@@ -35,7 +35,7 @@ impl Envelope {
 
     /// Whether an address would break out of its command. Parsed addresses cannot, but lettre can also create
     /// addresses without parsing them.
-    pub(super) fn breaks_out(&self) -> bool {
+    pub(super) fn has_control_characters(&self) -> bool {
         self.both()
             .into_iter()
             .any(|address| address.chars().any(char::is_control))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::squeezed;
+use super::normalised;
 
 /// A built-in value of a user, as opposed to a merge field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ fn parse(table: &str) -> HashMap<String, Vec<Entry>> {
         }
         let Some((known, is_otherwise)) = section else { continue };
         let (name, beside) = match text.split_once(" + ") {
-            Some((name, beside)) => (name, Some(squeezed(beside))),
+            Some((name, beside)) => (name, Some(normalised(beside))),
             None => (text, None),
         };
         let rank = if is_otherwise {
@@ -59,7 +59,7 @@ fn parse(table: &str) -> HashMap<String, Vec<Entry>> {
             usize::from(beside.is_some())
         };
         entries
-            .entry(squeezed(name))
+            .entry(normalised(name))
             .or_default()
             .push(Entry { known, rank, beside });
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// # Errors
 ///
 /// If Postgres is unavailable.
-pub(crate) async fn note_imported(
+pub(crate) async fn record_imported(
     transaction: &mut Transaction,
     actor: &Actor,
     import: Uuid,

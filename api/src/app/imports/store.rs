@@ -7,7 +7,7 @@ mod groups;
 
 use crate::app::imports::file_problem::file_problem;
 use crate::app::problem::Problem;
-use import::{Line, Lines, ParsedFile, Person, Problem as RowProblem, Rejected};
+use import::{Lines, ParsedFile, ParsedRow, Person, Problem as RowProblem, Rejected};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use shared::store::Transaction;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use groups::{Groups, file_of, keepable, number};
 
 /// The result of storing a file.
-pub struct Found {
+pub struct StoredRows {
     /// Properties of the file.
     pub file: File,
     /// The totals.
@@ -44,9 +44,9 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     mode: ImportMode,
     gone_through: &AtomicI32,
     problems_most: usize,
-) -> Result<Found, Problem> {
+) -> Result<StoredRows, Problem> {
     let file = file_of(&sheet);
-    rows::note_fields(transaction, &file).await?;
+    rows::record_fields(transaction, &file).await?;
     let mut storing = Storing {
         transaction,
         sheet,
@@ -64,7 +64,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     }
     let blank = i32::try_from(storing.sheet.blank_rows).unwrap_or(i32::MAX);
     storing.totals.blank = blank;
-    Ok(Found {
+    Ok(StoredRows {
         file,
         totals: storing.totals,
         problems: storing.problems,
@@ -85,7 +85,7 @@ struct Storing<'t> {
 }
 
 impl Storing<'_> {
-    async fn group(&mut self, lines: Vec<Line>) -> Result<(), Problem> {
+    async fn group(&mut self, lines: Vec<ParsedRow>) -> Result<(), Problem> {
         self.totals.rows += i32::try_from(lines.len()).unwrap_or(i32::MAX);
         let (people, mut rejects) = self.sort(lines);
         let mut repeated = rejects.iter().filter(|reject| reject.is_duplicate()).count();
@@ -126,12 +126,12 @@ impl Storing<'_> {
     }
 
     /// Splits rows into the first row of each user, by identity, and rejected rows.
-    fn sort(&self, lines: Vec<Line>) -> (HashMap<String, Person>, Vec<Rejected>) {
+    fn sort(&self, lines: Vec<ParsedRow>) -> (HashMap<String, Person>, Vec<Rejected>) {
         let (mut people, mut rejects) = (HashMap::<String, Person>::new(), Vec::new());
         for line in lines {
             match line {
-                Line::Rejected(rejected) => rejects.push(rejected),
-                Line::Person(person) => {
+                ParsedRow::Rejected(rejected) => rejects.push(rejected),
+                ParsedRow::Person(person) => {
                     let key = person.email.key();
                     match people.get(&key) {
                         Some(earlier) => rejects.push(duplicate(&person, earlier.row, &self.sheet)),

@@ -41,7 +41,7 @@ pub(super) const COLUMNS_MOST: usize = 6;
 /// Query parameters other than the filters.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Place {
+struct ViewParameters {
     status: Option<Preset>,
     before: Option<Uuid>,
     after: Option<Uuid>,
@@ -52,7 +52,7 @@ struct Place {
     columns: Option<String>,
 }
 
-impl Place {
+impl ViewParameters {
     const NAMES: [&str; 7] = ["status", "before", "after", "page", "selection", "sort", "columns"];
 }
 
@@ -66,7 +66,7 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
 
 impl View {
     pub(super) fn parse(query: &str) -> Result<Self, Problem> {
-        let (filter, place) = read::<Place>(query, &Place::NAMES)?;
+        let (filter, place) = read::<ViewParameters>(query, &ViewParameters::NAMES)?;
         let view = Self {
             preset: place.status,
             filter,
@@ -86,7 +86,7 @@ impl View {
     ///
     /// 400 for an invalid filter. Ignoring it would apply the form to all users.
     pub(in crate::console) fn read(fields: &Fields) -> Result<Self, Problem> {
-        let names = FilterRequest::NAMES.into_iter().chain(Place::NAMES);
+        let names = FilterRequest::NAMES.into_iter().chain(ViewParameters::NAMES);
         let value = |name: &'static str| match name {
             "where" => conditions(fields),
             "columns" => fields.all("column").collect::<Vec<_>>().join(","),

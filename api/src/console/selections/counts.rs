@@ -5,7 +5,7 @@
 //!
 //! [`left_out`]: shared::store::left_out
 
-use shared::store::left_out::{Alike, Facts, Including, LeftOutReason};
+use shared::store::left_out::{Facts, Including, LeftOutReason, UserCount};
 use shared::system_email::SystemEmailKind;
 
 /// The numbers of the check page. `sent` and `left_out` add up to `chosen`.
@@ -37,9 +37,9 @@ pub(super) struct Optional {
 }
 
 impl SelectionCounts {
-    pub(super) fn of(alike: &[Alike], kind: SystemEmailKind, including: Including) -> Self {
+    pub(super) fn of(counts: &[UserCount], kind: SystemEmailKind, including: Including) -> Self {
         let count = |is: &dyn Fn(Facts) -> bool| -> i64 {
-            let those = alike.iter().filter(|those| is(those.facts));
+            let those = counts.iter().filter(|those| is(those.facts));
             those.map(|those| those.count).sum()
         };
         let with_reason = |reason, including| count(&|facts| facts.reason(kind, including) == reason);
@@ -90,20 +90,20 @@ impl SelectionCounts {
 mod tests {
     use super::*;
 
-    fn alike(facts: &[Facts], count: i64) -> Alike {
+    fn counts(facts: &[Facts], count: i64) -> UserCount {
         let facts = facts.iter().fold(Facts::default(), |all, fact| all.with(*fact));
-        Alike { facts, count }
+        UserCount { facts, count }
     }
 
-    fn people() -> [Alike; 7] {
+    fn people() -> [UserCount; 7] {
         [
-            alike(&[], 1_000),
-            alike(&[Facts::SIGNED_IN], 37),
-            alike(&[Facts::SIGNED_IN, Facts::RECENT], 5),
-            alike(&[Facts::SIGNED_IN, Facts::WAITING], 1),
-            alike(&[Facts::WAITING, Facts::RECENT], 8),
-            alike(&[Facts::BLOCKED], 9),
-            alike(&[Facts::BLOCKED, Facts::WAITING, Facts::SIGNED_IN], 1),
+            counts(&[], 1_000),
+            counts(&[Facts::SIGNED_IN], 37),
+            counts(&[Facts::SIGNED_IN, Facts::RECENT], 5),
+            counts(&[Facts::SIGNED_IN, Facts::WAITING], 1),
+            counts(&[Facts::WAITING, Facts::RECENT], 8),
+            counts(&[Facts::BLOCKED], 9),
+            counts(&[Facts::BLOCKED, Facts::WAITING, Facts::SIGNED_IN], 1),
         ]
     }
 

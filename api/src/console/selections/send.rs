@@ -51,7 +51,7 @@ pub(in crate::console) async fn send(
         let fault = (!is_understood).then(|| ("understood", fault.to_owned()));
         return refused(StatusCode::UNPROCESSABLE_ENTITY, page, fault);
     }
-    load_selection::write_down(&api, &selection).await?;
+    load_selection::store_ids(&api, &selection).await?;
     if fields.is_set("unblock") {
         unblock_addresses(&api, &administrator.actor, check::addresses_of(id)).await?;
     }
