@@ -69,7 +69,7 @@ impl BacklogGauges {
                 "lane",
                 &lanes,
             ),
-            due_since: metrics.moments(
+            due_since: metrics.timestamp_gauge(
                 "beckon_oldest_due_timestamp_seconds",
                 "Since when the oldest due delivery has been due; 0 if none is due.",
                 "lane",

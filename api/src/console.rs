@@ -73,7 +73,7 @@ pub fn routes(api: &AppState) -> Router<AppState> {
     let closed = Router::new()
         .route("/console", get(home::show))
         .route("/console/password", get(own_password::show).post(own_password::choose))
-        .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/users", get(users::show).post(users::submit))
         .merge(sending())
         .merge(filters::routes())

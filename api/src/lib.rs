@@ -109,7 +109,7 @@ impl StartError {
             return self;
         };
         match self {
-            Self::Store(fault) if fault.is_passing() => Self::Postgres(fault.explained(&db).await),
+            Self::Store(fault) if fault.is_transient() => Self::Postgres(fault.explained(&db).await),
             Self::Migrate(schema::MigrateError::Execute(fault)) if store::StoreError::is_of_the_server(&fault) => {
                 Self::Postgres(store::explain(&db, &fault).await)
             }

@@ -130,7 +130,7 @@ impl Metrics {
 
     /// Timestamps of the last heartbeat at this process's stages (see [`set_heartbeat`]).
     pub fn heartbeats(&self, stages: &[&str]) -> GaugeVec {
-        self.moments(
+        self.timestamp_gauge(
             "beckon_heartbeat_timestamp_seconds",
             "When a heartbeat, sent every 30 seconds on the path of the jobs, was last published, consumed and recorded; 0 before the first.",
             "stage",
@@ -139,7 +139,7 @@ impl Metrics {
     }
 
     /// A gauge of timestamps with one label and all its values, in seconds since 1970.
-    pub fn moments(&self, name: &str, help: &str, label: &str, values: &[&str]) -> GaugeVec {
+    pub fn timestamp_gauge(&self, name: &str, help: &str, label: &str, values: &[&str]) -> GaugeVec {
         let gauges = self.registered(name, |name| GaugeVec::new(Opts::new(name, help), &[label]));
         for value in values {
             gauges.with_label_values(&[value]);

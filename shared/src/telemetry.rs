@@ -28,7 +28,7 @@ pub enum LogFormat {
 
 impl LogFormat {
     /// Text on a terminal, JSON elsewhere.
-    pub fn fitting() -> Self {
+    pub fn detect() -> Self {
         if std::io::stderr().is_terminal() {
             Self::Text
         } else {

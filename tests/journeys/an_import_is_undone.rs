@@ -33,7 +33,7 @@ async fn undoing_removes_created_users_and_restores_updated_ones() {
         .await;
         import(world, "email,first_name\nbob@example.org,Bob\n").await;
 
-        let before = undo::outlook(&world.db, wrong).await.unwrap();
+        let before = undo::undo_forecast(&world.db, wrong).await.unwrap();
         let undone = staged.undo(wrong, &priya()).await.unwrap();
         let again = staged.undo(wrong, &priya()).await.unwrap();
 
@@ -206,7 +206,7 @@ async fn users_not_changed_since_get_the_former_values_back() {
             .post(&format!("/v1/batches/{batch}/pause"), json!({}))
             .await
             .expect(200);
-        let outlook = undo::outlook(&world.db, wrong).await.unwrap();
+        let outlook = undo::undo_forecast(&world.db, wrong).await.unwrap();
         let undone = staged.undo(wrong, &priya()).await.unwrap();
 
         assert_eq!((outlook.restored, outlook.changed_since), (3, 1));

@@ -63,12 +63,14 @@ impl Acks {
             let mut pace = tokio::time::interval(PACE);
             pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
-                let waits = tokio::select! {
-                    count = arriving.recv_many(&mut group, 256) => if count == 0 { WaitPolicy::NoLonger } else { WaitPolicy::ForMore },
+                let policy = tokio::select! {
+                    count = arriving.recv_many(&mut group, 256) => {
+                        if count == 0 { WaitPolicy::NoLonger } else { WaitPolicy::ForMore }
+                    }
                     _ = pace.tick() => WaitPolicy::ForOneTick,
                 };
-                let is_over = matches!(waits, WaitPolicy::NoLonger);
-                let reported = report(&acknowledger, &mut ledger, &mut group, waits).await;
+                let is_over = matches!(policy, WaitPolicy::NoLonger);
+                let reported = report(&acknowledger, &mut ledger, &mut group, policy).await;
                 if let Err(fault) = &reported {
                     debug!(error = %fault, "Jobs stay unacknowledged and will be redelivered");
                 }
@@ -104,7 +106,7 @@ async fn report(
     acknowledger: &Acknowledger,
     ledger: &mut Ledger,
     group: &mut Vec<Ended>,
-    mut waits: WaitPolicy,
+    mut policy: WaitPolicy,
 ) -> Result<(), QueueError> {
     let mut waiting = Vec::new();
     for ended in group.drain(..) {
@@ -115,12 +117,12 @@ async fn report(
                 ledger.mark_settled(tag);
             }
             Ended::Flush(flushed) => {
-                waits = WaitPolicy::NoLonger;
+                policy = WaitPolicy::NoLonger;
                 waiting.push(flushed);
             }
         }
     }
-    for ack in ledger.acknowledge(waits) {
+    for ack in ledger.acknowledge(policy) {
         acknowledger.ack(ack.tag, ack.and_before).await?;
         reach(Point::JobAcknowledged);
     }
@@ -169,7 +171,7 @@ impl Ledger {
         self.alone.insert(tag);
     }
 
-    fn acknowledge(&mut self, waits: WaitPolicy) -> Vec<Ack> {
+    fn acknowledge(&mut self, policy: WaitPolicy) -> Vec<Ack> {
         let mut acks = Vec::new();
         let before = self.through;
         let mut last_waiting = None;
@@ -190,7 +192,7 @@ impl Ledger {
                 and_before: tag > before + 1,
             });
         }
-        let overdue = match waits {
+        let overdue = match policy {
             WaitPolicy::NoLonger => std::mem::take(&mut self.waiting),
             WaitPolicy::ForMore if self.waiting.len() > WAITING_MOST => std::mem::take(&mut self.waiting),
             WaitPolicy::ForMore => return acks,
@@ -238,12 +240,12 @@ impl Ranges {
 mod tests {
     use super::*;
 
-    fn all_at_once(ledger: &mut Ledger, tags: &[u64], waits: WaitPolicy) -> Vec<(u64, bool)> {
+    fn all_at_once(ledger: &mut Ledger, tags: &[u64], policy: WaitPolicy) -> Vec<(u64, bool)> {
         for tag in tags {
             ledger.end(*tag);
         }
         ledger
-            .acknowledge(waits)
+            .acknowledge(policy)
             .into_iter()
             .map(|ack| (ack.tag, ack.and_before))
             .collect()

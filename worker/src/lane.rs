@@ -238,7 +238,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         if given_back.is_empty() {
             return Ok(inbox);
         }
-        match dispatch::give_back(&self.db, &given_back).await {
+        match dispatch::make_due_again(&self.db, &given_back).await {
             Ok(()) => {
                 unclaimed.jobs.iter().for_each(|work| work.acks.ack(work.tag));
                 info!(

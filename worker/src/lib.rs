@@ -136,7 +136,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         .for_each(tokio::task::JoinHandle::abort);
     // A status report that is still being written must not overwrite the final one.
     let _ = reporting.await;
-    presence.leave().await;
+    presence.deregister().await;
     traces.end().await;
     info!("Worker has stopped");
     Ok(finished)
@@ -172,7 +172,7 @@ async fn until_postgres_is_ready(
     let mut delays = Delays::for_a_near_server();
     while !lifecycle.is_stopping() {
         if let Ok(Some(shared)) = store::shares_sessions(db).await {
-            presence.leave().await;
+            presence.deregister().await;
             return Err(shared);
         }
         let obstacle = match schema::missing(db).await {

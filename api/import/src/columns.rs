@@ -12,7 +12,7 @@ use super::merge_field::is_reserved;
 use super::safe_csv::as_written;
 use super::text::{letter, shown};
 
-/// The last header of our file of rejected rows, squeezed. See [`super::FixFile`].
+/// The last header of our file of rejected rows, normalised. See [`super::FixFile`].
 const PROBLEM: &str = "problem";
 
 /// Reads the header row and the mapping of its columns.

@@ -6,7 +6,7 @@ use super::text::{TextFault, clean_text};
 /// Maximum length of a language tag (RFC 5646, section 4.4.1).
 const LANGUAGE_CHARACTERS: usize = 35;
 
-/// Language names, in English and in the language itself, squeezed.
+/// Language names, in English and in the language itself, normalised.
 const NAMES: &[(&str, &[&str])] = &[
     ("ar", &["arabic", "العربية"]),
     ("bg", &["bulgarian", "български"]),

@@ -3,7 +3,7 @@
 use super::header::{field_name, normalised, passwords_in};
 use super::text::shown;
 
-/// Merge fields that no import may fill, squeezed: Beckon fills them itself. `organization` is read as `organisation`
+/// Merge fields that no import may fill, normalised: Beckon fills them itself. `organization` is read as `organisation`
 /// in an email, so a column with that name would never be used.
 const RESERVED: [&str; 6] = [
     "password",
@@ -41,12 +41,12 @@ pub(super) fn merge_field(key: &str) -> Result<String, (&'static str, String)> {
     })
 }
 
-/// Whether this is the squeezed name of a merge field that Beckon fills itself.
+/// Whether this is the normalised name of a merge field that Beckon fills itself.
 pub(super) fn is_reserved(normalised: &str) -> bool {
     RESERVED.contains(&normalised)
 }
 
-/// Whether this is the squeezed name of a built-in value.
+/// Whether this is the normalised name of a built-in value.
 fn is_own_field(normalised: &str) -> bool {
     matches!(
         normalised,

@@ -1,8 +1,8 @@
 //! Checking and revoking passwords for the platform, whose sign-in page calls the API.
 //!
 //! For every failure (unknown user, no password, a wrong or expired one) the response is the same and costs the same
-//! time, one hash. Rate limits do not depend on whether the user exists either ([`AttemptLimiter`]). A correct mailed password
-//! needs no full hash and has its own limit.
+//! time, one hash. Rate limits do not depend on whether the user exists either ([`AttemptLimiter`]). A correct mailed
+//! password needs no full hash and has its own limit.
 //!
 //! A mailed password only lets its user choose a password of their own. Until they do, their previous password stays
 //! valid, so neither a failed email nor a reset requested by someone else locks them out.

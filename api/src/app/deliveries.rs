@@ -7,7 +7,7 @@ use crate::app::intake::{AcceptedBatch, accept_batch};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use shared::store::audit::{self, Act, Action, Actor};
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use shared::store::{begin, commit, deliveries};
 use shared::trace::TraceContext;
 use uuid::Uuid;
@@ -88,6 +88,6 @@ pub async fn send_again(
         )
     })?;
     let batch = batches::get(api, delivery.batch).await?;
-    let new = batches::again(api, &batch, vec![user], Including::ALL, caller, trace).await?;
+    let new = batches::again(api, &batch, vec![user], Inclusions::ALL, caller, trace).await?;
     accept_batch(api, once, new).await
 }

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use shared::failpoint::{Point, reach};
 use shared::store::exclusion::Exclusion;
 use shared::store::intake::{Accepted, NewBatch, accept};
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use shared::store::{StoreResult, Transaction, begin, despite_deadlocks, imports, system_emails};
 use shared::system_email::SystemEmailKind;
 use shared::trace::{TraceContext, now};
@@ -259,7 +259,7 @@ fn batch_of(
         selection: selector::read(&mut request)?,
         hold: Duration::from_secs(u64::from(request.hold_seconds)),
         start_at: request.start_at,
-        including: Including {
+        including: Inclusions {
             signed_in: request.include_signed_in,
             recent: request.include_recent,
         },

@@ -67,7 +67,10 @@ async fn part(
                 None if state.is_some() => ExportPosition::End,
                 None => ExportPosition::LeftOut(0),
             };
-            Ok((Some(written(more(), rows.into_iter().map(delivery_line))?), next))
+            Ok((
+                Some(written(headerless_csv(), rows.into_iter().map(delivery_line))?),
+                next,
+            ))
         }
         ExportPosition::LeftOut(after) => {
             let rows = deliveries::left_out(&api.db, batch, PageCursor::After(after), GROUP).await;
@@ -75,7 +78,10 @@ async fn part(
             let next = rows
                 .last()
                 .map_or(ExportPosition::End, |last| ExportPosition::LeftOut(last.id));
-            Ok((Some(written(more(), rows.into_iter().map(left_out_line))?), next))
+            Ok((
+                Some(written(headerless_csv(), rows.into_iter().map(left_out_line))?),
+                next,
+            ))
         }
         ExportPosition::End => Ok((None, ExportPosition::End)),
     }
@@ -116,7 +122,7 @@ fn left_out_line(row: deliveries::LeftOut) -> [String; COLUMNS] {
 }
 
 /// A CSV writer for a part that continues the previous one.
-fn more() -> SafeCsv<Vec<u8>> {
+fn headerless_csv() -> SafeCsv<Vec<u8>> {
     SafeCsv::continued(Vec::new(), SEPARATOR)
 }
 

@@ -56,12 +56,12 @@ pub async fn spool_stream<B: AsRef<[u8]>, E>(
     reservation: Reservation,
     stream: impl Stream<Item = Result<B, E>> + Unpin,
 ) -> Result<Spooled, Problem> {
-    tokio::time::timeout(UPLOAD_WITHIN, take_in(reservation, stream))
+    tokio::time::timeout(UPLOAD_WITHIN, receive_upload(reservation, stream))
         .await
         .unwrap_or_else(|_| Err(too_slow()))
 }
 
-async fn take_in<B: AsRef<[u8]>, E>(
+async fn receive_upload<B: AsRef<[u8]>, E>(
     mut reservation: Reservation,
     mut stream: impl Stream<Item = Result<B, E>> + Unpin,
 ) -> Result<Spooled, Problem> {

@@ -175,7 +175,7 @@ pub(super) async fn is_valid(api: &AppState, digest: &[u8]) -> StoreResult<bool>
 /// Records that the session is in use. Postgres may be read-only at the moment; pages that only read still work then.
 async fn record_use(api: &AppState, digest: &[u8]) -> Result<(), Problem> {
     match sessions::record_use(&api.db, digest).await {
-        Err(fault) if fault.is_passing() => Ok(()),
+        Err(fault) if fault.is_transient() => Ok(()),
         noted => Ok(noted?),
     }
 }

@@ -1,7 +1,7 @@
 //! Signing in and out.
 //!
-//! An unknown address and a wrong password get the same message after the same time. `credentials/attempt_limiter.rs` limits how
-//! often passwords can be tried.
+//! An unknown address and a wrong password get the same message after the same time. `credentials/attempt_limiter.rs`
+//! limits how often passwords can be tried.
 
 use super::carried_form::{CarriedForm, KEPT, fields_of};
 use super::device::Device;
@@ -284,7 +284,7 @@ async fn checked(api: &AppState, email: &str, password: Zeroizing<String>, clien
 }
 
 /// Signs an administrator out.
-pub(super) async fn leave(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn sign_out(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     end_session(&api, &administrator.session()).await?;
     let mut response = redirect("/console/sign-in");
     set_cookie(&mut response, &session::ending());

@@ -108,7 +108,7 @@ pub async fn is_valid(api: &AppState, headers: &HeaderMap) -> StoreResult<bool> 
 /// that only read still work then.
 async fn record_use(api: &AppState, key: &ApiKey) -> Result<(), Problem> {
     match api_keys::record_use(&api.db, key.id).await {
-        Err(fault) if fault.is_passing() => {
+        Err(fault) if fault.is_transient() => {
             debug!(error = ?fault, key = key.name, "Could not record that a key was used");
             Ok(())
         }

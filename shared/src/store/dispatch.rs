@@ -337,7 +337,7 @@ pub async fn end_late(db: &Db, lease: DispatcherLease, late: &[Due]) -> StoreRes
 
 /// Makes jobs due again that a worker received and could not claim for lack of room. Has no effect on a
 /// delivery that has changed meanwhile.
-pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
+pub async fn make_due_again(db: &Db, jobs: &[Job]) -> StoreResult<()> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
     let giving_back = || async {

@@ -4,7 +4,7 @@
 //! Only users who get the email count. Those left out of the batch would not read it.
 
 use super::exclusion::ExcludedUsers;
-use super::left_out::{Including, reasons, with_facts};
+use super::left_out::{Inclusions, reasons, with_facts};
 use super::{Db, StoreResult, Transaction, until_moved, within};
 use crate::system_email::SystemEmailKind;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ pub struct ChosenUsers<'a> {
     /// The system email.
     pub kind: SystemEmailKind,
     /// Which users are included although they are usually left out.
-    pub including: Including,
+    pub including: Inclusions,
     /// The users excluded from the batch.
     pub excluded: &'a ExcludedUsers,
 }

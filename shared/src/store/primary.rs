@@ -338,7 +338,7 @@ mod tests {
 
         waiting.await;
         assert!(has_moved_since(began));
-        assert!(moved().is_passing());
+        assert!(moved().is_transient());
     }
 
     #[test]

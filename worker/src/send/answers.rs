@@ -19,7 +19,7 @@ use super::verdict::{Answer, Verdict};
 impl<S: Shipment> Outbox<S> {
     /// Handles the answer to a mail. `was_used` is true if its connection had carried other mails before.
     pub(super) fn finish(self: &Arc<Self>, mut queued: Queued<S>, answer: Answer, was_used: bool) {
-        if was_used && queued.rounds < ROUNDS && had_died(&answer) {
+        if was_used && queued.rounds < ROUNDS && was_closed_before_mail(&answer) {
             queued.rounds += 1;
             return self.put_back(queued);
         }
@@ -227,7 +227,7 @@ impl<S: Shipment> State<S> {
 
 /// Whether an idle connection was closed before the relay processed the mail. Many relays end a connection
 /// with a 421 to the first command, after some time or a number of mails.
-fn had_died(answer: &Answer) -> bool {
+fn was_closed_before_mail(answer: &Answer) -> bool {
     let is_trouble = matches!(answer.verdict, Verdict::TryLater { .. } | Verdict::RelayTrouble { .. });
     answer.phase == Phase::Mail && is_trouble && matches!(answer.code, None | Some(421))
 }

@@ -26,13 +26,13 @@ pub(super) struct Entry {
     pub(super) known: Known,
     /// 0 for an unambiguous name, 1 for a name that depends on another column; for a fallback name, its line number.
     pub(super) rank: usize,
-    /// The squeezed name of a column that must also be in the file.
+    /// The normalised name of a column that must also be in the file.
     pub(super) beside: Option<String>,
 }
 
 static TABLE: LazyLock<HashMap<String, Vec<Entry>>> = LazyLock::new(|| parse(include_str!("names.txt")));
 
-/// The entries for a squeezed name.
+/// The entries for a normalised name.
 pub(super) fn entries(name: &str) -> &'static [Entry] {
     TABLE.get(name).map(Vec::as_slice).unwrap_or_default()
 }

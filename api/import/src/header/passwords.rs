@@ -6,7 +6,7 @@
 
 use super::{normalised, without_notes};
 
-/// Words that mean a password anywhere in a name, squeezed.
+/// Words that mean a password anywhere in a name, normalised.
 const WORDS: [&str; 40] = [
     "password",
     "passwort",

@@ -81,7 +81,7 @@ enum State {
 #[derive(Default)]
 struct Nesting {
     depth: usize,
-    in_text: bool,
+    is_in_text: bool,
     escaped: bool,
 }
 
@@ -208,17 +208,17 @@ impl Nesting {
     /// Looks for the end of the element in its next chunk.
     fn cut(&mut self, chunk: &[u8]) -> ElementEnd {
         for (place, &byte) in chunk.iter().enumerate() {
-            if self.in_text {
+            if self.is_in_text {
                 match byte {
                     _ if self.escaped => self.escaped = false,
                     b'\\' => self.escaped = true,
-                    b'"' => self.in_text = false,
+                    b'"' => self.is_in_text = false,
                     _ => {}
                 }
                 continue;
             }
             match byte {
-                b'"' => self.in_text = true,
+                b'"' => self.is_in_text = true,
                 b'{' | b'[' if self.depth == DEPTH => return ElementEnd::TooDeep(place),
                 b'{' | b'[' => self.depth += 1,
                 // Outside all brackets, these end an element that is not an object.

@@ -1,8 +1,8 @@
 //! Rate limits for password checks.
 //!
-//! An attempt is taken before hashing, so guesses over the limit cost no hashes. A right password gives its attempt back. A new
-//! password that is unfit also costs an attempt, because it is judged before anything is proved. Limits do not depend on
-//! whether the address exists, so a refusal reveals nothing about it.
+//! An attempt is taken before hashing, so guesses over the limit cost no hashes. A right password gives its attempt
+//! back. A new password that is unfit also costs an attempt, because it is judged before anything is proved. Limits do
+//! not depend on whether the address exists, so a refusal reveals nothing about it.
 //!
 //! **Per person and client.** An attacker uses up their own attempts, not the person's. A client is a network at the
 //! console, and what the platform sends as `client` at the API ([`Client`]). An IPv6 address counts with its /64, /56
@@ -11,15 +11,15 @@
 //! Online Guessing Attacks with Device Cookies"): it has its own attempts, and other clients cannot delay it. Postgres
 //! stores known clients, so they survive restarts and apply to all replicas.
 //!
-//! **New devices.** The first three attempts of an unknown client at a person come from a separate bucket (`NEWCOMERS`),
-//! further ones from another (`OTHERS`). A client regains one of its three every 20 minutes, and the bucket regains
-//! one a minute. So up to 16 clients that guess at a person, however fast and long, always leave an attempt for that person
-//! on a new device; with more of them, the person may have to wait. A client that its platform does not name cannot be
-//! distinguished from an attacker (`UNNAMED`).
+//! **New devices.** The first three attempts of an unknown client at a person come from a separate bucket
+//! (`NEWCOMERS`), further ones from another (`OTHERS`). A client regains one of its three every 20 minutes, and the
+//! bucket regains one a minute. So up to 16 clients that guess at a person, however fast and long, always leave an
+//! attempt for that person on a new device; with more of them, the person may have to wait. A client that its platform
+//! does not name cannot be distinguished from an attacker (`UNNAMED`).
 //!
 //! **Mailed passwords.** Input in the form of a mailed password is checked against mailed ones before any of this
-//! ([`AttemptLimiter::allow_light_check`]), and its attempts have separate buckets. So guessing cannot lock out a person who has a
-//! mailed password, and a password email lets a locked-out person in.
+//! ([`AttemptLimiter::allow_light_check`]), and its attempts have separate buckets. So guessing cannot lock out a
+//! person who has a mailed password, and a password email lets a locked-out person in.
 //!
 //! **Bound on guessing.** All unknown clients together have 100 attempts at a person, then one every 30 s. When a
 //! distributed attack uses these up, unknown clients wait and known ones do not. A year of that is a million guesses,
@@ -29,15 +29,15 @@
 //! leave unnamed have a separate limit of the same size, and so has input in the form of a mailed password. At most ten
 //! known clients per person add 360 attempts an hour each.
 //!
-//! **Bound on load.** At the console, an address has a burst of 10 attempts over all persons, then one every 5 s. At the
-//! API, a `client` has 100, then 5 a second, since a school may share one address. A /56 has twice as much of either, a
-//! /48 four times. A key has 10 s of the threads' capacity of 40 hashes a second each, then 40 a second per thread. The
-//! fourth and later recent attempts of unknown clients also share half of the threads' capacity (`AttemptLimiter::overall`), so
-//! first attempts always find the other half.
+//! **Bound on load.** At the console, an address has a burst of 10 attempts over all persons, then one every 5 s. At
+//! the API, a `client` has 100, then 5 a second, since a school may share one address. A /56 has twice as much of
+//! either, a /48 four times. A key has 10 s of the threads' capacity of 40 hashes a second each, then 40 a second per
+//! thread. The fourth and later recent attempts of unknown clients also share half of the threads' capacity
+//! (`AttemptLimiter::overall`), so first attempts always find the other half.
 //!
-//! **Priority.** Clients with few recent attempts go first ([`Rank`]): known clients, then unknown ones by the number of
-//! attempts they have spent. When the queue of the hash pool is full, the last in it lose their place. So 200 addresses
-//! that guess at full rate delay one another, but not a person at another address.
+//! **Priority.** Clients with few recent attempts go first ([`Rank`]): known clients, then unknown ones by the number
+//! of attempts they have spent. When the queue of the hash pool is full, the last in it lose their place. So 200
+//! addresses that guess at full rate delay one another, but not a person at another address.
 //!
 //! Buckets are in the memory of a process: each API replica allows this much, and a restart resets them.
 
@@ -356,7 +356,8 @@ fn buckets_across_people<'a>(target: Target<'a>, client: Option<&'a Client>) -> 
         .collect()
 }
 
-/// All buckets that an attempt of a client at a person takes from; `shared` are those that it shares with attempts at others.
+/// All buckets that an attempt of a client at a person takes from; `shared` are those that it shares with attempts at
+/// others.
 fn buckets_at_person<'a>(
     target: Target<'a>,
     client: &'a Client,

@@ -1,7 +1,7 @@
 //! Finds the user whose password was typed at the platform's sign-in.
 //!
-//! Takes a try ([`AttemptLimiter`](super::Tries)), reads the person's verifiers from Postgres and computes one hash, whether or
-//! not the person exists.
+//! Takes an attempt ([`AttemptLimiter`](super::AttemptLimiter)), reads the person's verifiers from Postgres and
+//! computes one hash, whether or not the person exists.
 //!
 //! Input in the form of a mailed password is first compared with mailed passwords, without a try: they cannot be
 //! guessed, and the comparison takes a third of a millisecond. So guessing cannot lock out a person who has a mailed

@@ -18,7 +18,7 @@ use std::io::{Read, Seek};
 use std::sync::atomic::{AtomicI32, Ordering};
 use uuid::Uuid;
 
-pub use groups::{Groups, file_of, keepable, number};
+pub use groups::{Groups, file_of, number, storable};
 
 /// The result of storing a file.
 pub struct StoredRows {
@@ -30,8 +30,8 @@ pub struct StoredRows {
     pub problems: Vec<Value>,
 }
 
-/// Stores the rows of a file as `import` within a transaction that holds the lock for storing. `gone_through` is the
-/// progress. At most `problems_most` problems are returned.
+/// Stores the rows of a file as `import` within a transaction that holds the lock for storing. `progress` counts
+/// the rows read. At most `problems_most` problems are returned.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     lines: Lines<R>,
     import: Uuid,
     mode: ImportMode,
-    gone_through: &AtomicI32,
+    progress: &AtomicI32,
     problems_most: usize,
 ) -> Result<StoredRows, Problem> {
     let file = file_of(&sheet);
@@ -60,7 +60,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     let mut groups = Groups::read(lines);
     while let Some(group) = groups.next().await {
         storing.group(group.map_err(file_problem)?).await?;
-        gone_through.store(storing.totals.rows, Ordering::Relaxed);
+        progress.store(storing.totals.rows, Ordering::Relaxed);
     }
     let blank = i32::try_from(storing.sheet.blank_rows).unwrap_or(i32::MAX);
     storing.totals.blank = blank;
@@ -156,7 +156,7 @@ impl Storing<'_> {
         let named = rejects.iter().flat_map(|reject| &reject.problems).take(room);
         self.problems
             .extend(named.filter_map(|problem| serde_json::to_value(problem).ok()));
-        Ok(rows::keep_rejects(self.transaction, self.import, &keepable(rejects)).await?)
+        Ok(rows::keep_rejects(self.transaction, self.import, &storable(rejects)).await?)
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) async fn ask(
         frame: administrator.frame(&api, Section::Imports, title).await,
         id,
         file_name: import.file_name,
-        outlook: undo::outlook(&api.db, id).await?,
+        outlook: undo::undo_forecast(&api.db, id).await?,
         updated: import.totals.updated,
     })
 }

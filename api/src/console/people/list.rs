@@ -141,7 +141,7 @@ pub(in crate::console) async fn list(
     selection: Option<&Selection>,
     action: &str,
 ) -> Result<PeopleList, Problem> {
-    let Some(filter) = view.who() else {
+    let Some(filter) = view.user_filter() else {
         let conditions = conditions::of(api, &view, None).await?;
         return Ok(contradiction(view, conditions, selection, action));
     };

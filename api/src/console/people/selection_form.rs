@@ -75,7 +75,7 @@ pub(in crate::console) async fn take(
     let before = selection.clone();
     match pressed {
         ButtonAction::All => {
-            let filter = view.who().ok_or_else(contradiction)?;
+            let filter = view.user_filter().ok_or_else(contradiction)?;
             let counted = users_in_bulk::count(&api.db, &filter).await?;
             selection.matching = i32::try_from(counted).unwrap_or(i32::MAX);
             selection.filter = Some(filter);

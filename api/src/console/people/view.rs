@@ -181,14 +181,14 @@ impl View {
     }
 
     /// The filter of the view; `None` if its conditions contradict each other.
-    pub(in crate::console) fn who(&self) -> Option<UserFilter> {
+    pub(in crate::console) fn user_filter(&self) -> Option<UserFilter> {
         let preset = self.preset.map(Preset::filter).unwrap_or_default();
         preset.and(self.filter.clone())
     }
 
     /// Whether a search or filter is in use.
     pub(in crate::console) fn is_narrow(&self) -> bool {
-        self.who().is_none_or(|who| !who.is_empty())
+        self.user_filter().is_none_or(|who| !who.is_empty())
     }
 
     /// The query string.
@@ -331,7 +331,10 @@ mod tests {
         assert_eq!(view.query(), address);
         let form = format!("{address}&after=&invited=&signed_in=&shown={id}&user={id}&do=search");
         assert_eq!(View::read(&Fields::read(form.as_bytes()).unwrap()).unwrap(), view);
-        assert_eq!(View::of(view.who().unwrap(), None).who(), view.who());
+        assert_eq!(
+            View::of(view.user_filter().unwrap(), None).user_filter(),
+            view.user_filter()
+        );
     }
 
     #[test]
@@ -352,7 +355,7 @@ mod tests {
     #[test]
     fn conditions_that_contradict_each_other_match_nobody() {
         let view = View::parse("status=not_invited&invited=true").unwrap();
-        assert_eq!(view.who(), None);
+        assert_eq!(view.user_filter(), None);
         assert!(view.is_narrow());
     }
 

@@ -107,7 +107,7 @@ pub(in crate::console) async fn save_filter(
     fields: &Fields,
     path: &str,
 ) -> Result<Response, Problem> {
-    let filter = view.who().unwrap_or_default();
+    let filter = view.user_filter().unwrap_or_default();
     let to = view.first_page().address(path);
     match saved_filters::save(api, fields.text("filter_name"), &filter, &administrator.actor).await {
         Ok(saved) => Ok(redirect_with_flash(

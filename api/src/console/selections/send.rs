@@ -21,7 +21,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::audit::Actor;
 use shared::store::intake::{NewBatch, Selection};
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use shared::store::selections;
 use shared::system_email::SystemEmailKind;
 use shared::trace::TraceContext;
@@ -86,7 +86,7 @@ pub(in crate::console) async fn send(
 
 /// Options of a batch that the form sets.
 struct Sending {
-    including: Including,
+    including: Inclusions,
     start_at: Option<OffsetDateTime>,
     created_by: Actor,
     trace: TraceContext,

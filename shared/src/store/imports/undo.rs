@@ -115,12 +115,12 @@ macro_rules! updated {
 }
 
 /// The expected result of undoing an import now.
-pub async fn outlook(db: &Db, import: Uuid) -> StoreResult<UndoForecast> {
+pub async fn undo_forecast(db: &Db, import: Uuid) -> StoreResult<UndoForecast> {
     let mut transaction = begin(db).await?;
-    outlook_of(&mut transaction, import).await
+    forecast_within(&mut transaction, import).await
 }
 
-async fn outlook_of(transaction: &mut Transaction, import: Uuid) -> StoreResult<UndoForecast> {
+async fn forecast_within(transaction: &mut Transaction, import: Uuid) -> StoreResult<UndoForecast> {
     let created = until_moved(created!(import).fetch_one(&mut **transaction)).await?;
     let updated = until_moved(updated!(import).fetch_one(&mut **transaction)).await?;
     Ok(UndoForecast {
@@ -150,7 +150,7 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
     if state != Some(ImportState::Done) {
         return Ok(UndoResult::NotNow(state));
     }
-    let outlook = outlook_of(transaction, import).await?;
+    let outlook = forecast_within(transaction, import).await?;
     if !outlook.is_clear() && outlook.restored == 0 {
         return Ok(UndoResult::Known(outlook));
     }

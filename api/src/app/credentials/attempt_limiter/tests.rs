@@ -49,7 +49,7 @@ fn known(tried: Tried) -> Tried {
     }
 }
 
-/// Takes tries until one is refused. Returns their number and the exhausted limit.
+/// Makes attempts until one is refused. Returns their number and the exhausted limit.
 fn taken(limiter: &AttemptLimiter, tried: &Tried, now: Instant) -> (usize, ExhaustedLimit) {
     for n in 0.. {
         match tried.take(limiter, now) {
@@ -113,7 +113,7 @@ fn guessing_from_many_clients_is_bounded_and_delays_no_known_client() {
     );
 }
 
-/// Number of tries that clients get at a person when each tries every ten seconds.
+/// Number of attempts that clients get at a person when each tries every ten seconds.
 fn guessed_for(limiter: &AttemptLimiter, clients: &[String], start: Instant, seconds: u64) -> usize {
     let at_second = |second| start + Duration::from_secs(second);
     let guesses = (0..seconds)

@@ -1,7 +1,7 @@
 //! Checks every row of a file and compares the good ones with existing users, without changing a user.
 
 use crate::app::imports::file_problem::file_problem;
-use crate::app::imports::store::{Groups, Identity, doubtful, duplicate, file_of, identity, keepable, row};
+use crate::app::imports::store::{Groups, Identity, doubtful, duplicate, file_of, identity, row, storable};
 use crate::app::problem::Problem;
 use import::{FileFault, Lines, ParsedFile, ParsedRow, Rejected};
 use shared::store::Transaction;
@@ -41,7 +41,7 @@ impl Checked {
     }
 }
 
-/// Checks the rows of a file and stores the rejected ones within a transaction. `gone_through` is the progress.
+/// Checks the rows of a file and stores the rejected ones within a transaction. `progress` counts the rows read.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     lines: Lines<R>,
     import: Uuid,
     mode: ImportMode,
-    gone_through: &AtomicI32,
+    progress: &AtomicI32,
 ) -> Result<Checked, Problem> {
     let mut checked = Checked {
         file: file_of(&sheet),
@@ -72,9 +72,9 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
             checked.expect(rows::forecast(transaction, import, &people, room, mode).await?);
         }
         if !rejects.is_empty() {
-            rows::keep_rejects(transaction, import, &keepable(rejects)).await?;
+            rows::keep_rejects(transaction, import, &storable(rejects)).await?;
         }
-        gone_through.store(checked.totals.rows, Ordering::Relaxed);
+        progress.store(checked.totals.rows, Ordering::Relaxed);
     }
     Ok(checked)
 }

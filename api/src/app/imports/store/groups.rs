@@ -59,7 +59,7 @@ pub fn file_of(sheet: &ParsedFile) -> File {
 }
 
 /// Converts rejected rows for Postgres.
-pub fn keepable(rejects: Vec<Rejected>) -> Vec<Reject> {
+pub fn storable(rejects: Vec<Rejected>) -> Vec<Reject> {
     let keep = |reject: Rejected| Reject {
         number: number(reject.row),
         problems: serde_json::to_value(&reject.problems).unwrap_or_default(),
