@@ -3,7 +3,7 @@
 
 use crate::StartError;
 use crate::config::{FailoverStep, Settings};
-use shared::store::database_history::{self as history, Marked};
+use shared::store::database_history::{self as history, MarkedCounts};
 use shared::store::{self, PlanCacheMode};
 use std::collections::BTreeSet;
 use std::io::BufRead as _;
@@ -46,7 +46,7 @@ async fn mark_sent(settings: &Settings) -> Result<String, StartError> {
     }
     let ids = deliveries(&lines).map_err(StartError::Failover)?;
     let db = store::connect(&settings.database, "beckon-api: mark-sent", PlanCacheMode::CustomPlans)?;
-    let mut all = Marked::default();
+    let mut all = MarkedCounts::default();
     for group in ids.chunks(GROUP) {
         let some = history::mark_sent(&db, group).await?;
         all.marked += some.marked;
@@ -79,7 +79,7 @@ fn deliveries(lines: &[String]) -> Result<Vec<Uuid>, String> {
     Ok(ids.into_iter().collect())
 }
 
-fn summary(all: Marked) -> String {
+fn summary(all: MarkedCounts) -> String {
     format!(
         "{} marked as sent, {} had ended before, {} are password emails and stay due, {} are not in this database",
         all.marked, all.ended, all.passwords, all.unknown

@@ -21,7 +21,7 @@ use super::row::{CellSource, Draft, RowRules};
 use super::sniff::after_byte_order_mark;
 use super::survey::Survey;
 use super::text::shown;
-use super::{FileFault, Limits, Line};
+use super::{FileFault, Limits, ParsedRow};
 
 /// The keys of a user.
 const KEYS: [&str; 5] = ["email", "first_name", "last_name", "language", "fields"];
@@ -45,7 +45,7 @@ impl<R: Read + Seek> Users<R> {
     }
 
     /// The next user as a line.
-    pub(super) fn next_line(&mut self, columns: &[Column], rules: RowRules) -> Result<Option<Line>, FileFault> {
+    pub(super) fn next_line(&mut self, columns: &[Column], rules: RowRules) -> Result<Option<ParsedRow>, FileFault> {
         Ok(self
             .next_user()?
             .map(|(row, user)| read_user(row, &user, columns, rules)))
@@ -106,7 +106,7 @@ pub(super) fn survey<R: Read + Seek>(source: R, limits: Limits) -> Result<Survey
     .within(limits)
 }
 
-fn read_user(row: u32, user: &Value<'_>, columns: &[Column], rules: RowRules) -> Line {
+fn read_user(row: u32, user: &Value<'_>, columns: &[Column], rules: RowRules) -> ParsedRow {
     let mut draft = Draft::new(row, rules);
     if let Some(entries) = user.entries() {
         read_entries(&mut draft, entries);

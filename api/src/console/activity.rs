@@ -244,10 +244,10 @@ fn status_columns(sending: &Sending) -> (&'static str, String, String) {
         return (tone.as_str(), word.to_owned(), String::new());
     }
     let (tone, word) = state_words(sending.state);
-    let counted = sending.delivery_counts();
+    let counts = sending.delivery_counts();
     let of = |states: &[DeliveryState]| -> i64 {
-        let those = counted.iter().filter(|counted| states.contains(&counted.state));
-        those.map(|counted| counted.count).sum()
+        let those = counts.iter().filter(|deliveries| states.contains(&deliveries.state));
+        those.map(|deliveries| deliveries.count).sum()
     };
     let failed = of(&[DeliveryState::Failed, DeliveryState::Expired]);
     let blocked = of(&[DeliveryState::Suppressed]);

@@ -48,7 +48,7 @@ pub struct Sending {
 
 impl Sending {
     /// The outcomes of its deliveries. Empty while it runs.
-    pub fn alike(&self) -> Vec<DeliveryCount> {
+    pub fn delivery_counts(&self) -> Vec<DeliveryCount> {
         let counted = self.final_counts.clone();
         counted
             .and_then(|counted| serde_json::from_value(counted).ok())

@@ -39,13 +39,13 @@ pub struct StateCounts {
 impl StateCounts {
     /// Number of deliveries in a state, for any reason.
     pub fn of(&self, state: DeliveryState) -> i64 {
-        let counted = self.counts.iter().filter(|counted| counted.state == state);
-        counted.map(|counted| counted.count).sum()
+        let deliveries = self.counts.iter().filter(|deliveries| deliveries.state == state);
+        deliveries.map(|deliveries| deliveries.count).sum()
     }
 
     /// Number of deliveries that may have been received twice, in any state.
     pub fn unsure(&self) -> i64 {
-        self.counts.iter().map(|counted| counted.unsure).sum()
+        self.counts.iter().map(|deliveries| deliveries.unsure).sum()
     }
 }
 

@@ -7,7 +7,9 @@
 
 use super::dispatcher_lease::DispatcherLease;
 use super::primary::{self, Primary};
-use super::{Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, seconds, silent, within};
+use super::{
+    Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, seconds, timeout_error, within,
+};
 use crate::batch::Lane;
 use crate::job::Job;
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -128,7 +130,7 @@ async fn notification_or_check(listener: &mut PgListener) -> StoreResult<()> {
     };
     match tokio::time::timeout(SILENCE_CHECKED_FOR, notified_by_itself).await {
         Ok(received) => received.map(drop).map_err(Into::into),
-        Err(_) => Err(StoreError::Unavailable(silent())),
+        Err(_) => Err(StoreError::Unavailable(timeout_error())),
     }
 }
 

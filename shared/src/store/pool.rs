@@ -1,7 +1,7 @@
 //! The pool of connections to Postgres.
 
 use super::primary::{self, Primary};
-use super::{Db, PATIENCE, StoreResult, silent};
+use super::{Db, PATIENCE, StoreResult, timeout_error};
 use crate::config::DatabaseSettings;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
@@ -116,7 +116,7 @@ pub fn connect(settings: &DatabaseSettings, name: &str, plan_cache_mode: PlanCac
                 }
                 // A connection whose statement was abandoned is closed instead of waiting for it.
                 let asked = tokio::time::timeout(PATIENCE, Released::ask(connection)).await;
-                let released = asked.map_err(|_| silent())??;
+                let released = asked.map_err(|_| timeout_error())??;
                 if released.is_read_only() {
                     primary.mark_read_only();
                 }

@@ -19,7 +19,7 @@ pub(super) async fn connect(terms: &Terms, ends: Instant) -> Result<RelayStream,
     let started = Instant::now();
     let end = ends.min(started + terms.deadlines.connect);
     let dialled = timeout_at(end.into(), dial(terms)).await;
-    terms.metrics.took(Phase::Connect, started.elapsed());
+    terms.metrics.observe(Phase::Connect, started.elapsed());
     let lost = |lost| Answer::from_reply_error(Phase::Connect, &lost);
     let stream = dialled
         .map_err(|_| lost(ReplyError::TimedOut))?
@@ -63,7 +63,7 @@ pub(super) async fn encrypt(
         return Err(not_private("the connection was meant to be plain".to_owned()));
     };
     let handshake = timeout_at(end.into(), stream.encrypt(config, name)).await;
-    terms.metrics.took(Phase::StartTls, started.elapsed());
+    terms.metrics.observe(Phase::StartTls, started.elapsed());
     match handshake {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(fault)) => Err(not_private(format!(

@@ -67,7 +67,7 @@ impl Dialogue {
     }
 
     pub(super) fn observe_reply(&self, phase: Phase, started: Instant, received: &ReplyResult) {
-        self.terms.metrics.took(phase, started.elapsed());
+        self.terms.metrics.observe(phase, started.elapsed());
         self.terms.metrics.count_reply(received);
     }
 }

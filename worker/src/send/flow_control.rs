@@ -18,7 +18,7 @@ use prometheus::IntGauge;
 use shared::reconnect::Delays;
 
 use super::pace::Pace;
-use super::redaction::warn_of;
+use super::redaction::log_circuit_opened;
 use super::reply_table::Scope;
 use super::settings::Settings;
 use super::trouble::TroubleClass;

@@ -238,7 +238,7 @@ impl Connection {
         let (started, before) = (Instant::now(), self.dialogue.stream.written());
         let written = self.write_body([body, envelope], ends).await;
         let metrics = &self.dialogue.terms.metrics;
-        metrics.took(Phase::Body, started.elapsed());
+        metrics.observe(Phase::Body, started.elapsed());
         if let Err(lost) = written {
             // Encrypted, the mail takes more bytes than this and never fewer. So if the count does not reach
             // the dot, the dot has not left.

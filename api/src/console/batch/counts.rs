@@ -165,28 +165,28 @@ impl LedgerCounts {
 /// Problems, the most frequent first.
 pub(in crate::console) fn troubles(tally: &StateCounts, batch: BatchState) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for counted in &tally.counts {
-        let part = match counted.state {
+    for deliveries in &tally.counts {
+        let part = match deliveries.state {
             DeliveryState::Retrying => DeliveryGroup::Trying,
             DeliveryState::Failed | DeliveryState::Expired => DeliveryGroup::Failed,
             DeliveryState::Suppressed => DeliveryGroup::Blocked,
             DeliveryState::Cancelled => DeliveryGroup::Stopped,
             _ => continue,
         };
-        let status = status(counted.state, counted.reason.as_deref(), batch);
+        let status = status(deliveries.state, deliveries.reason.as_deref(), batch);
         match groups
             .iter_mut()
             .find(|group| group.status == status && group.part == part)
         {
             Some(group) => {
-                group.count += counted.count;
-                group.reasons.extend(counted.reason.clone());
+                group.count += deliveries.count;
+                group.reasons.extend(deliveries.reason.clone());
             }
             None => groups.push(Group {
                 status,
-                count: counted.count,
+                count: deliveries.count,
                 part,
-                reasons: counted.reason.iter().cloned().collect(),
+                reasons: deliveries.reason.iter().cloned().collect(),
             }),
         }
     }
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn problems_with_the_same_label_are_grouped() {
-        let counted = |state, reason: &str, count| DeliveryCount {
+        let delivery_count = |state, reason: &str, count| DeliveryCount {
             state,
             reason: Some(reason.to_owned()),
             count,
@@ -353,10 +353,10 @@ mod tests {
         };
         let tally = StateCounts {
             counts: vec![
-                counted(DeliveryState::Failed, "address_unknown", 9),
-                counted(DeliveryState::Expired, "timeout", 3),
-                counted(DeliveryState::Failed, "protocol", 7),
-                counted(DeliveryState::Sent, "x", 1_190),
+                delivery_count(DeliveryState::Failed, "address_unknown", 9),
+                delivery_count(DeliveryState::Expired, "timeout", 3),
+                delivery_count(DeliveryState::Failed, "protocol", 7),
+                delivery_count(DeliveryState::Sent, "x", 1_190),
             ],
             ..StateCounts::default()
         };
