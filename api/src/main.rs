@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
     if let Err(fault) = telemetry::start(logging) {
         eprintln!("could not start logging: {fault}");
     }
-    memory::disable_core_dumps();
+    memory::disable_coredumps();
     let database = settings.database.clone();
     match execute(args.command.unwrap_or(Command::Serve), settings).await {
         Ok(code) => code,

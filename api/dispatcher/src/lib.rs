@@ -173,7 +173,7 @@ impl Dispatcher {
                 Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not request the dispatcher's lease"),
             }
             tokio::select! {
-                event = session.next_event() => self.handle_event(session, event)?,
+                event = session.next_event() => self.observe_event(session, event)?,
                 () = self.lifecycle.pause(STANDBY) => {}
             }
         }
@@ -290,13 +290,13 @@ impl Dispatcher {
     async fn watch(&self, session: &mut Session) -> QueueError {
         loop {
             let event = session.next_event().await;
-            if let Err(fault) = self.handle_event(session, event) {
+            if let Err(fault) = self.observe_event(session, event) {
                 return fault;
             }
         }
     }
 
-    fn handle_event(&self, session: &Session, event: Option<SessionEvent>) -> Result<(), QueueError> {
+    fn observe_event(&self, session: &Session, event: Option<SessionEvent>) -> Result<(), QueueError> {
         match event {
             Some(SessionEvent::Lost(why)) => return Err(session.lost(why)),
             None => return Err(session.lost("its events ended")),

@@ -75,7 +75,7 @@ pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxie
                 let Some(admitted) = admission.admit(accepted.1) else {
                     continue;
                 };
-                let answering = ConnectionHandler {
+                let answering = ConnectionContext {
                     routes: routes.clone(),
                     proxies: proxies.clone(),
                     timeouts: timeouts.clone(),
@@ -98,13 +98,13 @@ pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxie
 }
 
 /// What a connection needs to answer its requests.
-struct ConnectionHandler {
+struct ConnectionContext {
     routes: Router,
     proxies: TrustedProxies,
     timeouts: ClientTimeouts,
 }
 
-impl ConnectionHandler {
+impl ConnectionContext {
     fn begin(
         self,
         (stream, peer): (TcpStream, SocketAddr),
