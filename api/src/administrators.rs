@@ -7,7 +7,7 @@ use shared::name::check_administrator;
 use shared::password::{HashPool, Password, PersonalWords};
 use shared::store::administrators::{self, Access, Added, NewAdministrator};
 use shared::store::audit::{Action, Actor, AuditEntry};
-use shared::store::{self, Db, Planning, begin, commit};
+use shared::store::{self, Db, PlanCacheMode, begin, commit};
 use zeroize::Zeroizing;
 
 /// Reads the password: the first line of standard input.
@@ -46,9 +46,13 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         access: Access::Password(verifier.as_stored().to_owned()),
         created_by: Actor::command_line().name,
     };
-    let db = store::connect(&settings.database, "beckon-api: add-administrator", Planning::Anew)?;
+    let db = store::connect(
+        &settings.database,
+        "beckon-api: add-administrator",
+        PlanCacheMode::CustomPlans,
+    )?;
     if settings.migrate {
-        crate::bring_up(&db).await?;
+        crate::migrate_and_ship(&db).await?;
     }
     if admission.renew {
         renew(&db, &new, verifier.as_stored()).await

@@ -10,7 +10,7 @@ use shared::delivery::DeliveryState;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::{Metrics, WORK_SECONDS};
 use shared::store::Db;
-use shared::store::backlog::{self, Owed};
+use shared::store::backlog::{self, BacklogGroup};
 use shared::system_email::SystemEmailKind;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -60,7 +60,7 @@ impl BacklogGauges {
                 "Open deliveries past the deadline of their batch that were never attempted.",
                 &[("lane", &lanes)],
             ),
-            due_since: metrics.moments(
+            due_since: metrics.timestamp_gauge(
                 "beckon_oldest_due_timestamp_seconds",
                 "Since when the oldest due delivery has been due; 0 if none is due.",
                 &[("lane", &lanes)],
@@ -108,7 +108,7 @@ impl BacklogGauges {
         }
     }
 
-    fn show(&self, owed: &[Owed]) {
+    fn show(&self, owed: &[BacklogGroup]) {
         for kind in SystemEmailKind::ALL {
             for state in open_states() {
                 let alike = owed

@@ -2,7 +2,7 @@
 //!
 //! Every page works without JavaScript; the one script only adds convenience. A page handler returns
 //! `Result<Response, Problem>` and calls the same code as a route of the API: an administrator is a
-//! [`Caller`](crate::app::caller::Caller) with a name. `fault::dress` renders a returned
+//! [`Caller`](crate::app::caller::Caller) with a name. `fault::render_problems` renders a returned
 //! [`Problem`](crate::app::problem::Problem) as an HTML page.
 //!
 //! `require_session` guards every page behind the sign-in: it authenticates the session, shows the sign-in page to other
@@ -73,8 +73,8 @@ pub fn routes(api: &AppState) -> Router<AppState> {
     let closed = Router::new()
         .route("/console", get(home::show))
         .route("/console/password", get(own_password::show).post(own_password::choose))
-        .route("/console/sign-out", post(sign_in::leave))
-        .route("/console/users", get(users::show).post(users::press))
+        .route("/console/sign-out", post(sign_in::sign_out))
+        .route("/console/users", get(users::show).post(users::submit))
         .merge(sending())
         .merge(filters::routes())
         .merge(do_not_mail::routes())
@@ -102,7 +102,7 @@ pub fn routes(api: &AppState) -> Router<AppState> {
     short
         .layer(from_fn(time_limit::limit))
         .merge(long)
-        .layer(from_fn_with_state(api.clone(), fault::dress))
+        .layer(from_fn_with_state(api.clone(), fault::render_problems))
         .layer(security_headers::for_pages())
         .route("/", get(home::begin))
 }
@@ -113,7 +113,7 @@ fn sending() -> Router<AppState> {
         .route("/console/selections/new", get(selections::begin))
         .route(
             "/console/selections/{id}",
-            get(selections::choose).post(selections::press),
+            get(selections::choose).post(selections::submit),
         )
         .route("/console/selections/{id}/preview", get(selections::preview))
         .route("/console/selections/{id}/preview/html", get(selections::html))
@@ -133,7 +133,7 @@ fn sending() -> Router<AppState> {
 /// Routes for access to the console, API keys and the audit log.
 fn manage(api: &AppState) -> Router<AppState> {
     Router::new()
-        .merge(handing_out_access().route_layer(from_fn_with_state(api.clone(), access::confirmed)))
+        .merge(access_routes().route_layer(from_fn_with_state(api.clone(), access::confirmed)))
         .route("/console/account", get(account::show))
         .route("/console/account/end-others", post(account::end_others))
         .route("/console/administrators", get(administrators::list))
@@ -150,7 +150,7 @@ fn manage(api: &AppState) -> Router<AppState> {
 }
 
 /// Routes of changes that grant access. They require a recently entered password.
-fn handing_out_access() -> Router<AppState> {
+fn access_routes() -> Router<AppState> {
     Router::new()
         .route("/console/administrators", post(administrators::add))
         .route("/console/administrators/{id}/password", post(administrators::reset))
@@ -186,7 +186,7 @@ fn batches() -> Router<AppState> {
         .route("/console/activity.csv", get(activity::file::show))
         .route("/console/deliveries/{id}", get(delivery::show))
         .route("/console/deliveries/{id}/letter", get(delivery::letter::show))
-        .route("/console/deliveries/{id}/try-now", post(delivery::acts::hurry))
+        .route("/console/deliveries/{id}/try-now", post(delivery::acts::retry_now))
         .route("/console/deliveries/{id}/stop", post(delivery::acts::withdraw))
         .route("/console/deliveries/{id}/send-again", post(delivery::acts::send_again))
 }

@@ -3,8 +3,8 @@
 
 use crate::StartError;
 use crate::config::{FailoverStep, Settings};
-use shared::store::database_history::{self as history, Marked};
-use shared::store::{self, Planning};
+use shared::store::database_history::{self as history, MarkedCounts};
+use shared::store::{self, PlanCacheMode};
 use std::collections::BTreeSet;
 use std::io::BufRead as _;
 use uuid::Uuid;
@@ -25,7 +25,11 @@ pub async fn take(step: FailoverStep, settings: &Settings) -> Result<String, Sta
 }
 
 async fn resume(settings: &Settings) -> Result<String, StartError> {
-    let db = store::connect(&settings.database, "beckon-api: resume-sending", Planning::Anew)?;
+    let db = store::connect(
+        &settings.database,
+        "beckon-api: resume-sending",
+        PlanCacheMode::CustomPlans,
+    )?;
     match history::resume(&db).await? {
         Some(held_at) => Ok(format!("Sending is resumed. It was on hold since {held_at}.")),
         None => Err(StartError::Failover(
@@ -41,8 +45,8 @@ async fn mark_sent(settings: &Settings) -> Result<String, StartError> {
         lines.push(line.map_err(|fault| StartError::System("read Message-IDs from standard input", fault))?);
     }
     let ids = deliveries(&lines).map_err(StartError::Failover)?;
-    let db = store::connect(&settings.database, "beckon-api: mark-sent", Planning::Anew)?;
-    let mut all = Marked::default();
+    let db = store::connect(&settings.database, "beckon-api: mark-sent", PlanCacheMode::CustomPlans)?;
+    let mut all = MarkedCounts::default();
     for group in ids.chunks(GROUP) {
         let some = history::mark_sent(&db, group).await?;
         all.marked += some.marked;
@@ -75,7 +79,7 @@ fn deliveries(lines: &[String]) -> Result<Vec<Uuid>, String> {
     Ok(ids.into_iter().collect())
 }
 
-fn summary(all: Marked) -> String {
+fn summary(all: MarkedCounts) -> String {
     format!(
         "{} marked as sent, {} had ended before, {} are password emails and stay due, {} are not in this database",
         all.marked, all.ended, all.passwords, all.unknown

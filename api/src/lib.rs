@@ -14,9 +14,9 @@ pub mod metrics;
 pub mod partitions;
 pub mod spans;
 
-use app::api_keys::{make_key, noted};
-use app::concurrency_limits::Room;
-use app::credentials::Tries;
+use app::api_keys::{details_of, make_key};
+use app::concurrency_limits::ConcurrencyLimits;
+use app::credentials::AttemptLimiter;
 use app::imports::staged::StagedImports;
 use app::schema_gate::SchemaGate;
 use app::state::AppState;
@@ -35,7 +35,7 @@ use shared::password::HashPool;
 use shared::queue::{BrokerStatus, Brokers, QueueError};
 use shared::store::api_keys::{Created, NewKey};
 use shared::store::audit::{Action, Actor, AuditEntry};
-use shared::store::{self, Db, Planning, StoreResult, schema};
+use shared::store::{self, Db, PlanCacheMode, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
 use std::net::SocketAddr;
@@ -105,11 +105,11 @@ impl StartError {
 
     /// Adds the server and the cause if Postgres cannot be used.
     pub async fn explained(self, database: &DatabaseSettings) -> Self {
-        let Ok(db) = store::connect(database, "beckon-api: diagnosis", Planning::Anew) else {
+        let Ok(db) = store::connect(database, "beckon-api: diagnosis", PlanCacheMode::CustomPlans) else {
             return self;
         };
         match self {
-            Self::Store(fault) if fault.is_passing() => Self::Postgres(fault.explained(&db).await),
+            Self::Store(fault) if fault.is_transient() => Self::Postgres(fault.explained(&db).await),
             Self::Migrate(schema::MigrateError::Execute(fault)) if store::StoreError::is_of_the_server(&fault) => {
                 Self::Postgres(store::explain(&db, &fault).await)
             }
@@ -124,7 +124,12 @@ impl StartError {
 ///
 /// The error from Postgres.
 pub async fn migrate(database: &DatabaseSettings) -> Result<(), StartError> {
-    bring_up(&store::connect(database, "beckon-api: migrate", Planning::Anew)?).await
+    migrate_and_ship(&store::connect(
+        database,
+        "beckon-api: migrate",
+        PlanCacheMode::CustomPlans,
+    )?)
+    .await
 }
 
 /// Refuses a pooler that shares sessions. An unavailable database is not an error here.
@@ -135,7 +140,7 @@ async fn check_pooler(db: &Db) -> Result<(), StartError> {
     }
 }
 
-async fn bring_up(db: &Db) -> Result<(), StartError> {
+async fn migrate_and_ship(db: &Db) -> Result<(), StartError> {
     check_pooler(db).await?;
     schema::migrate(db).await?;
     for kind in SystemEmailKind::ALL {
@@ -162,7 +167,7 @@ pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCod
 /// [`StartError::Key`] with advice if the name is not acceptable, or the error from Postgres or the operating system.
 pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<String, StartError> {
     check_name(&request.name).map_err(|fault| StartError::Key(format!("--name: {fault}")))?;
-    let db = store::connect(&settings.database, "beckon-api: create-key", Planning::Anew)?;
+    let db = store::connect(&settings.database, "beckon-api: create-key", PlanCacheMode::CustomPlans)?;
     let (key, digest) = make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
     let mut transaction = store::begin(&db).await?;
     let actor = Actor::command_line();
@@ -185,7 +190,7 @@ pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<Stri
     };
     AuditEntry::new(&actor, Action::KeyMade)
         .subject("key", id)
-        .details(noted(&new))
+        .details(details_of(&new))
         .record(&mut transaction)
         .await?;
     store::commit(transaction).await?;
@@ -202,14 +207,14 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let traces = trace::start("beckon-api", settings.collector.as_deref());
     let listener = listen(settings.listen, "listen (BECKON_LISTEN)").await?;
     let probes_listener = listen(settings.probes_listen, "listen for probes (BECKON_PROBES_LISTEN)").await?;
-    let db = store::connect(&settings.database, "beckon-api", Planning::Anew)?;
+    let db = store::connect(&settings.database, "beckon-api", PlanCacheMode::CustomPlans)?;
     let schema = SchemaGate::default();
     let is_schema_known = if settings.migrate {
-        bring_up(&db).await?;
+        migrate_and_ship(&db).await?;
         true
     } else {
         check_pooler(&db).await?;
-        schema.look(&db).await
+        schema.check(&db).await
     };
     let registry = Metrics::for_process();
     registry.show_connections(&db);
@@ -226,7 +231,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let serving = server::serve(listener, routes::routes(&api), proxies, lifecycle.clone());
     let looking = async {
         if !is_schema_known {
-            api.schema.keep_looking(&api.db, &lifecycle).await;
+            api.schema.keep_checking(&api.db, &lifecycle).await;
         }
     };
     let dispatched = OnceLock::new();
@@ -239,7 +244,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         tokio::join!(
             dispatching,
             backlog.keep_counting(&api.db, &lifecycle),
-            partitions::keep(&api.db, settings.details_kept, &partitions_ahead, &lifecycle),
+            partitions::maintain(&api.db, settings.details_kept, &partitions_ahead, &lifecycle),
             api.access_events.keep_writing(&api.db, &lifecycle),
         );
     };
@@ -270,10 +275,10 @@ fn shared_state(
 ) -> Result<AppState, StartError> {
     let hashing = hash_pool(settings.hash_threads, settings.hash_threads * HASHES_WAITING_MAX)?
         .expecting(settings.mailed_password_cost);
-    let room: Arc<Room> = Arc::default();
+    let concurrency_limits: Arc<ConcurrencyLimits> = Arc::default();
     let staged_imports = StagedImports {
         db: db.clone(),
-        room: Arc::clone(&room),
+        concurrency_limits: Arc::clone(&concurrency_limits),
         metrics: Arc::clone(&metrics),
         lifecycle: lifecycle.clone(),
     };
@@ -281,12 +286,12 @@ fn shared_state(
         db,
         schema,
         letters: Arc::new(settings.letters.clone()),
-        tries: Arc::new(Tries::for_threads(settings.hash_threads)),
+        attempt_limiter: Arc::new(AttemptLimiter::for_threads(settings.hash_threads)),
         console_hashing: Arc::new(hashing.beside(settings.hash_threads * HASHES_WAITING_MAX)),
         hashing: Arc::new(hashing),
         light_hashing: Arc::new(hash_pool(1, LIGHT_CHECKS_WAITING_MAX)?),
         access_events: Arc::default(),
-        room,
+        concurrency_limits,
         staged_imports,
         stall_banners: Arc::default(),
         mail_rate: settings.mail_rate,
@@ -331,7 +336,7 @@ fn dispatcher(settings: &Settings, metrics: DispatcherMetrics, api: &AppState) -
         ..settings.database.clone()
     };
     Ok(Dispatcher {
-        db: store::connect(&database, "beckon-api: dispatcher", Planning::Anew)?,
+        db: store::connect(&database, "beckon-api: dispatcher", PlanCacheMode::CustomPlans)?,
         brokers: Brokers::new(settings.brokers.clone()),
         name: instance_name("api"),
         rate: api.mail_rate,

@@ -28,9 +28,9 @@ async fn main() -> ExitCode {
     if let Err(fault) = telemetry::start(logging) {
         eprintln!("could not start logging: {fault}");
     }
-    memory::keep_off_the_disk();
+    memory::disable_coredumps();
     let database = settings.database.clone();
-    match obey(args.command.unwrap_or(Command::Serve), settings).await {
+    match execute(args.command.unwrap_or(Command::Serve), settings).await {
         Ok(code) => code,
         Err(fault) => {
             let fault = fault.explained(&database).await;
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartError> {
+async fn execute(command: Command, settings: Settings) -> Result<ExitCode, StartError> {
     match command {
         Command::Serve => {
             let lifecycle = Lifecycle::new();

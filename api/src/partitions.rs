@@ -17,7 +17,7 @@ const PACE: Duration = Duration::from_hours(1);
 const SOON: Duration = Duration::from_mins(1);
 
 /// Maintains the partitions until the process stops.
-pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecycle) {
+pub async fn maintain(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecycle) {
     while !lifecycle.is_stopping() {
         let pause = match once(db, kept, ahead).await {
             Ok(()) => PACE,

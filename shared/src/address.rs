@@ -23,7 +23,7 @@ use std::fmt;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 pub use fault::AddressFault;
-pub(crate) use suggest::slips_between;
+pub(crate) use suggest::edit_distance;
 pub use suggest::suggest_domain;
 
 /// Maximum length of a local part in octets (RFC 5321, 4.5.3.1.1).

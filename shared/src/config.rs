@@ -321,7 +321,7 @@ impl SharedArgs {
     pub fn logging(&self, faults: &mut Faults) -> Option<crate::telemetry::LogSettings> {
         let filter = faults.read("BECKON_LOG", &self.beckon_log, crate::telemetry::filter);
         let format = match self.beckon_log_format.as_deref() {
-            None => Some(crate::telemetry::LogFormat::fitting()),
+            None => Some(crate::telemetry::LogFormat::detect()),
             Some(text) => faults.read("BECKON_LOG_FORMAT", text, crate::telemetry::LogFormat::parse),
         };
         Some(crate::telemetry::LogSettings {

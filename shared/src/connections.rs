@@ -2,7 +2,7 @@
 
 use crate::config::DatabaseSettings;
 use crate::queue::Brokers;
-use crate::store::{self, Planning};
+use crate::store::{self, PlanCacheMode};
 use crate::web_page;
 use std::process::ExitCode;
 
@@ -52,8 +52,8 @@ pub async fn check(database: &DatabaseSettings, brokers: &[String], sign_in_url:
 }
 
 async fn postgres(settings: &DatabaseSettings) -> Result<String, String> {
-    let db =
-        store::connect(settings, "beckon: check-config", Planning::Anew).map_err(|fault| fault.cause().to_string())?;
+    let db = store::connect(settings, "beckon: check-config", PlanCacheMode::CustomPlans)
+        .map_err(|fault| fault.cause().to_string())?;
     store::check(&db).await.map_err(|fault| fault.to_string())?;
     if let Ok(Some(shared)) = store::shares_sessions(&db).await {
         return Err(shared.to_string());

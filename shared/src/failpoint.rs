@@ -110,13 +110,13 @@ mod armed {
         sign: PathBuf,
     }
 
-    static ARMED: LazyLock<Option<Armed>> = LazyLock::new(asked_for);
+    static ARMED: LazyLock<Option<Armed>> = LazyLock::new(from_environment);
 
     #[expect(
         clippy::disallowed_methods,
         reason = "it is not a setting of the product, so --help must not list it"
     )]
-    fn asked_for() -> Option<Armed> {
+    fn from_environment() -> Option<Armed> {
         let setting = std::env::var("BECKON_FAILPOINT").ok()?;
         let armed = read(&setting);
         if armed.is_none() {

@@ -53,7 +53,7 @@ impl JobFault {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct Payload {
     v: u32,
     delivery: Uuid,
     attempt: i32,
@@ -78,7 +78,7 @@ impl Job {
         if body.len() > LONGEST_BYTES {
             return Err(JobFault::TooLong(body.len()));
         }
-        let form: Form = serde_json::from_slice(body).map_err(|fault| JobFault::Malformed(reason(&fault)))?;
+        let form: Payload = serde_json::from_slice(body).map_err(|fault| JobFault::Malformed(reason(&fault)))?;
         if form.v != VERSION {
             return Err(JobFault::UnknownVersion(form.v));
         }

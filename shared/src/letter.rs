@@ -142,9 +142,9 @@ pub fn in_shell(compiled: &Compiled) -> Content {
         .into_iter()
         .chain([(SUBJECT, title), preheader, html_body])
         .collect();
-    content.html = around(&html, &html_shown);
+    content.html = fill_shell(&html, &html_shown);
     let text_shown: Vec<_> = text_shown.into_iter().chain([text_body]).collect();
-    content.text = around(&text, &text_shown);
+    content.text = fill_shell(&text, &text_shown);
     content
 }
 
@@ -166,7 +166,7 @@ fn escaped(segment: &Segment) -> Segment {
 }
 
 /// Replaces the placeholders in a shell with segments.
-fn around(shell: &impl askama::Template, shown: &[(&str, Vec<Segment>)]) -> Vec<Segment> {
+fn fill_shell(shell: &impl askama::Template, shown: &[(&str, Vec<Segment>)]) -> Vec<Segment> {
     let rendered = shell.render();
     // Writing into a String does not fail, and the shells call nothing that could.
     debug_assert!(rendered.is_ok(), "a shell did not render");

@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, setrlimit};
 /// The limit alone is not enough: a kernel that pipes cores to a collector (`core_pattern` with `|`) ignores
 /// it. A process that is not dumpable leaves no core there either, other processes of the same user cannot
 /// attach to it, and its files in `/proc` belong to root.
-pub fn keep_off_the_disk() {
+pub fn disable_coredumps() {
     if let Err(fault) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
         tracing::warn!(error = %fault, "A crash may leave a core file: the limit could not be set to 0");
     }
@@ -30,7 +30,7 @@ mod tests {
     fn a_process_leaves_no_core_file() {
         assert_eq!(get_dumpable(), Ok(true));
 
-        keep_off_the_disk();
+        disable_coredumps();
 
         assert_eq!(get_dumpable(), Ok(false));
         assert_eq!(getrlimit(Resource::RLIMIT_CORE), Ok((0, 0)));

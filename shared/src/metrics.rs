@@ -21,7 +21,7 @@ use prometheus::{
 use std::time::UNIX_EPOCH;
 
 /// Records that a heartbeat has reached a stage.
-pub fn note_heartbeat(heartbeats: &GaugeVec, stage: &str) {
+pub fn set_heartbeat(heartbeats: &GaugeVec, stage: &str) {
     let now = crate::trace::now().duration_since(UNIX_EPOCH);
     heartbeats
         .with_label_values(&[stage])
@@ -142,9 +142,9 @@ impl Metrics {
         self.registered(name, |name| Gauge::new(name, help))
     }
 
-    /// Timestamps of the last heartbeat at this process's stages (see [`note_heartbeat`]).
+    /// Timestamps of the last heartbeat at this process's stages (see [`set_heartbeat`]).
     pub fn heartbeats(&self, stages: &[&str]) -> GaugeVec {
-        self.moments(
+        self.timestamp_gauge(
             "beckon_heartbeat_timestamp_seconds",
             "When a heartbeat, sent every 30 seconds on the path of the jobs, was last published, consumed and recorded; 0 before the first.",
             &[("stage", stages)],
@@ -167,7 +167,7 @@ impl Metrics {
     }
 
     /// A gauge of timestamps in seconds since 1970, with labels.
-    pub fn moments(&self, name: &str, help: &str, labels: &[Label<'_>]) -> GaugeVec {
+    pub fn timestamp_gauge(&self, name: &str, help: &str, labels: &[Label<'_>]) -> GaugeVec {
         self.labelled(name, labels, |name, labels| {
             GaugeVec::new(Opts::new(name, help), labels)
         })

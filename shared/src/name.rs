@@ -57,7 +57,7 @@ pub enum NameFault {
 pub fn check_administrator(name: &str) -> Result<(), NameFault> {
     check(name)?;
     let name = Skeletons::of(name);
-    let is_reserved = RESERVED.iter().any(|words| name.begins_like(&Skeletons::of(words)));
+    let is_reserved = RESERVED.iter().any(|words| name.starts_like(&Skeletons::of(words)));
     if is_reserved { Err(NameFault::Reserved) } else { Ok(()) }
 }
 
@@ -97,9 +97,9 @@ pub fn is_invisible(character: char) -> bool {
 }
 
 /// Returns the first of `others` that a reader could take for `name`.
-pub fn look_alike<'o>(name: &str, others: impl IntoIterator<Item = &'o str>) -> Option<&'o str> {
+pub fn find_lookalike<'o>(name: &str, others: impl IntoIterator<Item = &'o str>) -> Option<&'o str> {
     let wanted = Skeletons::of(name);
-    others.into_iter().find(|other| Skeletons::of(other).look_like(&wanted))
+    others.into_iter().find(|other| Skeletons::of(other).resembles(&wanted))
 }
 
 /// What a name looks like.
@@ -119,12 +119,12 @@ impl Skeletons {
         )
     }
 
-    fn look_like(&self, other: &Self) -> bool {
+    fn resembles(&self, other: &Self) -> bool {
         self.0 == other.0 || self.1 == other.1
     }
 
     /// Whether the first words look like those of the other.
-    fn begins_like(&self, other: &Self) -> bool {
+    fn starts_like(&self, other: &Self) -> bool {
         let begins = |name: &str, words: &str| format!("{name} ").starts_with(&format!("{words} "));
         begins(&self.0, &other.0) || begins(&self.1, &other.1)
     }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_name_that_looks_like_another_is_found() {
-        let alike = |one: &str, other: &str| look_alike(one, [other]).is_some();
+        let alike = |one: &str, other: &str| find_lookalike(one, [other]).is_some();
 
         for (one, other) in [
             ("Priya Nair", "priya nair"),

@@ -59,7 +59,7 @@ pub mod workers;
 
 pub use address::check_address;
 pub use diagnosis::{Unusable, answer_or_cause, check, explain, server, takes_writes};
-pub use pool::{Planning, connect};
+pub use pool::{PlanCacheMode, connect};
 pub use pooling::{SharedSessions, shares_sessions};
 
 use sqlx::PgConnection;
@@ -121,7 +121,7 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(fault: sqlx::Error) -> Self {
         let fault = diagnosis::in_words(fault);
-        if is_passing_fault(&fault) {
+        if is_transient_fault(&fault) {
             Self::Unavailable(fault)
         } else {
             Self::Refused(fault)
@@ -132,7 +132,7 @@ impl From<sqlx::Error> for StoreError {
 impl fmt::Debug for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cause = self.cause();
-        let name = if self.is_passing() { "Unavailable" } else { "Refused" };
+        let name = if self.is_transient() { "Unavailable" } else { "Refused" };
         let Some(answer) = cause.as_database_error() else {
             return f.debug_tuple(name).field(cause).finish();
         };
@@ -169,18 +169,18 @@ impl StoreError {
     pub fn is_of_the_server(fault: &sqlx::Error) -> bool {
         let code = fault.as_database_error().and_then(sqlx::error::DatabaseError::code);
         // 28 invalid authorisation, 3D000 no such database.
-        is_passing_fault(fault) || code.is_some_and(|code| code.starts_with("28") || code == "3D000")
+        is_transient_fault(fault) || code.is_some_and(|code| code.starts_with("28") || code == "3D000")
     }
 
     /// Whether a retry can succeed.
-    pub const fn is_passing(&self) -> bool {
+    pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
 }
 
-fn is_passing_fault(fault: &sqlx::Error) -> bool {
+fn is_transient_fault(fault: &sqlx::Error) -> bool {
     match fault {
-        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_passing(&code)),
+        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_transient(&code)),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
@@ -192,7 +192,7 @@ fn is_passing_fault(fault: &sqlx::Error) -> bool {
 }
 
 /// Whether an error code of Postgres (appendix A of its manual) is temporary.
-fn is_passing(code: &str) -> bool {
+fn is_transient(code: &str) -> bool {
     // 08 connection, 53 resources (full disk, too many connections), 57 shutdown and restart,
     // 58 system, 40 serialisation and deadlock, 25006 read-only, 55P03 lock not available.
     ["08", "53", "57", "58", "40"]
@@ -214,7 +214,7 @@ async fn within<T>(statement: impl Future<Output = sqlx::Result<T>>) -> StoreRes
         biased;
         answer = tokio::time::timeout(ANSWER, statement) => match answer {
             Ok(answer) => Ok(answer?),
-            Err(_) => Err(StoreError::Unavailable(silent())),
+            Err(_) => Err(StoreError::Unavailable(timeout_error())),
         },
         () = moved => Err(primary::moved()),
     }
@@ -235,7 +235,7 @@ async fn until_moved<T>(statement: impl Future<Output = sqlx::Result<T>>) -> Sto
     }
 }
 
-fn silent() -> sqlx::Error {
+fn timeout_error() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(
         std::io::ErrorKind::TimedOut,
         "Postgres did not answer in time",

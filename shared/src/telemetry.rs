@@ -28,7 +28,7 @@ pub enum LogFormat {
 
 impl LogFormat {
     /// Text on a terminal, JSON elsewhere.
-    pub fn fitting() -> Self {
+    pub fn detect() -> Self {
         if std::io::stderr().is_terminal() {
             Self::Text
         } else {
@@ -100,12 +100,12 @@ pub fn start(settings: LogSettings) -> Result<(), tracing_subscriber::util::TryI
             .with_current_span(true)
             .with_span_list(false)
             .finish()
-            .with(count::Counting)
+            .with(count::LogLineCounter)
             .try_init(),
         LogFormat::Text => lines
             .with_ansi(std::io::stderr().is_terminal())
             .finish()
-            .with(count::Counting)
+            .with(count::LogLineCounter)
             .try_init(),
     }
 }

@@ -137,35 +137,35 @@ impl UserFilter {
         let unknown: Vec<FieldCondition> = unknown.collect();
         fields.extend(unknown);
         Some(Self {
-            q: both_signed(Negatable::Q, self.q, other.q, signs(Negatable::Q), &mut not)?,
-            import: both_signed(
+            q: intersect_signed(Negatable::Q, self.q, other.q, signs(Negatable::Q), &mut not)?,
+            import: intersect_signed(
                 Negatable::Import,
                 self.import,
                 other.import,
                 signs(Negatable::Import),
                 &mut not,
             )?,
-            effect: both(self.effect, other.effect)?,
-            invited: both(self.invited, other.invited)?,
-            signed_in: both(self.signed_in, other.signed_in)?,
-            access: both_signed(
+            effect: intersect(self.effect, other.effect)?,
+            invited: intersect(self.invited, other.invited)?,
+            signed_in: intersect(self.signed_in, other.signed_in)?,
+            access: intersect_signed(
                 Negatable::Access,
                 self.access,
                 other.access,
                 signs(Negatable::Access),
                 &mut not,
             )?,
-            last_email_failed: both(self.last_email_failed, other.last_email_failed)?,
-            blocked: both(self.blocked, other.blocked)?,
-            locked: both(self.locked, other.locked)?,
-            last_email_reason: both_signed(
+            last_email_failed: intersect(self.last_email_failed, other.last_email_failed)?,
+            blocked: intersect(self.blocked, other.blocked)?,
+            locked: intersect(self.locked, other.locked)?,
+            last_email_reason: intersect_signed(
                 Negatable::LastEmailReason,
                 self.last_email_reason,
                 other.last_email_reason,
                 signs(Negatable::LastEmailReason),
                 &mut not,
             )?,
-            batch: both_signed(
+            batch: intersect_signed(
                 Negatable::Batch,
                 self.batch,
                 other.batch,
@@ -182,7 +182,7 @@ impl UserFilter {
     clippy::option_option,
     reason = "the outer one is a contradiction, the inner one no condition"
 )]
-fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
+fn intersect<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
     match (one, other) {
         (Some(one), Some(other)) if one != other => None,
         (one, other) => Some(one.or(other)),
@@ -195,7 +195,7 @@ fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
     clippy::option_option,
     reason = "the outer one is a contradiction, the inner one no condition"
 )]
-fn both_signed<T: PartialEq>(
+fn intersect_signed<T: PartialEq>(
     name: Negatable,
     one: Option<T>,
     other: Option<T>,

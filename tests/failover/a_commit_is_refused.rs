@@ -11,7 +11,7 @@ use harness::replicated::{Replicated, Which};
 use harness::world::PATIENCE;
 use shared::config::DatabaseSettings;
 use shared::store::administrators::lock_access;
-use shared::store::{self, Db, Planning, Transaction};
+use shared::store::{self, Db, PlanCacheMode, Transaction};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -42,7 +42,7 @@ impl Pair {
             url: format!("postgres://postgres@{}/postgres", address.address()),
             connections: 4,
         };
-        let db = store::connect(&settings, "test", Planning::Anew).unwrap();
+        let db = store::connect(&settings, "test", PlanCacheMode::CustomPlans).unwrap();
         Self { servers, address, db }
     }
 
@@ -86,7 +86,7 @@ async fn a_transaction_from_before_the_move_is_not_committed() {
     let old = pair.servers.answer(Which::First, "postgres", KEPT).await.unwrap();
     let new = pair.servers.answer(Which::Second, "postgres", KEPT).await.unwrap();
     assert!(
-        refused.is_err_and(|fault| fault.is_passing()),
+        refused.is_err_and(|fault| fault.is_transient()),
         "the commit was reported as done"
     );
     assert_eq!((old.as_str(), new.as_str()), ("3", "2"));
@@ -117,6 +117,6 @@ async fn a_statement_that_waits_on_the_old_primary_ends_with_the_move() {
     );
 
     let ended = ended.unwrap().unwrap();
-    assert!(ended.is_err_and(|fault| fault.is_passing()), "it got the lock");
+    assert!(ended.is_err_and(|fault| fault.is_transient()), "it got the lock");
     drop(holding);
 }

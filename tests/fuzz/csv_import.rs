@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use import::{FileFault, Limits, Line, ParsedFile};
+use import::{FileFault, Limits, ParsedFile, ParsedRow};
 
 use crate::engine::Target;
 
@@ -51,7 +51,7 @@ fn any_upload_is_read_row_by_row_or_refused_as_a_whole() {
     TARGET.run(
         |bytes| match ParsedFile::open_csv(Cursor::new(bytes.to_vec()), limits()) {
             Ok((sheet, lines)) => {
-                let lines: Vec<Line> = lines.collect::<Result<_, FileFault>>().unwrap();
+                let lines: Vec<ParsedRow> = lines.collect::<Result<_, FileFault>>().unwrap();
                 assert_eq!(
                     lines.len(),
                     usize::try_from(sheet.rows).unwrap(),
@@ -69,10 +69,10 @@ fn any_upload_is_read_row_by_row_or_refused_as_a_whole() {
     );
 }
 
-fn assert_line(sheet: &ParsedFile, line: &Line) {
+fn assert_line(sheet: &ParsedFile, line: &ParsedRow) {
     match line {
-        Line::Person(person) => assert_eq!(sheet.cells_of(person).len(), sheet.header.len()),
-        Line::Rejected(row) => {
+        ParsedRow::Person(person) => assert_eq!(sheet.cells_of(person).len(), sheet.header.len()),
+        ParsedRow::Rejected(row) => {
             assert!(!row.problems.is_empty());
             for problem in &row.problems {
                 assert_plain(&format!("{problem:?}"));

@@ -6,7 +6,7 @@ use api::app::imports::staged::{Chosen, StagedImports};
 use harness::{Setup, World};
 use import::Mapping;
 use serde_json::Value;
-use shared::store::imports::undo::Undone;
+use shared::store::imports::undo::UndoResult;
 use shared::store::imports::{ImportMode, ImportState, UndoneCounts};
 use std::time::Duration;
 use uuid::Uuid;
@@ -151,7 +151,7 @@ async fn an_empty_cell_clears_if_requested_and_undoing_restores_the_value() {
             restored: 1,
             kept: 0,
         };
-        assert_eq!(undone, Undone::Done(expected));
+        assert_eq!(undone, UndoResult::Done(expected));
         assert_eq!(
             (&back["first_name"], &back["fields"]),
             (&json!("Ana"), &json!({ "room": "12", "team": "Blue" }))

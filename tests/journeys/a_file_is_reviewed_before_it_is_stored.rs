@@ -273,7 +273,7 @@ async fn work_is_begun_again_only_after_its_process_died() {
         assert!(import_state(world, import).await.is_interrupted);
         check(&staged, import).await;
         assert_eq!(import_state(world, import).await.state, ImportState::Checked);
-        let reached = steps::Reached {
+        let reached = steps::ImportProgress {
             rows: 1,
             of_rows: 5,
             rows_per_second: None,

@@ -4,7 +4,7 @@ use crate::json;
 use crate::manual_dispatch::run;
 use harness::World;
 use serde_json::Value;
-use shared::store::counts::{self, Alike};
+use shared::store::counts::{self, DeliveryCount};
 use shared::store::{batches, partitions};
 use std::time::Duration;
 use uuid::Uuid;
@@ -16,11 +16,11 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 const EACH: i64 = 3;
 
 /// The counts of a batch by state, as its page shows them.
-async fn counts(world: &World, batch: Uuid) -> Vec<Alike> {
+async fn counts(world: &World, batch: Uuid) -> Vec<DeliveryCount> {
     let batch = batches::find(&world.db, batch).await.unwrap().unwrap();
-    let mut alike = counts::of_batch(&world.db, &batch).await.unwrap().alike;
-    alike.sort_by_key(|one| (one.state.as_str(), one.reason.clone()));
-    alike
+    let mut counts = counts::of_batch(&world.db, &batch).await.unwrap().counts;
+    counts.sort_by_key(|one| (one.state.as_str(), one.reason.clone()));
+    counts
 }
 
 async fn set(world: &World, statement: &'static str, batch: Uuid) {
@@ -80,7 +80,7 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
         assert_eq!(dropped, [], "a month of which mails are owed");
         for ((name, batch), before) in all.iter().zip(&before) {
             assert_eq!(&counts(world, *batch).await, before, "{name}");
-            assert_eq!(before.iter().map(|alike| alike.count).sum::<i64>(), EACH, "{name}");
+            assert_eq!(before.iter().map(|counts| counts.count).sum::<i64>(), EACH, "{name}");
         }
 
         // Deletes what is owed; only batches with nothing left to send remain unfinished.

@@ -35,7 +35,7 @@ async fn an_outage_of_the_relay_reads_the_same_in_alert_page_and_database() {
         for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
             fires(world, &prometheus, alert).await;
         }
-        let found = stall::look(&world.db).await.unwrap().unwrap();
+        let found = stall::find_stall(&world.db).await.unwrap().unwrap();
         assert!(
             matches!(
                 found.cause,

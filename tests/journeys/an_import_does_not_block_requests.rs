@@ -2,7 +2,7 @@
 
 use crate::json;
 use harness::{Setup, World};
-use shared::store::imports::rows::{self, File, Manner, Row};
+use shared::store::imports::rows::{self, File, Row, RowOptions};
 use shared::store::imports::{ImportCounts, ImportMode};
 use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ async fn unchanged_users_are_not_locked() {
 
         let mut transaction = shared::store::begin(&world.db).await.unwrap();
         rows::take_turn(&mut transaction).await.unwrap();
-        let import = rows::create(&mut transaction, "again.csv", "a test", &Manner::default())
+        let import = rows::create(&mut transaction, "again.csv", "a test", &RowOptions::default())
             .await
             .unwrap();
         let people = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];

@@ -5,7 +5,7 @@ use crate::staging::{import_state, priya, staged};
 use harness::{Setup, World};
 use reqwest::Method;
 use serde_json::Value;
-use shared::store::imports::undo::{self, Outlook, Undone};
+use shared::store::imports::undo::{self, UndoForecast, UndoResult};
 use shared::store::imports::{ImportState, UndoneCounts};
 use uuid::Uuid;
 
@@ -33,15 +33,15 @@ async fn undoing_removes_created_users_and_restores_updated_ones() {
         .await;
         import(world, "email,first_name\nbob@example.org,Bob\n").await;
 
-        let before = undo::outlook(&world.db, wrong).await.unwrap();
+        let before = undo::undo_forecast(&world.db, wrong).await.unwrap();
         let undone = staged.undo(wrong, &priya()).await.unwrap();
         let again = staged.undo(wrong, &priya()).await.unwrap();
 
-        let expected = Outlook {
+        let expected = UndoForecast {
             removed: 1,
             kept: 1,
             restored: 1,
-            ..Outlook::default()
+            ..UndoForecast::default()
         };
         let totals = UndoneCounts {
             removed: 1,
@@ -49,8 +49,8 @@ async fn undoing_removes_created_users_and_restores_updated_ones() {
             kept: 0,
         };
         assert_eq!(before, expected);
-        assert_eq!(undone, Undone::Done(totals));
-        assert_eq!(again, Undone::NotNow(Some(ImportState::Undone)));
+        assert_eq!(undone, UndoResult::Done(totals));
+        assert_eq!(again, UndoResult::NotNow(Some(ImportState::Undone)));
         assert_eq!(addresses(world).await, ["old@example.org", "bob@example.org"]);
         let now = import_state(world, wrong).await;
         assert_eq!((now.state, now.undone), (ImportState::Undone, totals));
@@ -87,19 +87,19 @@ async fn users_emailed_or_about_to_be_are_not_removed() {
         assert!(!undo::is_any_user_emailed(&world.db, people).await.unwrap());
         let undone = staged.undo(people, &priya()).await.unwrap();
 
-        let expected = Outlook {
+        let expected = UndoForecast {
             removed: 3,
             emailed: 3,
-            ..Outlook::default()
+            ..UndoForecast::default()
         };
-        assert_eq!(held, Undone::Known(expected));
+        assert_eq!(held, UndoResult::Known(expected));
         let totals = UndoneCounts {
             removed: 3,
             ..UndoneCounts::default()
         };
         assert_eq!(
             undone,
-            Undone::Done(totals),
+            UndoResult::Done(totals),
             "a batch undone in its hold emailed no user"
         );
         assert!(addresses(world).await.is_empty());
@@ -123,13 +123,13 @@ async fn users_who_got_an_email_or_signed_in_are_not_removed() {
         world.sign_in("person1@example.org", &password).await;
         let undone = staged.undo(people, &priya()).await.unwrap();
 
-        let expected = Outlook {
+        let expected = UndoForecast {
             removed: 2,
             emailed: 1,
             signed_in: 1,
-            ..Outlook::default()
+            ..UndoForecast::default()
         };
-        assert_eq!(undone, Undone::Known(expected));
+        assert_eq!(undone, UndoResult::Known(expected));
         assert_eq!(addresses(world).await.len(), 2);
     })
     .await;
@@ -206,7 +206,7 @@ async fn users_not_changed_since_get_the_former_values_back() {
             .post(&format!("/v1/batches/{batch}/pause"), json!({}))
             .await
             .expect(200);
-        let outlook = undo::outlook(&world.db, wrong).await.unwrap();
+        let outlook = undo::undo_forecast(&world.db, wrong).await.unwrap();
         let undone = staged.undo(wrong, &priya()).await.unwrap();
 
         assert_eq!((outlook.restored, outlook.changed_since), (3, 1));
@@ -215,7 +215,7 @@ async fn users_not_changed_since_get_the_former_values_back() {
             restored: 3,
             kept: 1,
         };
-        assert_eq!(undone, Undone::Done(totals));
+        assert_eq!(undone, UndoResult::Done(totals));
         assert_eq!(details(world, PEOPLE[0]).await, before[0]);
         assert_eq!(details(world, PEOPLE[1]).await, before[1]);
         assert_eq!(
@@ -252,7 +252,7 @@ async fn former_values_are_restored_even_if_a_created_user_was_emailed() {
             restored: 1,
             kept: 0,
         };
-        assert_eq!(undone, Undone::Done(totals));
+        assert_eq!(undone, UndoResult::Done(totals));
         assert_eq!(details(world, "ann@").await[1], "Ann");
         assert_eq!(details(world, "new@").await[1], "New", "they have a mail already");
     })

@@ -15,19 +15,21 @@ const NOWHERE: &str = "smtp://127.0.0.1:1?tls=none";
 /// So slow that a small batch lasts long: it waits, but nothing is wrong.
 const SLOWLY: (&str, &str) = ("BECKON_MAIL_RATE", "2");
 
-async fn look(world: &World) -> Option<Stall> {
-    stall::look(&world.db).await.unwrap()
+async fn find_stall(world: &World) -> Option<Stall> {
+    stall::find_stall(&world.db).await.unwrap()
 }
 
 async fn stalled(world: &World, wish: &str, is_it: impl Fn(&Stall) -> bool) -> Stall {
     world
-        .eventually(wish, async || look(world).await.filter(|stall| is_it(stall)))
+        .eventually(wish, async || find_stall(world).await.filter(|stall| is_it(stall)))
         .await
 }
 
 async fn moves_again(world: &World) {
     world
-        .eventually("mail to move again", async || look(world).await.is_none().then_some(()))
+        .eventually("mail to move again", async || {
+            find_stall(world).await.is_none().then_some(())
+        })
         .await;
 }
 
@@ -87,7 +89,7 @@ async fn an_outage_of_the_relay_is_reported_until_it_ends() {
 
         // A paused batch waits only for the administrator, so it is not stalled.
         world.post(&format!("/v1/batches/{batch}/pause"), json!({})).await;
-        assert_eq!(look(world).await, None);
+        assert_eq!(find_stall(world).await, None);
         world.post(&format!("/v1/batches/{batch}/resume"), json!({})).await;
         let again = stalled(world, "the outage to be reported again", |_| true).await;
         let drift = again.since.unwrap() - since;
@@ -100,7 +102,7 @@ async fn an_outage_of_the_relay_is_reported_until_it_ends() {
 
         world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
         world.finished(batch).await;
-        assert_eq!(look(world).await, None);
+        assert_eq!(find_stall(world).await, None);
     })
     .await;
 }
@@ -148,12 +150,12 @@ async fn without_waiting_emails_nothing_is_reported() {
 
         world.kill_worker(0).await;
         silence_passes(world).await;
-        assert_eq!(look(world).await, None);
+        assert_eq!(find_stall(world).await, None);
 
         let held = world
             .invite(json!({ "users": [ada], "include_recent": true, "hold_seconds": 600 }))
             .await;
-        assert_eq!(look(world).await, None);
+        assert_eq!(find_stall(world).await, None);
         world.post(&format!("/v1/batches/{held}/stop"), json!({})).await;
     })
     .await;
@@ -168,7 +170,7 @@ async fn missing_workers_are_reported_until_one_runs() {
         let stopped = now(world).await;
         let batch = world.invite(json!({ "import": import })).await;
         // The worker stopped a moment ago, so another may be starting.
-        assert_eq!(look(world).await, None);
+        assert_eq!(find_stall(world).await, None);
 
         silence_passes(world).await;
         let found = stalled(world, "the missing workers to be reported", |_| true).await;
@@ -244,7 +246,7 @@ async fn a_broker_that_is_down_or_blocked_is_reported() {
         assert_eq!((found.cause, found.waiting), (Cause::NoDispatch, 50));
         world.stack().broker_alarm(false).await.unwrap();
         world.finished(batch).await;
-        assert_eq!(look(world).await, None);
+        assert_eq!(find_stall(world).await, None);
 
         world.stack().stop_broker(harness::stack::Stop::Kill).await.unwrap();
         let again = world.invite(json!({ "import": import, "include_recent": true })).await;

@@ -110,7 +110,7 @@ pub(crate) async fn record(world: &World, outcomes: &[Outcome], is_repeated: boo
     let group = Group {
         outcomes,
         worker: "a test",
-        let_go: &[],
+        released: &[],
         is_repeated,
     };
     settle::settle(&world.db, group).await.unwrap()

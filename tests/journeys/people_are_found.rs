@@ -335,7 +335,7 @@ async fn a_list_a_batch_and_a_selection_have_the_same_users_for_every_filter() {
                 .unwrap();
             let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
             assert_eq!(selection.filter.as_ref(), Some(&filter));
-            selections::write_down(&world.db, &selection).await.unwrap();
+            selections::store_ids(&world.db, &selection).await.unwrap();
             let written: Vec<Uuid> = sqlx::query_scalar("select unnest(chosen) from selections where id = $1")
                 .bind(id)
                 .fetch_all(&world.db)
@@ -386,7 +386,7 @@ async fn a_selection_with_a_filter_of_another_release_selects_no_user() {
             assert_eq!(count().await, 0, "{lost}");
             let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
             assert_eq!(
-                selections::write_down(&world.db, &selection).await.unwrap(),
+                selections::store_ids(&world.db, &selection).await.unwrap(),
                 Some(0),
                 "{lost}"
             );

@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(crate) fn staged(world: &World) -> StagedImports {
     StagedImports {
         db: world.db.clone(),
-        room: Arc::default(),
+        concurrency_limits: Arc::default(),
         metrics: Arc::new(ApiMetrics::declare(&Metrics::for_process())),
         lifecycle: Lifecycle::new(),
     }

@@ -176,7 +176,7 @@ impl Ledger {
         let group = Group {
             outcomes: &[recorded],
             worker: "the model",
-            let_go: &[],
+            released: &[],
             is_repeated,
         };
         let settled = settle(db(), group).await.unwrap();
@@ -339,7 +339,7 @@ async fn swept(step: &Step) -> u64 {
             before - ranges().await
         }
         Step::RequeueAll => sweeps::requeue_all(db(), TURN).await.unwrap(),
-        Step::EndVanished => sweeps::end_vanished(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
+        Step::EndVanished => sweeps::end_expired_leases(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
         Step::EndUseless => {
             let swept = sweeps::end_useless(db(), None, 100).await.unwrap();
             u64::try_from(swept.ended).unwrap()

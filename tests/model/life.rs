@@ -207,7 +207,7 @@ impl Life {
         self.answer.push(state);
     }
 
-    fn end_vanished(&mut self) {
+    fn end_expired_leases(&mut self) {
         for (at, delivery) in self.deliveries.iter_mut().enumerate() {
             if delivery.state == Sending && delivery.lease == Lease::HasEnded {
                 let state = match self.batches[batch_of(at)] {
@@ -344,7 +344,7 @@ impl Life {
             Step::RequeueLost => self.requeue_lost(),
             Step::ForgetRanges => self.forget_ranges(),
             Step::RequeueAll => self.take_back(|_| true),
-            Step::EndVanished => self.end_vanished(),
+            Step::EndVanished => self.end_expired_leases(),
             Step::EndUseless => self.end_useless(),
             Step::TakeBack => self.take_back(|batch| batch == Paused),
             Step::Finish => self.finish(),

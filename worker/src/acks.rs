@@ -63,12 +63,14 @@ impl Acks {
             let mut pace = tokio::time::interval(PACE);
             pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
-                let waits = tokio::select! {
-                    count = arriving.recv_many(&mut group, 256) => if count == 0 { Waits::NoLonger } else { Waits::ForMore },
-                    _ = pace.tick() => Waits::ForOneTick,
+                let policy = tokio::select! {
+                    count = arriving.recv_many(&mut group, 256) => {
+                        if count == 0 { WaitPolicy::NoLonger } else { WaitPolicy::ForMore }
+                    }
+                    _ = pace.tick() => WaitPolicy::ForOneTick,
                 };
-                let is_over = matches!(waits, Waits::NoLonger);
-                let reported = report(&acknowledger, &mut ledger, &mut group, waits).await;
+                let is_over = matches!(policy, WaitPolicy::NoLonger);
+                let reported = report(&acknowledger, &mut ledger, &mut group, policy).await;
                 if let Err(fault) = &reported {
                     debug!(error = %fault, "Jobs stay unacknowledged and will be redelivered");
                 }
@@ -81,7 +83,7 @@ impl Acks {
     }
 
     /// Reports the job with this delivery tag as finished.
-    pub fn done(&self, tag: u64) {
+    pub fn ack(&self, tag: u64) {
         // If the channel is gone, the job is redelivered and the claim drops it.
         let _ = self.ended.send(Ended::Done(tag));
     }
@@ -95,7 +97,7 @@ impl Acks {
     }
 
     /// Returns the job with this delivery tag to its queue.
-    pub fn give_back(&self, tag: u64) {
+    pub fn requeue(&self, tag: u64) {
         let _ = self.ended.send(Ended::GivenBack(tag));
     }
 }
@@ -104,24 +106,24 @@ async fn report(
     acknowledger: &Acknowledger,
     ledger: &mut Ledger,
     group: &mut Vec<Ended>,
-    mut waits: Waits,
+    mut policy: WaitPolicy,
 ) -> Result<(), QueueError> {
     let mut waiting = Vec::new();
     for ended in group.drain(..) {
         match ended {
             Ended::Done(tag) => ledger.end(tag),
             Ended::GivenBack(tag) => {
-                acknowledger.give_back(tag).await?;
+                acknowledger.requeue(tag).await?;
                 ledger.mark_settled(tag);
             }
             Ended::Flush(flushed) => {
-                waits = Waits::NoLonger;
+                policy = WaitPolicy::NoLonger;
                 waiting.push(flushed);
             }
         }
     }
-    for ack in ledger.acknowledge(waits) {
-        acknowledger.done(ack.tag, ack.and_before).await?;
+    for ack in ledger.acknowledge(policy) {
+        acknowledger.ack(ack.tag, ack.and_before).await?;
         reach(Point::JobAcknowledged);
     }
     drop(waiting);
@@ -130,7 +132,7 @@ async fn report(
 
 /// How long a finished job waits for those before it.
 #[derive(Clone, Copy)]
-enum Waits {
+enum WaitPolicy {
     /// As long as there is room.
     ForMore,
     /// Until the next tick.
@@ -169,7 +171,7 @@ impl Ledger {
         self.alone.insert(tag);
     }
 
-    fn acknowledge(&mut self, waits: Waits) -> Vec<Ack> {
+    fn acknowledge(&mut self, policy: WaitPolicy) -> Vec<Ack> {
         let mut acks = Vec::new();
         let before = self.through;
         let mut last_waiting = None;
@@ -190,11 +192,11 @@ impl Ledger {
                 and_before: tag > before + 1,
             });
         }
-        let overdue = match waits {
-            Waits::NoLonger => std::mem::take(&mut self.waiting),
-            Waits::ForMore if self.waiting.len() > WAITING_MOST => std::mem::take(&mut self.waiting),
-            Waits::ForMore => return acks,
-            Waits::ForOneTick => {
+        let overdue = match policy {
+            WaitPolicy::NoLonger => std::mem::take(&mut self.waiting),
+            WaitPolicy::ForMore if self.waiting.len() > WAITING_MOST => std::mem::take(&mut self.waiting),
+            WaitPolicy::ForMore => return acks,
+            WaitPolicy::ForOneTick => {
                 let overdue = self.waited.intersection(&self.waiting).copied().collect();
                 self.waiting = &self.waiting - &overdue;
                 self.waited.clone_from(&self.waiting);
@@ -238,12 +240,12 @@ impl Ranges {
 mod tests {
     use super::*;
 
-    fn all_at_once(ledger: &mut Ledger, tags: &[u64], waits: Waits) -> Vec<(u64, bool)> {
+    fn all_at_once(ledger: &mut Ledger, tags: &[u64], policy: WaitPolicy) -> Vec<(u64, bool)> {
         for tag in tags {
             ledger.end(*tag);
         }
         ledger
-            .acknowledge(waits)
+            .acknowledge(policy)
             .into_iter()
             .map(|ack| (ack.tag, ack.and_before))
             .collect()
@@ -252,23 +254,23 @@ mod tests {
     #[test]
     fn jobs_that_end_in_order_share_one_acknowledgement() {
         let mut ledger = Ledger::default();
-        assert_eq!(all_at_once(&mut ledger, &[1, 2, 3], Waits::ForMore), [(3, true)]);
-        assert_eq!(all_at_once(&mut ledger, &[4], Waits::ForMore), [(4, false)]);
+        assert_eq!(all_at_once(&mut ledger, &[1, 2, 3], WaitPolicy::ForMore), [(3, true)]);
+        assert_eq!(all_at_once(&mut ledger, &[4], WaitPolicy::ForMore), [(4, false)]);
     }
 
     #[test]
     fn a_slow_job_delays_other_acknowledgements_only_briefly() {
         let mut ledger = Ledger::default();
-        assert_eq!(all_at_once(&mut ledger, &[2, 3], Waits::ForMore), []);
-        assert_eq!(all_at_once(&mut ledger, &[], Waits::ForOneTick), []);
-        assert_eq!(all_at_once(&mut ledger, &[4], Waits::ForMore), []);
+        assert_eq!(all_at_once(&mut ledger, &[2, 3], WaitPolicy::ForMore), []);
+        assert_eq!(all_at_once(&mut ledger, &[], WaitPolicy::ForOneTick), []);
+        assert_eq!(all_at_once(&mut ledger, &[4], WaitPolicy::ForMore), []);
         assert_eq!(
-            all_at_once(&mut ledger, &[], Waits::ForOneTick),
+            all_at_once(&mut ledger, &[], WaitPolicy::ForOneTick),
             [(2, false), (3, false)]
         );
-        assert_eq!(all_at_once(&mut ledger, &[5], Waits::ForMore), []);
+        assert_eq!(all_at_once(&mut ledger, &[5], WaitPolicy::ForMore), []);
         // Jobs 2 and 3 are already acknowledged. Acknowledging a tag twice would close the channel.
-        assert_eq!(all_at_once(&mut ledger, &[1], Waits::ForMore), [(5, true)]);
+        assert_eq!(all_at_once(&mut ledger, &[1], WaitPolicy::ForMore), [(5, true)]);
     }
 
     #[test]
@@ -284,13 +286,17 @@ mod tests {
                 acknowledged += all_at_once(
                     &mut ledger,
                     &[tag],
-                    if tag % 50 == 0 { Waits::NoLonger } else { Waits::ForMore },
+                    if tag % 50 == 0 {
+                        WaitPolicy::NoLonger
+                    } else {
+                        WaitPolicy::ForMore
+                    },
                 )
                 .len();
             }
         }
         let ranges = ledger.alone.0.clone();
-        let at_last = all_at_once(&mut ledger, &[1, 70_000], Waits::ForMore);
+        let at_last = all_at_once(&mut ledger, &[1, 70_000], WaitPolicy::ForMore);
 
         assert_eq!(acknowledged, 200_000 - 3);
         assert_eq!(ranges, BTreeMap::from([(2, 69_999), (70_001, 200_000)]));
@@ -311,7 +317,11 @@ mod tests {
         let mut open: BTreeSet<u64> = (1..=300).collect();
         for (n, tag) in tags.iter().enumerate() {
             ledger.end(*tag);
-            for ack in ledger.acknowledge(if n % 17 == 0 { Waits::NoLonger } else { Waits::ForMore }) {
+            for ack in ledger.acknowledge(if n % 17 == 0 {
+                WaitPolicy::NoLonger
+            } else {
+                WaitPolicy::ForMore
+            }) {
                 assert!(open.remove(&ack.tag), "{} twice", ack.tag);
                 if ack.and_before {
                     open.retain(|other| *other > ack.tag);

@@ -20,7 +20,7 @@ use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 /// A claimed delivery with its job.
-pub struct Held {
+pub struct ClaimedDelivery {
     /// The claim.
     pub claim: Claim,
     /// The lease that the claim belongs to.
@@ -71,7 +71,7 @@ impl Claims {
     /// acknowledged: another worker was faster, the batch was paused or stopped, the address is blocked, or
     /// the delivery has ended. If Postgres does not answer before the worker stops, no job is acknowledged,
     /// and all of them go to another worker.
-    pub async fn claim(&self, group: Vec<Work>) -> Vec<Held> {
+    pub async fn claim(&self, group: Vec<Work>) -> Vec<ClaimedDelivery> {
         let jobs: Vec<Job> = group.iter().map(|work| work.job).collect();
         // The same token for every retry: Postgres may have committed a claim whose answer was lost.
         let token = Uuid::new_v4();
@@ -83,7 +83,7 @@ impl Claims {
         let mut held = Vec::with_capacity(taken.len());
         for work in group {
             if let Some(claim) = taken.remove(&work.job.delivery) {
-                held.push(Held {
+                held.push(ClaimedDelivery {
                     claim,
                     lease: Arc::clone(&lease),
                     work,
@@ -91,7 +91,7 @@ impl Claims {
                 });
             } else {
                 debug!(delivery.id = %work.job.delivery, "Dropped a job whose delivery this worker cannot claim");
-                work.acks.done(work.tag);
+                work.acks.ack(work.tag);
             }
         }
         held

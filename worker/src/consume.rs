@@ -12,7 +12,7 @@ use crate::pipeline::Pipeline;
 use crate::session::{Open, Opening, watch};
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
-use shared::metrics::note_heartbeat;
+use shared::metrics::set_heartbeat;
 use shared::queue::{BrokerStatus, Brokers, HeartbeatInbox, Inbox, QueueError, Received, RouteCheck, park};
 use shared::reconnect::Delays;
 use shared::store::{Db, workers};
@@ -156,7 +156,7 @@ impl Consumer {
             reported = bulk_reports.ended() => reported.map(|()| left()),
             lost = watch(&mut open.session) => Err(lost),
             lost = self.take_heartbeats(heartbeats, route_check) => lost.map(|()| left()),
-            () = self.leave_when_in_trouble(&leave) => Ok(Ended::InTrouble),
+            () = self.cancel_when_blocked(&leave) => Ok(Ended::InTrouble),
         };
         drop(until_both_left);
         open.acknowledging.extend([interactive_reports, bulk_reports]);
@@ -164,8 +164,8 @@ impl Consumer {
     }
 
     /// Records that a lane's queue has answered. With the last one, the broker counts as connected.
-    fn note(&self, opening: &Opening) {
-        if opening.was_last() {
+    fn record_answer(&self, opening: &Opening) {
+        if opening.count_answer() {
             self.pipeline.metrics.amqp_connected.set(1);
             self.broker.connected();
             info!("Connected to RabbitMQ; consuming jobs");
@@ -174,7 +174,7 @@ impl Consumer {
 
     /// Cancels `leave` once processing has been blocked for [`TROUBLE_LASTS`]. Resolves if leaving takes too
     /// long.
-    async fn leave_when_in_trouble(&self, leave: &CancellationToken) {
+    async fn cancel_when_blocked(&self, leave: &CancellationToken) {
         loop {
             self.pipeline.in_trouble().await;
             let ready = tokio::time::timeout(TROUBLE_LASTS, self.pipeline.ready());
@@ -218,7 +218,7 @@ impl Consumer {
     }
 
     async fn record_heartbeat(&self) {
-        note_heartbeat(&self.pipeline.metrics.heartbeats, "consumed");
+        set_heartbeat(&self.pipeline.metrics.heartbeats, "consumed");
         if let Err(fault) = workers::record_heartbeat(&self.db).await {
             let fault = fault.explained(&self.db).await;
             warn!(error = %fault, "Could not record a heartbeat");
@@ -242,7 +242,7 @@ impl Consumer {
             leave: leave.clone(),
             park: |received, queue| self.park(received, queue, &acks),
         };
-        lane.run(inbox, || self.note(opening)).await
+        lane.run(inbox, || self.record_answer(opening)).await
     }
 
     /// Parks a message that is not a job, which would otherwise be redelivered endlessly. If that fails, the
@@ -256,12 +256,12 @@ impl Consumer {
                 Ok(()) => {
                     this.pipeline.metrics.count_parked(&fault);
                     warn!(queue, reason = %fault, "Parked a message that is not a valid job");
-                    acks.done(received.tag);
+                    acks.ack(received.tag);
                 }
                 Err(trouble) => {
                     error!(queue, reason = %fault, error = %trouble, "Could not park a message; it stays in its queue");
                     tokio::time::sleep(Duration::from_secs(5)).await;
-                    acks.give_back(received.tag);
+                    acks.requeue(received.tag);
                 }
             }
         });

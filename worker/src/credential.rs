@@ -5,7 +5,7 @@
 //! so a mail that never arrives locks no user out. Each attempt has its own password: the relay may have
 //! accepted the mail of an earlier attempt without our knowing, and then both passwords work.
 
-use crate::claim::Held;
+use crate::claim::ClaimedDelivery;
 use crate::metrics::WorkerMetrics;
 use crate::spans::{Steps, Times};
 use crate::step::Step;
@@ -58,10 +58,10 @@ pub struct Credentials {
 }
 
 /// A password and its stored verifier.
-type Made = (Password, Verifier);
+type NewPassword = (Password, Verifier);
 
 /// A claimed delivery with the timings of its steps.
-pub type Timed = (Held, Steps);
+pub type TimedDelivery = (ClaimedDelivery, Steps);
 
 impl Credentials {
     /// Creates passwords that are hashed at this cost.
@@ -78,7 +78,7 @@ impl Credentials {
     }
 
     /// How long this user's password is valid after the relay accepted the mail. It may be valid for [`GRACE`] longer.
-    pub fn lifetime(&self, held: &Held) -> Duration {
+    pub fn lifetime(&self, held: &ClaimedDelivery) -> Duration {
         let has_signed_in = held.claim.recipient.as_ref().is_some_and(|person| person.has_signed_in);
         self.lifetimes.of(has_signed_in)
     }
@@ -86,21 +86,21 @@ impl Credentials {
     /// Creates a password for each mail of the group that carries one, in the group's order.
     ///
     /// The verifiers of all returned passwords are stored. A mail whose password is missing must not be sent.
-    pub async fn make(&self, group: &mut [Timed]) -> Vec<Result<Option<Password>, CredentialError>> {
+    pub async fn make(&self, group: &mut [TimedDelivery]) -> Vec<Result<Option<Password>, CredentialError>> {
         let count = group.iter().filter(|(held, _)| needs_password(held)).count();
         let Some((first, _)) = group.first().filter(|_| count > 0) else {
             return group.iter().map(|_| Ok(None)).collect();
         };
         let began = now();
         let mut made = self.hash(first.work.lane, count).await.into_iter();
-        let hashed: Vec<Result<Option<Made>, CredentialError>> = group
+        let hashed: Vec<Result<Option<NewPassword>, CredentialError>> = group
             .iter()
             .map(|(held, _)| {
                 let made = needs_password(held).then(|| made.next());
                 made.map_or(Ok(None), Option::transpose)
             })
             .collect();
-        self.note(group, Step::Hash, Times::since(began));
+        self.record_times(group, Step::Hash, Times::since(began));
         reach(Point::PasswordHashed);
 
         let began = now();
@@ -112,7 +112,7 @@ impl Credentials {
             })
             .collect();
         let stored = self.store(&credentials).await;
-        self.note(group, Step::Credential, Times::since(began));
+        self.record_times(group, Step::Credential, Times::since(began));
         reach(Point::VerifierStored);
         let made = group.iter().zip(hashed).map(|((held, _), hashed)| match hashed? {
             None => Ok(None),
@@ -123,7 +123,7 @@ impl Credentials {
     }
 
     /// Creates and hashes `count` passwords on blocking threads.
-    async fn hash(&self, lane: Lane, count: usize) -> Vec<Result<Made, CredentialError>> {
+    async fn hash(&self, lane: Lane, count: usize) -> Vec<Result<NewPassword, CredentialError>> {
         let cost = self.cost;
         let slots = match lane {
             Lane::Interactive => &self.interactive,
@@ -143,7 +143,7 @@ impl Credentials {
         join_all(tasks).await.into_iter().flatten().collect()
     }
 
-    fn credential(&self, held: &Held, verifier: &Verifier) -> Option<NewCredential> {
+    fn credential(&self, held: &ClaimedDelivery, verifier: &Verifier) -> Option<NewCredential> {
         let (claim, person) = (&held.claim, held.claim.recipient.as_ref()?);
         Some(NewCredential {
             user: person.user,
@@ -169,7 +169,7 @@ impl Credentials {
         }
     }
 
-    fn note(&self, group: &mut [Timed], step: Step, times: Times) {
+    fn record_times(&self, group: &mut [TimedDelivery], step: Step, times: Times) {
         for (held, steps) in group {
             if needs_password(held) {
                 steps.add(&self.metrics, step, times);
@@ -178,7 +178,7 @@ impl Credentials {
     }
 }
 
-fn make(count: usize, cost: Cost) -> Vec<Result<Made, CredentialError>> {
+fn make(count: usize, cost: Cost) -> Vec<Result<NewPassword, CredentialError>> {
     let mut hasher = Hasher::new();
     let not_made = |fault: String| CredentialError::NotMade(fault);
     let mut one = || {
@@ -193,6 +193,6 @@ fn make(count: usize, cost: Cost) -> Vec<Result<Made, CredentialError>> {
     (0..count).map(|_| one()).collect()
 }
 
-fn needs_password(held: &Held) -> bool {
+fn needs_password(held: &ClaimedDelivery) -> bool {
     held.claim.kind == SystemEmailKind::PasswordReset && held.claim.recipient.is_some()
 }

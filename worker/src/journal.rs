@@ -274,7 +274,7 @@ async fn recover(left: &Abandoned, db: &Db, worker: &str, metrics: &WorkerMetric
         let group = Group {
             outcomes: &outcomes,
             worker,
-            let_go: &[],
+            released: &[],
             is_repeated: false,
         };
         let settled = settle(db, group).await?;

@@ -101,7 +101,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
     /// back first. `opened` is called once the queue has answered. Jobs dropped because the session ends are
     /// unacknowledged and go to another worker.
     pub(crate) async fn run(self, mut inbox: Inbox, opened: impl FnOnce()) -> Result<(), QueueError> {
-        let room = self.pipeline.mailer.room_notice(self.lane);
+        let room = self.pipeline.mailer.capacity_notify(self.lane);
         let mut opened = Some(opened);
         loop {
             let prefetch = self.prefetch();
@@ -142,13 +142,13 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
                 () = self.leave.cancelled() => {}
             }
             if self.leave.is_cancelled() {
-                self.leave_behind(jobs, unclaimed).await;
+                self.return_unclaimed(jobs, unclaimed).await;
                 return Ok(None);
             }
             self.claim_some(&mut unclaimed, is_urgent);
             is_urgent = false;
             if unclaimed.is_stuck() || is_far_from(prefetch, self.prefetch()) {
-                return self.give_back(jobs, unclaimed).await.map(Some);
+                return self.release_unclaimed(jobs, unclaimed).await.map(Some);
             }
             tokio::select! {
                 received = jobs.next() => {
@@ -168,10 +168,10 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
     }
 
     /// Gives back unclaimed jobs before the session is closed.
-    async fn leave_behind(&self, jobs: Jobs, unclaimed: Unclaimed) {
+    async fn return_unclaimed(&self, jobs: Jobs, unclaimed: Unclaimed) {
         let count = unclaimed.jobs.len();
         let leaving = async {
-            self.give_back(jobs, unclaimed).await?;
+            self.release_unclaimed(jobs, unclaimed).await?;
             self.acks.flushed().await;
             Ok::<_, QueueError>(())
         };
@@ -228,7 +228,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
     }
 
     /// Stops receiving and makes the unclaimed jobs due again for any worker.
-    async fn give_back(&self, jobs: Jobs, unclaimed: Unclaimed) -> Result<Inbox, QueueError> {
+    async fn release_unclaimed(&self, jobs: Jobs, unclaimed: Unclaimed) -> Result<Inbox, QueueError> {
         let (inbox, received) = jobs.cancel().await?;
         let mut unclaimed = unclaimed;
         for received in received {
@@ -238,9 +238,9 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         if given_back.is_empty() {
             return Ok(inbox);
         }
-        match dispatch::give_back(&self.db, &given_back).await {
+        match dispatch::make_due_again(&self.db, &given_back).await {
             Ok(()) => {
-                unclaimed.jobs.iter().for_each(|work| work.acks.done(work.tag));
+                unclaimed.jobs.iter().for_each(|work| work.acks.ack(work.tag));
                 info!(
                     lane = self.lane.as_str(),
                     count = given_back.len(),

@@ -147,7 +147,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn lease_asked_for(leases: &Leases, ago: u64) -> Arc<Lease> {
+    fn lease_claimed_ago(leases: &Leases, ago: u64) -> Arc<Lease> {
         let requested_at = Instant::now().checked_sub(Duration::from_secs(ago)).unwrap();
         leases.hold(2, Uuid::from_u128(9), requested_at)
     }
@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn a_lease_that_was_not_renewed_no_longer_holds() {
         let leases = Leases::of(Duration::from_mins(1));
-        let fresh = lease_asked_for(&leases, 0);
+        let fresh = lease_claimed_ago(&leases, 0);
         assert!(fresh.holds());
         assert!(leases.ageing().is_empty());
 
-        let ageing = lease_asked_for(&leases, 55);
+        let ageing = lease_claimed_ago(&leases, 55);
         assert!(!ageing.holds(), "less than a tenth of the lease is left");
         assert_eq!(leases.ageing().len(), 1);
 
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_renewal_that_comes_too_late_proves_nothing() {
         let leases = Leases::of(Duration::from_mins(1));
-        let lost = lease_asked_for(&leases, 61);
+        let lost = lease_claimed_ago(&leases, 61);
 
         lost.renew(Instant::now(), leases.lease());
 
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn claims_end_when_each_delivery_has_been_recorded() {
         let leases = Leases::of(Duration::from_mins(1));
-        let lease = lease_asked_for(&leases, 0);
-        let forgotten = lease_asked_for(&leases, 0);
+        let lease = lease_claimed_ago(&leases, 0);
+        let forgotten = lease_claimed_ago(&leases, 0);
 
         lease.recorded();
         forgotten.recorded();
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_released_claim_is_not_renewed() {
         let leases = Leases::of(Duration::from_mins(1));
-        let ageing = lease_asked_for(&leases, 30);
+        let ageing = lease_claimed_ago(&leases, 30);
         assert_eq!(leases.ageing().len(), 1);
 
         drop(ageing);

@@ -38,7 +38,7 @@ use shared::metrics::Metrics;
 use shared::probes::{self, Readiness};
 use shared::queue::{BrokerStatus, Brokers};
 use shared::reconnect::Delays;
-use shared::store::{self, Db, Planning, schema};
+use shared::store::{self, Db, PlanCacheMode, schema};
 use shared::trace;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let metrics = Metrics::for_process();
     let counted = Arc::new(WorkerMetrics::declare(&metrics));
     let name = instance_name("worker");
-    let db = store::connect(&settings.database, &name, Planning::ById)?;
+    let db = store::connect(&settings.database, &name, PlanCacheMode::GenericPlans)?;
     metrics.show_connections(&db);
     let grace = settings.stop_grace;
     let relay = settings.relay.server();
@@ -106,7 +106,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
 
     let renewing = tokio::spawn(leases.keep_renewing(db.clone()));
     let broker = BrokerStatus::default();
-    let obstacles = Obstacles::of(&db, &pipeline, relay, &broker);
+    let obstacles = ReadinessCheck::of(&db, &pipeline, relay, &broker);
     let probing = tokio::spawn(serve_probes(listener, metrics, obstacles));
     let presence = presence::Presence {
         db: db.clone(),
@@ -136,7 +136,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         .for_each(tokio::task::JoinHandle::abort);
     // A status report that is still being written must not overwrite the final one.
     let _ = reporting.await;
-    presence.leave().await;
+    presence.deregister().await;
     traces.end().await;
     info!("Worker has stopped");
     Ok(finished)
@@ -172,7 +172,7 @@ async fn until_postgres_is_ready(
     let mut delays = Delays::for_a_near_server();
     while !lifecycle.is_stopping() {
         if let Ok(Some(shared)) = store::shares_sessions(db).await {
-            presence.leave().await;
+            presence.deregister().await;
             return Err(shared);
         }
         let obstacle = match schema::missing(db).await {
@@ -269,7 +269,7 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
 
 /// Reports for `/readyz` what keeps the worker from working.
 #[derive(Clone)]
-struct Obstacles {
+struct ReadinessCheck {
     db: Db,
     mailer: send::Mailer<sending::Sending>,
     /// The relay's host and port.
@@ -277,7 +277,7 @@ struct Obstacles {
     broker: BrokerStatus,
 }
 
-impl Obstacles {
+impl ReadinessCheck {
     fn of(db: &Db, pipeline: &Pipeline, relay: String, broker: &BrokerStatus) -> Self {
         Self {
             db: db.clone(),
@@ -287,7 +287,7 @@ impl Obstacles {
         }
     }
 
-    async fn look(self) -> Readiness {
+    async fn check(self) -> Readiness {
         let mut obstacles = Vec::new();
         match store::answer_or_cause(&self.db, schema::missing(&self.db)).await {
             Ok(missing) if missing.is_empty() => {
@@ -313,8 +313,8 @@ impl Obstacles {
     }
 }
 
-async fn serve_probes(listener: TcpListener, metrics: Metrics, obstacles: Obstacles) {
-    let routes = probes::routes(metrics, move || obstacles.clone().look());
+async fn serve_probes(listener: TcpListener, metrics: Metrics, obstacles: ReadinessCheck) {
+    let routes = probes::routes(metrics, move || obstacles.clone().check());
     if let Err(fault) = probes::serve(listener, routes).await {
         tracing::error!(error = %fault, "The probes stopped answering");
     }

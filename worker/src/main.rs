@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     if let Err(fault) = telemetry::start(logging) {
         eprintln!("could not start logging: {fault}");
     }
-    memory::keep_off_the_disk();
+    memory::disable_coredumps();
     if let Err(fault) = lifecycle.listen_to_signals() {
         error!(error = %fault, "Could not listen for signals");
         return ExitCode::FAILURE;

@@ -117,12 +117,12 @@ fn unknown(claim: &Claim, answer: &Answer) -> Option<UnknownAddress> {
 
 /// The outcome of a delivery that can never be composed.
 pub fn unbuildable(claim: &Claim, token: Uuid, why: String) -> Outcome {
-    before_the_relay(claim, token, Ending::Failed { reason: "unbuildable" }, why)
+    without_transaction(claim, token, Ending::Failed { reason: "unbuildable" }, why)
 }
 
 /// The outcome of an attempt that had not begun.
 pub fn given_back(claim: &Claim, token: Uuid, why: String) -> Outcome {
-    before_the_relay(
+    without_transaction(
         claim,
         token,
         Ending::GivenBack {
@@ -132,7 +132,7 @@ pub fn given_back(claim: &Claim, token: Uuid, why: String) -> Outcome {
     )
 }
 
-fn before_the_relay(claim: &Claim, token: Uuid, ending: Ending, why: String) -> Outcome {
+fn without_transaction(claim: &Claim, token: Uuid, ending: Ending, why: String) -> Outcome {
     Outcome {
         delivery: claim.delivery,
         attempt: claim.attempt,
@@ -160,7 +160,7 @@ pub fn log_suppressed(suppressed: &Suppressed) {
 
 /// Logs the outcome of an attempt in one line. The relay's words may name the recipient, so they are in
 /// Postgres and not in the log. The ids of delivery, attempt and trace are fields of the span.
-pub fn log(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_the_relay: Option<Duration>) {
+pub fn log(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, relay_duration: Option<Duration>) {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let state = match recorded {
         Recorded::Moved(state) => Some(state.as_str()),
@@ -184,7 +184,7 @@ pub fn log(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_
                 state,
                 retry_seconds,
                 wait_ms = milliseconds(Duration::try_from_secs_f64(claim.waited_seconds).unwrap_or_default()),
-                smtp_ms = at_the_relay.map(milliseconds),
+                smtp_ms = relay_duration.map(milliseconds),
                 $message
             )
         };

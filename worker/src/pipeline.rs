@@ -10,9 +10,9 @@
 //!             └────────── one task per group ──────────┘                          └─ groups of outcomes ─┘
 //! ```
 
-use crate::claim::{Claims, Held};
+use crate::claim::{ClaimedDelivery, Claims};
 use crate::compose::{ComposeError, Composer, Letterhead, Mail};
-use crate::credential::{CredentialError, Credentials, Timed};
+use crate::credential::{CredentialError, Credentials, TimedDelivery};
 use crate::metrics::WorkerMetrics;
 use crate::outcome;
 use crate::send::{Mailer, Permit};
@@ -78,7 +78,7 @@ impl Pipeline {
         }
         reach(Point::Claimed);
         let times = Times::since(began);
-        let mut group: Vec<Timed> = held.into_iter().map(|held| self.begin(held, times)).collect();
+        let mut group: Vec<TimedDelivery> = held.into_iter().map(|held| self.begin(held, times)).collect();
         let passwords = self.credentials.make(&mut group).await;
         let mut ready = Vec::with_capacity(group.len());
         for (((held, mut steps), password), permit) in group.into_iter().zip(passwords).zip(permits) {
@@ -91,7 +91,7 @@ impl Pipeline {
         self.mailer.send(ready);
     }
 
-    fn begin(&self, held: Held, times: Times) -> Timed {
+    fn begin(&self, held: ClaimedDelivery, times: Times) -> TimedDelivery {
         self.metrics.observe_wait(held.work.lane, held.claim.waited_seconds);
         let mut steps = Steps::begin();
         steps.add(&self.metrics, Step::Claim, times);
@@ -100,7 +100,7 @@ impl Pipeline {
 
     async fn compose(
         &self,
-        held: &Held,
+        held: &ClaimedDelivery,
         password: Result<Option<Password>, CredentialError>,
         steps: &mut Steps,
     ) -> Result<(Mail, Option<Password>), Unsent> {
@@ -115,7 +115,14 @@ impl Pipeline {
         Ok((mail?, password))
     }
 
-    fn sending(&self, held: Held, mail: Mail, password: Option<Password>, steps: Steps, permit: Permit) -> Sending {
+    fn sending(
+        &self,
+        held: ClaimedDelivery,
+        mail: Mail,
+        password: Option<Password>,
+        steps: Steps,
+        permit: Permit,
+    ) -> Sending {
         let carries_one = held.claim.kind == SystemEmailKind::PasswordReset;
         Sending {
             password_lifetime: carries_one.then(|| self.credentials.lifetime(&held)),
@@ -144,7 +151,7 @@ enum Unsent {
 }
 
 impl Unsent {
-    fn finish(&self, held: Held, steps: Steps) -> Finished {
+    fn finish(&self, held: ClaimedDelivery, steps: Steps) -> Finished {
         Finished {
             outcome: self.outcome(&held),
             held,
@@ -152,7 +159,7 @@ impl Unsent {
         }
     }
 
-    fn outcome(&self, held: &Held) -> Outcome {
+    fn outcome(&self, held: &ClaimedDelivery) -> Outcome {
         let (claim, token) = (&held.claim, held.lease.token());
         match self {
             Self::Compose(fault @ ComposeError::Unbuildable(_)) => {

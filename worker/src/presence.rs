@@ -64,7 +64,7 @@ impl Presence {
             sleep(REPORT_PAUSE).await;
             tokio::select! {
                 () = sleep(REPORT_EVERY.saturating_sub(REPORT_PAUSE)) => {}
-                () = self.mailer.relay_changed(&relay) => {}
+                () = self.mailer.report_relay_change(&relay) => {}
                 () = self.broker.changed(missing.as_ref()) => {}
             }
         }
@@ -92,8 +92,8 @@ impl Presence {
     }
 
     /// Reports that the worker has stopped.
-    pub async fn leave(&self) {
-        match timeout(LEAVE_TAKES, workers::leave(&self.db, &self.name)).await {
+    pub async fn deregister(&self) {
+        match timeout(LEAVE_TAKES, workers::deregister(&self.db, &self.name)).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => debug!(error = %fault, "Could not report that this worker has stopped"),
             Err(_) => debug!("Could not report in time that this worker has stopped"),

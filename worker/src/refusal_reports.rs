@@ -3,7 +3,7 @@
 use crate::send::{AccountRefusal, Mailer};
 use crate::sending::Sending;
 use shared::lifecycle::Lifecycle;
-use shared::store::relay_refusals::{RelayRefusal, note};
+use shared::store::relay_refusals::{self, RelayRefusal};
 use shared::store::{Db, StoreError};
 use std::time::Duration;
 use tracing::{error, warn};
@@ -33,7 +33,7 @@ pub(crate) async fn record(db: Db, mailer: Mailer<Sending>, lifecycle: Lifecycle
         }
         let rows: Vec<RelayRefusal> = refusals.into_iter().map(row).collect();
         while !rows.is_empty() {
-            match note(&db, &rows).await {
+            match relay_refusals::record(&db, &rows).await {
                 Ok(()) => break,
                 Err(fault @ StoreError::Refused(_)) => {
                     error!(error = ?fault, "Could not record refusals of the relay: Postgres refused the statement");

@@ -1,6 +1,6 @@
 //! A mail between composing and the relay's answer.
 
-use crate::claim::Held;
+use crate::claim::ClaimedDelivery;
 use crate::compose::Mail;
 use crate::credential::GRACE;
 use crate::outcome::{self, Retries};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 /// A mail that is being sent.
 pub struct Sending {
-    pub(crate) held: Held,
+    pub(crate) held: ClaimedDelivery,
     pub(crate) mail: Mail,
     /// The password in the mail, to detect it in the relay's words.
     pub(crate) password: Option<Password>,
@@ -74,7 +74,7 @@ impl Shipment for Sending {
         drop((mail, permit));
         steps.add(&self.metrics, Step::Send, Times::since(self.began));
         if self.password.is_some_and(|password| password.appears_in(&answer.reply)) {
-            answer.withhold_words();
+            answer.redact_words();
         }
         let token = held.lease.token();
         // The claim is older than the stored password.

@@ -9,7 +9,7 @@
 //! not recorded yet are kept on disk ([`crate::journal`]).
 
 use crate::batcher::Batcher;
-use crate::claim::Held;
+use crate::claim::ClaimedDelivery;
 use crate::journal::{Entry, Journal};
 use crate::leases::Leases;
 use crate::metrics::WorkerMetrics;
@@ -36,7 +36,7 @@ const GROUPS: usize = 4;
 /// A finished attempt and its outcome.
 pub struct Finished {
     /// The delivery.
-    pub held: Held,
+    pub held: ClaimedDelivery,
     /// Its outcome.
     pub outcome: Outcome,
     /// The timings of its steps.
@@ -46,12 +46,12 @@ pub struct Finished {
 /// Accepts finished attempts to be recorded. Cheap to clone.
 #[derive(Clone)]
 pub struct Settler {
-    finished: mpsc::UnboundedSender<Kept>,
+    finished: mpsc::UnboundedSender<JournaledAttempt>,
     journal: Option<Arc<Journal>>,
 }
 
 /// A finished attempt with its entry in the journal.
-type Kept = (Finished, Option<Entry>);
+type JournaledAttempt = (Finished, Option<Entry>);
 
 impl Settler {
     /// Starts recording. The task ends when no clone is left and everything is recorded.
@@ -94,9 +94,9 @@ struct Recorder {
 }
 
 impl Recorder {
-    async fn run(self: Arc<Self>, mut batcher: Batcher<Kept>) {
+    async fn run(self: Arc<Self>, mut batcher: Batcher<JournaledAttempt>) {
         let groups = Arc::new(Semaphore::new(GROUPS));
-        let is_urgent = |(finished, _): &Kept| finished.held.work.lane == Lane::Interactive;
+        let is_urgent = |(finished, _): &JournaledAttempt| finished.held.work.lane == Lane::Interactive;
         while let Some(group) = batcher.next(is_urgent).await {
             let Ok(permit) = Arc::clone(&groups).acquire_owned().await else {
                 return;
@@ -109,7 +109,7 @@ impl Recorder {
         }
     }
 
-    async fn record_group(&self, group: Vec<Kept>) {
+    async fn record_group(&self, group: Vec<JournaledAttempt>) {
         let began = now();
         let (outcomes, attempts): (Vec<_>, Vec<_>) = group
             .into_iter()
@@ -143,12 +143,12 @@ impl Recorder {
     /// Records outcomes in one statement. Returns `None` if Postgres rejects them.
     async fn record_together(&self, outcomes: &[Outcome], mut is_repeated: bool) -> Option<Vec<Recorded>> {
         let mut delays = Delays::for_a_near_server();
-        let let_go = self.leases.take_ended();
+        let released = self.leases.take_ended();
         loop {
             let group = Group {
                 outcomes,
                 worker: &self.worker,
-                let_go: &let_go,
+                released: &released,
                 is_repeated,
             };
             match settle(&self.db, group).await {
@@ -180,7 +180,7 @@ impl Recorder {
     }
 
     /// Counts, logs and acknowledges an attempt.
-    fn conclude(&self, held: &Held, outcome: &Outcome, steps: Steps, recorded: Recorded) {
+    fn conclude(&self, held: &ClaimedDelivery, outcome: &Outcome, steps: Steps, recorded: Recorded) {
         let (claim, work) = (&held.claim, &held.work);
         // At the highest level, so that log lines of every level carry its ids.
         let span = error_span!(
@@ -189,18 +189,18 @@ impl Recorder {
             attempt = claim.attempt,
             trace.id = %work.trace.trace_id(),
         );
-        span.in_scope(|| outcome::log(claim, work.lane, outcome, recorded, steps.at_the_relay()));
+        span.in_scope(|| outcome::log(claim, work.lane, outcome, recorded, steps.relay_duration()));
         steps.emit(work.trace, work.lane, claim, outcome);
         if let Recorded::Moved(state) = recorded {
             self.count(held, outcome, state);
         }
         if recorded != Recorded::Unknown {
             held.lease.recorded();
-            work.acks.done(work.tag);
+            work.acks.ack(work.tag);
         }
     }
 
-    fn count(&self, held: &Held, outcome: &Outcome, state: DeliveryState) {
+    fn count(&self, held: &ClaimedDelivery, outcome: &Outcome, state: DeliveryState) {
         let (claim, lane) = (&held.claim, held.work.lane);
         self.metrics
             .count_attempt(claim.kind, claim.attempt, &outcome.ending, state);

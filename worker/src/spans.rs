@@ -50,7 +50,7 @@ impl Steps {
     }
 
     /// How long the relay took, if it was contacted.
-    pub fn at_the_relay(&self) -> Option<Duration> {
+    pub fn relay_duration(&self) -> Option<Duration> {
         let (_, times) = self.taken.iter().find(|(step, _)| *step == Step::Send)?;
         Some(times.length())
     }

@@ -69,7 +69,7 @@ impl Limit {
     /// Number of failures below which the limit cannot be reached, whatever ends next.
     ///
     /// `failed` of `ended` mails have failed so far.
-    fn needs(self, failed: i64, ended: i64) -> i64 {
+    fn failures_needed(self, failed: i64, ended: i64) -> i64 {
         let Some(percent) = self.percent else { return i64::MAX };
         if ended < self.of {
             return (percent * self.of + 99) / 100;
@@ -86,7 +86,7 @@ impl Limit {
 
 /// What is remembered about a batch.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct RememberedBatch {
     resumed_at: Option<OffsetDateTime>,
     /// Counts of unknown addresses and of refusals by policy below which the batch need not be counted.
     needs: (i64, i64),
@@ -98,7 +98,7 @@ pub(super) struct AutoPause {
     metrics: Arc<DispatcherMetrics>,
     bounces: Limit,
     policy: Limit,
-    known: HashMap<Uuid, Known>,
+    known: HashMap<Uuid, RememberedBatch>,
 }
 
 impl AutoPause {
@@ -163,7 +163,7 @@ impl AutoPause {
     }
 
     async fn check_failures(&mut self) -> StoreResult<()> {
-        let (least_unknown, least_policy) = (self.bounces.needs(0, 0), self.policy.needs(0, 0));
+        let (least_unknown, least_policy) = (self.bounces.failures_needed(0, 0), self.policy.failures_needed(0, 0));
         let failing = rows::failing(&self.db, least_unknown, least_policy).await?;
         let mut known = HashMap::with_capacity(failing.len());
         for running in failing {
@@ -177,13 +177,13 @@ impl AutoPause {
                 continue;
             }
             let ended = rows::ended(&self.db, &running).await?;
-            if !self.judge(&running, ended).await? {
+            if !self.pause_if_failing(&running, ended).await? {
                 let needs = (
-                    self.bounces.needs(running.unknown, ended),
-                    self.policy.needs(running.policy, ended),
+                    self.bounces.failures_needed(running.unknown, ended),
+                    self.policy.failures_needed(running.policy, ended),
                 );
                 let resumed_at = running.resumed_at;
-                known.insert(running.batch, Known { resumed_at, needs });
+                known.insert(running.batch, RememberedBatch { resumed_at, needs });
             }
         }
         self.known = known;
@@ -191,7 +191,7 @@ impl AutoPause {
     }
 
     /// Pauses a batch if too many of its `ended` mails failed. Returns whether it paused the batch.
-    async fn judge(&self, running: &Running, ended: i64) -> StoreResult<bool> {
+    async fn pause_if_failing(&self, running: &Running, ended: i64) -> StoreResult<bool> {
         let (cause, failed, words) = if self.bounces.is_reached(running.unknown, ended) {
             let failed = running.unknown;
             let words = format!("{failed} of the last {ended} emails went to addresses that do not exist");
@@ -271,7 +271,7 @@ mod tests {
             of: BOUNCES_OF,
         };
         assert!(!off.is_reached(100, 100));
-        assert_eq!(off.needs(0, 0), i64::MAX);
+        assert_eq!(off.failures_needed(0, 0), i64::MAX);
     }
 
     #[test]
@@ -282,7 +282,7 @@ mod tests {
                 of: 100,
             };
             for (failed, ended) in [(0, 0), (0, 50), (30, 50), (0, 100), (9, 100), (500, 10_000), (98, 100)] {
-                let needs = limit.needs(failed, ended);
+                let needs = limit.failures_needed(failed, ended);
                 for failures in failed..needs.min(failed + 2_000) {
                     for successes in [0, 1, 50, 1_000] {
                         let more = failures - failed + successes;
@@ -297,7 +297,7 @@ mod tests {
         }
         let (mut failed, mut counts) = (10, 0);
         while failed < 5_000 {
-            failed = BOUNCES.needs(failed, failed * 20);
+            failed = BOUNCES.failures_needed(failed, failed * 20);
             counts += 1;
         }
         assert!(

@@ -5,7 +5,7 @@
 
 use crate::metrics::DispatcherMetrics;
 use shared::batch::Lane;
-use shared::metrics::note_heartbeat;
+use shared::metrics::set_heartbeat;
 use shared::queue::{HEARTBEAT_EVERY, HeartbeatPublisher};
 use shared::store::{Db, workers};
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Heartbeat {
         let (publisher, metrics) = (self.publisher.clone(), Arc::clone(&self.metrics));
         tokio::spawn(async move {
             match publisher.publish().await {
-                Ok(()) => note_heartbeat(&metrics.heartbeats, "published"),
+                Ok(()) => set_heartbeat(&metrics.heartbeats, "published"),
                 Err(fault) => warn!(error = %fault, "A heartbeat was not confirmed"),
             }
         });

@@ -24,19 +24,19 @@ pub(super) async fn run(db: &Db) {
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
-        note(idempotency::forget(db, KEYS).await.err());
-        note(workers::forget(db).await.err());
-        note(sessions::forget(db, KEYS).await.err());
-        note(selections::forget(db, SELECTIONS).await.err());
+        log_failure(idempotency::forget(db, KEYS).await.err());
+        log_failure(workers::forget(db).await.err());
+        log_failure(sessions::forget(db, KEYS).await.err());
+        log_failure(selections::forget(db, SELECTIONS).await.err());
         match steps::discard_forgotten(db, FILES).await {
             Ok(0) => {}
             Ok(imports) => info!(imports, "Discarded files that were not stored for a week"),
-            Err(fault) => note(Some(fault)),
+            Err(fault) => log_failure(Some(fault)),
         }
     }
 }
 
-fn note(fault: Option<StoreError>) {
+fn log_failure(fault: Option<StoreError>) {
     if let Some(fault) = fault {
         warn!(error = %fault, cause = %fault.cause(), "Housekeeping failed; retrying");
     }

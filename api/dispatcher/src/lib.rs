@@ -87,9 +87,9 @@ pub struct Dispatcher {
 
 /// Wakes the publishers. Each has its own `Notify`, so that neither consumes the other's wake-up.
 #[derive(Default)]
-struct Wake([Notify; 2]);
+struct PublisherWakers([Notify; 2]);
 
-impl Wake {
+impl PublisherWakers {
     fn all(&self) {
         self.0.iter().for_each(Notify::notify_one);
     }
@@ -103,7 +103,7 @@ impl Dispatcher {
     /// A queue exists with different arguments. An operator has to decide what to do; retrying would not
     /// help.
     pub async fn run(self) -> Result<(), QueueError> {
-        let wake = Arc::new(Wake::default());
+        let wake = Arc::new(PublisherWakers::default());
         let listening = tokio::spawn(listen(self.db.clone(), Arc::clone(&wake)));
         let mut delays = Delays::for_a_near_server();
         let ended = loop {
@@ -134,23 +134,23 @@ impl Dispatcher {
     /// Connects, waits for the lease and dispatches while this process holds it.
     ///
     /// The connections stay open during standby, so the broker is known to be reachable when the lease comes.
-    async fn one_session(&self, wake: &Arc<Wake>, delays: &mut Delays) -> Result<(), Trouble> {
+    async fn one_session(&self, wake: &Arc<PublisherWakers>, delays: &mut Delays) -> Result<(), Trouble> {
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
         session.declare().await?;
         self.metrics.amqp_connected.set(1);
         self.broker.connected();
         // If the broker still blocks publishing, it reports that again.
         self.metrics.amqp_blocked.set(0);
-        let ended = Box::pin(self.stand_by_and_dispatch(&mut session, wake, delays)).await;
+        let ended = Box::pin(self.wait_and_dispatch(&mut session, wake, delays)).await;
         // A broker in trouble may never answer, and due deliveries do not wait for that.
         self.lifecycle.spawn(session.close());
         ended
     }
 
-    async fn stand_by_and_dispatch(
+    async fn wait_and_dispatch(
         &self,
         session: &mut Session,
-        wake: &Arc<Wake>,
+        wake: &Arc<PublisherWakers>,
         delays: &mut Delays,
     ) -> Result<(), Trouble> {
         while !self.lifecycle.is_stopping() {
@@ -173,7 +173,7 @@ impl Dispatcher {
                 Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not request the dispatcher's lease"),
             }
             tokio::select! {
-                event = session.next_event() => self.note_event(session, event)?,
+                event = session.next_event() => self.observe_event(session, event)?,
                 () = self.lifecycle.pause(STANDBY) => {}
             }
         }
@@ -184,7 +184,7 @@ impl Dispatcher {
         &self,
         session: &mut Session,
         held: &HeldLease,
-        wake: &Arc<Wake>,
+        wake: &Arc<PublisherWakers>,
         delays: &mut Delays,
     ) -> Result<(), Trouble> {
         let rounds = Arc::new(Rounds::default());
@@ -236,7 +236,7 @@ impl Dispatcher {
 
     /// Runs both publishers until the process stops or one of them fails. The other one then completes its
     /// round.
-    async fn publish(&self, publishers: [Publisher; 2], wake: &Wake) -> Result<(), QueueError> {
+    async fn publish(&self, publishers: [Publisher; 2], wake: &PublisherWakers) -> Result<(), QueueError> {
         let stop = self.lifecycle.stopping().child_token();
         let run = async |publisher: Publisher, wake: &Notify| {
             let ended = publisher.run(wake, &stop).await;
@@ -290,13 +290,13 @@ impl Dispatcher {
     async fn watch(&self, session: &mut Session) -> QueueError {
         loop {
             let event = session.next_event().await;
-            if let Err(fault) = self.note_event(session, event) {
+            if let Err(fault) = self.observe_event(session, event) {
                 return fault;
             }
         }
     }
 
-    fn note_event(&self, session: &Session, event: Option<SessionEvent>) -> Result<(), QueueError> {
+    fn observe_event(&self, session: &Session, event: Option<SessionEvent>) -> Result<(), QueueError> {
         match event {
             Some(SessionEvent::Lost(why)) => return Err(session.lost(why)),
             None => return Err(session.lost("its events ended")),
@@ -317,7 +317,7 @@ impl Dispatcher {
 }
 
 /// Converts notifications from Postgres into wake-ups. Without them the publishers find work by polling.
-async fn listen(db: Db, wake: Arc<Wake>) {
+async fn listen(db: Db, wake: Arc<PublisherWakers>) {
     let mut delays = Delays::for_a_near_server();
     let mut is_polling = false;
     loop {

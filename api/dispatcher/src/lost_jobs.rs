@@ -27,7 +27,7 @@ const LOST_AFTER: Duration = Duration::from_secs(8);
 
 /// When a lane's queue was found empty.
 #[derive(Clone, Copy)]
-struct Emptied {
+struct EmptyQueue {
     /// By the clock of Postgres, for comparison with rows.
     at: OffsetDateTime,
     seen: Instant,
@@ -48,7 +48,7 @@ impl LostJobs {
     ///
     /// The broker does not answer. The session is over.
     pub(super) async fn run(self) -> Result<(), QueueError> {
-        let mut emptied: [Option<Emptied>; 2] = [None; 2];
+        let mut emptied: [Option<EmptyQueue>; 2] = [None; 2];
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -69,7 +69,7 @@ impl LostJobs {
         }
     }
 
-    async fn check(&self, lane: Lane, emptied: &mut Option<Emptied>) -> Result<(), Fault> {
+    async fn check(&self, lane: Lane, emptied: &mut Option<EmptyQueue>) -> Result<(), Fault> {
         if let Some(before) = *emptied {
             if before.seen.elapsed() < LOST_AFTER {
                 return Ok(());
@@ -77,11 +77,11 @@ impl LostJobs {
             *emptied = None;
             self.publish_again(lane, before.at).await?;
         }
-        let Some(now) = sweeps::now_if_unclaimed(&self.db, lane).await? else {
+        let Some(now) = sweeps::time_if_unclaimed(&self.db, lane).await? else {
             return Ok(());
         };
         if self.depth.of(lane).await? == 0 {
-            *emptied = Some(Emptied {
+            *emptied = Some(EmptyQueue {
                 at: now,
                 seen: Instant::now(),
             });

@@ -156,7 +156,7 @@ impl Publisher {
         self.end_late(&late).await?;
         bucket.set_due(lane, !due.is_empty());
         if due.is_empty() {
-            self.note(&[], &Published::default(), idle).await?;
+            self.record_progress(&[], &Published::default(), idle).await?;
             return Ok(if late.is_empty() { Pace::Idle } else { Pace::More });
         }
         if allowed == 0 {
@@ -166,9 +166,9 @@ impl Publisher {
         bucket.take(lane, due.len());
         let published = self.publish(&due).await?;
         reach(Point::JobsConfirmed);
-        bucket.give_back(lane, due.len() - published.confirmed.len());
+        bucket.refund(lane, due.len() - published.confirmed.len());
         self.remember(&due, &published);
-        self.note(&due, &published, idle).await?;
+        self.record_progress(&due, &published, idle).await?;
         reach(Point::JobsMarked);
         let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= available) && available < ROUND_MOST;
         if self.is_refused_again(&published) {
@@ -247,7 +247,7 @@ impl Publisher {
     }
 
     /// Moves the batches' cursors and marks the batches that have nothing due.
-    async fn note(&self, due: &[Due], published: &Published, idle: Vec<Uuid>) -> Result<(), StoreError> {
+    async fn record_progress(&self, due: &[Due], published: &Published, idle: Vec<Uuid>) -> Result<(), StoreError> {
         let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
         let (published, refused): (Vec<&Due>, Vec<&Due>) = due.iter().partition(|due| taken.contains(&due.job()));
         let mut batches: HashSet<Uuid> = due.iter().map(|due| due.batch).collect();

@@ -85,7 +85,10 @@ impl Sweeper {
             );
         }
         if Instant::now() >= self.vanished_from {
-            let vanished = self.count("worker_vanished", rows::end_vanished(db, *lease, ATTEMPTS_MOST).await);
+            let vanished = self.count(
+                "worker_vanished",
+                rows::end_expired_leases(db, *lease, ATTEMPTS_MOST).await,
+            );
             if vanished > 0 {
                 warn!(
                     deliveries = vanished,

@@ -115,7 +115,7 @@ impl TokenBucket {
     }
 
     /// Returns the tokens of jobs that were not published.
-    pub(super) fn give_back(&self, lane: Lane, jobs: usize) {
+    pub(super) fn refund(&self, lane: Lane, jobs: usize) {
         let jobs = f64::from(u32::try_from(jobs).unwrap_or(u32::MAX));
         self.state().pair(lane).0.tokens += jobs;
     }
@@ -216,7 +216,7 @@ mod tests {
         bucket.refill(Lane::Bulk, 0, start + Duration::from_secs(10));
         let before = bucket.allow(Lane::Bulk, 1_000);
         bucket.take(Lane::Bulk, 20);
-        bucket.give_back(Lane::Bulk, 20);
+        bucket.refund(Lane::Bulk, 20);
         assert_eq!(bucket.allow(Lane::Bulk, 1_000), before);
     }
 

@@ -41,7 +41,7 @@ enum State {
 }
 
 /// How much of a chunk was consumed, and the CR or LF that ended the row, if one did.
-pub(super) struct Fed {
+pub(super) struct Consumed {
     pub(super) used: usize,
     pub(super) ended_by: Option<u8>,
 }
@@ -90,7 +90,7 @@ impl Row {
     }
 
     /// Consumes the row from a chunk of the file, or as much of it as the chunk contains.
-    pub(super) fn feed(&mut self, chunk: &[u8], separator: u8, limits: &Limits) -> Result<Fed, FileFault> {
+    pub(super) fn feed(&mut self, chunk: &[u8], separator: u8, limits: &Limits) -> Result<Consumed, FileFault> {
         let ends_cell = |byte: u8| byte == separator || byte == b'\n' || byte == b'\r';
         let mut rest = chunk;
         loop {
@@ -106,7 +106,7 @@ impl Row {
             }
             let Some((&mark, after)) = rest.split_first() else {
                 let used = chunk.len();
-                return Ok(Fed { used, ended_by: None });
+                return Ok(Consumed { used, ended_by: None });
             };
             match self.state {
                 State::Quoted => self.state = State::Closing,
@@ -119,7 +119,7 @@ impl Row {
                     self.end_cell(limits)?;
                     if mark != separator {
                         let used = chunk.len() - after.len();
-                        return Ok(Fed {
+                        return Ok(Consumed {
                             used,
                             ended_by: Some(mark),
                         });

@@ -6,13 +6,13 @@
 use super::FileFault;
 use super::cells::Row;
 use super::column::{Column, LeftOut, ReadColumn, Role, own_field};
-use super::header::{Known, Passwords, field_name, known_columns, passwords_in, squeezed, without_notes};
+use super::header::{Known, Passwords, field_name, known_columns, normalised, passwords_in, without_notes};
 use super::mapping::Mapping;
 use super::merge_field::is_reserved;
 use super::safe_csv::as_written;
 use super::text::{letter, shown};
 
-/// The last header of our file of rejected rows, squeezed. See [`super::FixFile`].
+/// The last header of our file of rejected rows, normalised. See [`super::FixFile`].
 const PROBLEM: &str = "problem";
 
 /// Reads the header row and the mapping of its columns.
@@ -68,7 +68,7 @@ fn own_keys(columns: &[Column]) -> Vec<String> {
 /// The names without our own column "Problem".
 pub(super) fn own_names(names: &[String]) -> &[String] {
     match names.split_last() {
-        Some((last, others)) if squeezed(last) == PROBLEM => others,
+        Some((last, others)) if normalised(last) == PROBLEM => others,
         _ => names,
     }
 }
@@ -112,7 +112,7 @@ fn password_columns(names: &[String]) -> Vec<FileFault> {
 fn columns_of(names: &[String], mapping: Option<&Mapping>) -> Vec<Column> {
     let known = known_columns(names);
     let last = names.len().saturating_sub(1);
-    let plain: Vec<String> = names.iter().map(|name| squeezed(&without_notes(name))).collect();
+    let plain: Vec<String> = names.iter().map(|name| normalised(&without_notes(name))).collect();
     let roles: Vec<Role> = names
         .iter()
         .enumerate()
@@ -120,7 +120,7 @@ fn columns_of(names: &[String], mapping: Option<&Mapping>) -> Vec<Column> {
             if let Some(known) = known.get(place).copied().flatten() {
                 return Role::Known(known);
             }
-            if place == last && squeezed(name) == PROBLEM {
+            if place == last && normalised(name) == PROBLEM {
                 return Role::Problem;
             }
             // Two names that differ only in their notes keep them.
@@ -170,7 +170,7 @@ fn role_of(name: &str) -> Role {
     if name.is_empty() {
         return Role::Nothing;
     }
-    if is_reserved(&squeezed(name)) {
+    if is_reserved(&normalised(name)) {
         return Role::LeftOut(LeftOut::FilledByBeckon);
     }
     if passwords_in(name).is_some() {
@@ -219,7 +219,7 @@ fn doubles(columns: &[Column]) -> Vec<FileFault> {
 fn filled(column: &Column) -> Option<String> {
     match &column.role {
         Role::Known(_) => Some(own_field(&column.role).to_owned()),
-        Role::Field(name) => Some(squeezed(name)),
+        Role::Field(name) => Some(normalised(name)),
         Role::Nothing | Role::LeftOut(_) | Role::Problem => None,
     }
 }

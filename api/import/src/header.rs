@@ -39,7 +39,7 @@ const NOTES: [&str; 18] = [
 ];
 
 /// A name reduced to what is matched: only letters and digits, as in the merge field it would become.
-pub(super) fn squeezed(name: &str) -> String {
+pub(super) fn normalised(name: &str) -> String {
     name.chars()
         .filter(|&c| c.is_alphanumeric() && !is_invisible(c))
         .flat_map(char::to_lowercase)
@@ -76,14 +76,14 @@ pub(super) fn without_notes(name: &str) -> Cow<'_, str> {
             break;
         }
     }
-    if squeezed(&kept).is_empty() {
+    if normalised(&kept).is_empty() {
         return Cow::Borrowed(name);
     }
     Cow::Owned(kept.trim().to_owned())
 }
 
 fn is_note(text: &str) -> bool {
-    NOTES.contains(&squeezed(text).as_str())
+    NOTES.contains(&normalised(text).as_str())
 }
 
 /// The spellings under which a name is looked up: without its notes, and the text in square brackets.
@@ -91,8 +91,8 @@ fn spellings(header: &str) -> Vec<String> {
     let inside = header
         .split_once('[')
         .and_then(|(_, rest)| rest.split_once(']'))
-        .map(|(inside, _)| squeezed(inside));
-    let mut spellings = vec![squeezed(&without_notes(header))];
+        .map(|(inside, _)| normalised(inside));
+    let mut spellings = vec![normalised(&without_notes(header))];
     spellings.extend(inside);
     spellings
 }

@@ -15,13 +15,13 @@ use self::frames::Frames;
 use self::nearest::nearest;
 use self::value::Value;
 use super::column::{Column, Role, own_field};
-use super::header::{Known, field_name, squeezed};
+use super::header::{Known, field_name, normalised};
 use super::merge_field::merge_field;
-use super::row::{Draft, Place, RowRules};
+use super::row::{CellSource, Draft, RowRules};
 use super::sniff::after_byte_order_mark;
 use super::survey::Survey;
 use super::text::shown;
-use super::{FileFault, Limits, Line};
+use super::{FileFault, Limits, ParsedRow};
 
 /// The keys of a user.
 const KEYS: [&str; 5] = ["email", "first_name", "last_name", "language", "fields"];
@@ -45,7 +45,7 @@ impl<R: Read + Seek> Users<R> {
     }
 
     /// The next user as a line.
-    pub(super) fn next_line(&mut self, columns: &[Column], rules: RowRules) -> Result<Option<Line>, FileFault> {
+    pub(super) fn next_line(&mut self, columns: &[Column], rules: RowRules) -> Result<Option<ParsedRow>, FileFault> {
         Ok(self
             .next_user()?
             .map(|(row, user)| read_user(row, &user, columns, rules)))
@@ -106,7 +106,7 @@ pub(super) fn survey<R: Read + Seek>(source: R, limits: Limits) -> Result<Survey
     .within(limits)
 }
 
-fn read_user(row: u32, user: &Value<'_>, columns: &[Column], rules: RowRules) -> Line {
+fn read_user(row: u32, user: &Value<'_>, columns: &[Column], rules: RowRules) -> ParsedRow {
     let mut draft = Draft::new(row, rules);
     if let Some(entries) = user.entries() {
         read_entries(&mut draft, entries);
@@ -121,7 +121,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
     if !entries.iter().any(|(key, _)| key == "email") {
         draft.put(
             &Role::Known(Known::Email),
-            Place {
+            CellSource {
                 column: None,
                 at: None,
                 field: "email",
@@ -131,7 +131,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
     }
     let mut seen = HashSet::with_capacity(entries.len());
     for (key, value) in entries {
-        let at = Place {
+        let at = CellSource {
             column: None,
             at: None,
             field: key,
@@ -159,7 +159,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
     }
 }
 
-fn read_text(draft: &mut Draft, role: &Role, at: Place<'_>, value: &Value<'_>) {
+fn read_text(draft: &mut Draft, role: &Role, at: CellSource<'_>, value: &Value<'_>) {
     match value {
         Value::Text(text) => draft.put(role, at, text),
         Value::Null => draft.put(role, at, ""),
@@ -170,7 +170,7 @@ fn read_text(draft: &mut Draft, role: &Role, at: Place<'_>, value: &Value<'_>) {
     }
 }
 
-fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
+fn read_fields(draft: &mut Draft, at: CellSource<'_>, value: &Value<'_>) {
     let Some(entries) = value.entries() else {
         if !matches!(value, Value::Null) {
             let message = format!("Must be an object, not {}", value.kind());
@@ -180,7 +180,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
     };
     let mut seen = HashSet::with_capacity(entries.len());
     for (key, value) in entries {
-        let at = Place {
+        let at = CellSource {
             column: None,
             at: None,
             field: key,
@@ -192,7 +192,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
                 continue;
             }
         };
-        if !seen.insert(squeezed(key)) {
+        if !seen.insert(normalised(key)) {
             refuse_double_key(draft, at, key);
             continue;
         }
@@ -207,7 +207,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
     }
 }
 
-fn refuse_double_key(draft: &mut Draft, at: Place<'_>, key: &str) {
+fn refuse_double_key(draft: &mut Draft, at: CellSource<'_>, key: &str) {
     let message = format!("‘{}’ occurs twice – delete one", shown(key));
     draft.refuse(Some(at), "json_duplicate_key", message, key);
 }

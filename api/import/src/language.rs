@@ -1,12 +1,12 @@
 //! Language names and tags in files.
 
-use super::header::squeezed;
-use super::text::{TextFault, tidied};
+use super::header::normalised;
+use super::text::{TextFault, clean_text};
 
 /// Maximum length of a language tag (RFC 5646, section 4.4.1).
 const LANGUAGE_CHARACTERS: usize = 35;
 
-/// Language names, in English and in the language itself, squeezed.
+/// Language names, in English and in the language itself, normalised.
 const NAMES: &[(&str, &[&str])] = &[
     ("ar", &["arabic", "العربية"]),
     ("bg", &["bulgarian", "български"]),
@@ -55,11 +55,11 @@ const NAMES: &[(&str, &[&str])] = &[
 
 /// Parses a language tag and normalises its case: `pt_br` is `pt-BR`, and "German" is `de`.
 pub(super) fn language(raw: &str) -> Result<Option<String>, TextFault> {
-    let text = tidied(raw);
+    let text = clean_text(raw);
     if text.is_empty() {
         return Ok(None);
     }
-    if let Some(tag) = tag_of(&squeezed(&text)) {
+    if let Some(tag) = tag_of(&normalised(&text)) {
         return Ok(Some(tag.to_owned()));
     }
     // A Unix locale also names its encoding: "de_DE.UTF-8".

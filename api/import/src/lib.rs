@@ -7,7 +7,7 @@
 //!    quotation marks are closed, which columns there are, how many rows. It reports one [`FileFault`] at a time, and
 //!    returns no row as long as there is one. So nothing is stored of a file that turns out to be unreadable at its
 //!    end, and the number of rows is known before the first is stored.
-//! 2. **[`Lines`]** then returns one [`Line`] per row: a [`Person`], or a [`Rejected`] row with everything that is
+//! 2. **[`Lines`]** then returns one [`ParsedRow`] per row: a [`Person`], or a [`Rejected`] row with everything that is
 //!    wrong in it. Good rows are imported whatever their neighbours look like.
 //!
 //! Both passes split rows with the same code, so they cannot disagree. Memory does not grow with the file: a reader
@@ -117,7 +117,7 @@ impl Default for Limits {
 
 /// One row of the file.
 #[derive(Debug)]
-pub enum Line {
+pub enum ParsedRow {
     /// The row is valid.
     Person(Person),
     /// The row has at least one problem and is not imported.
@@ -194,7 +194,7 @@ pub struct Problem {
     pub value: String,
 }
 
-impl Line {
+impl ParsedRow {
     /// Size of the part of the file that it holds.
     pub(crate) fn bytes(&self) -> usize {
         match self {

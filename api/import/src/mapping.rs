@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::column::{LeftOut, ReadColumn, Role};
-use super::header::{Known, squeezed};
+use super::header::{Known, normalised};
 use super::single::{ValueFault, field_name};
 use super::text::letter;
 
@@ -85,7 +85,7 @@ impl RememberedMapping {
 
 /// The name of the field that is meant.
 fn own_field_of(written: &str) -> Result<String, ValueFault> {
-    let known = match squeezed(written).as_str() {
+    let known = match normalised(written).as_str() {
         "email" | "emailaddress" => "email",
         "firstname" => "first_name",
         "lastname" => "last_name",

@@ -1,9 +1,9 @@
 //! Which keys and column names can be merge fields.
 
-use super::header::{field_name, passwords_in, squeezed};
+use super::header::{field_name, normalised, passwords_in};
 use super::text::shown;
 
-/// Merge fields that no import may fill, squeezed: Beckon fills them itself. `organization` is read as `organisation`
+/// Merge fields that no import may fill, normalised: Beckon fills them itself. `organization` is read as `organisation`
 /// in an email, so a column with that name would never be used.
 const RESERVED: [&str; 6] = [
     "password",
@@ -16,7 +16,7 @@ const RESERVED: [&str; 6] = [
 
 /// The merge field for a key in `fields`, or why it cannot be one.
 pub(super) fn merge_field(key: &str) -> Result<String, (&'static str, String)> {
-    let squeezed = squeezed(key);
+    let normalised = normalised(key);
     if passwords_in(key).is_some() {
         let message = format!(
             "‘{}’ is about passwords, which Beckon never imports – leave it out",
@@ -24,11 +24,11 @@ pub(super) fn merge_field(key: &str) -> Result<String, (&'static str, String)> {
         );
         return Err(("reserved_field", message));
     }
-    if is_reserved(&squeezed) {
+    if is_reserved(&normalised) {
         let message = format!("Beckon fills ‘{}’ by itself – rename it or leave it out", shown(key));
         return Err(("reserved_field", message));
     }
-    if is_own_field(&squeezed) {
+    if is_own_field(&normalised) {
         let message = format!("‘{}’ belongs beside ‘fields’, not in it", shown(key));
         return Err(("reserved_field", message));
     }
@@ -41,15 +41,15 @@ pub(super) fn merge_field(key: &str) -> Result<String, (&'static str, String)> {
     })
 }
 
-/// Whether this is the squeezed name of a merge field that Beckon fills itself.
-pub(super) fn is_reserved(squeezed: &str) -> bool {
-    RESERVED.contains(&squeezed)
+/// Whether this is the normalised name of a merge field that Beckon fills itself.
+pub(super) fn is_reserved(normalised: &str) -> bool {
+    RESERVED.contains(&normalised)
 }
 
-/// Whether this is the squeezed name of a built-in value.
-fn is_own_field(squeezed: &str) -> bool {
+/// Whether this is the normalised name of a built-in value.
+fn is_own_field(normalised: &str) -> bool {
     matches!(
-        squeezed,
+        normalised,
         "email" | "emailaddress" | "firstname" | "lastname" | "language"
     )
 }

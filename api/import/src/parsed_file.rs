@@ -16,7 +16,7 @@ use super::sniff::{Start, sniff};
 use super::survey::Survey;
 use super::text::{is_unseen, letter};
 use super::workbook::{Format, SheetRead, write_csv};
-use super::{FileFault, Limits, Line, Person};
+use super::{FileFault, Limits, ParsedRow, Person};
 
 /// How to read a file, beyond what the file itself declares.
 #[derive(Debug, Clone, Default)]
@@ -230,7 +230,7 @@ impl<R: Read + Seek> Lines<R> {
     }
 
     /// The next rows: at most `most`, ending once they hold `bytes`; empty at the end of the file.
-    pub fn chunk(&mut self, most: usize, bytes: usize) -> Result<Vec<Line>, FileFault> {
+    pub fn chunk(&mut self, most: usize, bytes: usize) -> Result<Vec<ParsedRow>, FileFault> {
         let (mut lines, mut held) = (Vec::new(), 0);
         while lines.len() < most && held < bytes {
             let Some(line) = self.next().transpose()? else { break };
@@ -242,7 +242,7 @@ impl<R: Read + Seek> Lines<R> {
 }
 
 impl<R: Read + Seek> Iterator for Lines<R> {
-    type Item = Result<Line, FileFault>;
+    type Item = Result<ParsedRow, FileFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rules = self.rules;

@@ -106,18 +106,18 @@ fn quoted(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Line;
+    use crate::ParsedRow;
 
     fn people(text: &str) -> Vec<(String, String, String)> {
         let table = table_of(text).unwrap();
         let (_, lines) = ParsedFile::open_csv(Cursor::new(table.into_bytes()), Limits::default()).unwrap();
         let person = |line| match line {
-            Line::Person(person) => (
+            ParsedRow::Person(person) => (
                 person.email.as_typed().to_owned(),
                 person.first_name.unwrap_or_default(),
                 person.last_name.unwrap_or_default(),
             ),
-            Line::Rejected(rejected) => panic!("{rejected:?}"),
+            ParsedRow::Rejected(rejected) => panic!("{rejected:?}"),
         };
         lines.map(|line| person(line.unwrap())).collect()
     }

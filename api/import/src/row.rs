@@ -13,7 +13,7 @@ use super::header::Known;
 use super::language::language;
 use super::safe_csv::as_written;
 use super::text::{self, TextFault, cell_name, counted, is_unseen, letter, shown};
-use super::{Line, Person, Problem, Rejected};
+use super::{ParsedRow, Person, Problem, Rejected};
 
 /// Problems of one row that are reported individually. More would not help, and a row of a few hundred kilobytes can
 /// have tens of thousands.
@@ -21,7 +21,7 @@ pub(super) const PROBLEMS_MOST: usize = 20;
 
 /// The origin of a value and the field it fills.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct CellSource<'a> {
     /// The header as written; `None` in JSON.
     pub(super) column: Option<&'a str>,
     /// The index of the column, from 0.
@@ -70,7 +70,7 @@ impl Draft {
     }
 
     /// Takes one value, or records its problem.
-    pub(super) fn put(&mut self, role: &Role, place: Place<'_>, raw: &str) {
+    pub(super) fn put(&mut self, role: &Role, place: CellSource<'_>, raw: &str) {
         let clears_empty = self.rules.clears_empty;
         let kept = |text: Option<String>| text.or_else(|| clears_empty.then(String::new));
         let own = |text: Option<Cow<'_, str>>| kept(text.map(Cow::into_owned));
@@ -108,7 +108,7 @@ impl Draft {
     }
 
     /// Adds a problem that can be accepted.
-    fn doubt(&mut self, place: Place<'_>, damage: Damage, raw: &str) {
+    fn doubt(&mut self, place: CellSource<'_>, damage: Damage, raw: &str) {
         self.refuse(Some(place), damage.code, damage.sentence(), raw);
         if let (0, Some(problem)) = (self.more_problems, self.problems.last_mut()) {
             problem.suggestion = damage.suggestion;
@@ -117,7 +117,7 @@ impl Draft {
     }
 
     /// Adds a problem of the value `raw`.
-    pub(super) fn refuse(&mut self, place: Option<Place<'_>>, code: &'static str, message: String, raw: &str) {
+    pub(super) fn refuse(&mut self, place: Option<CellSource<'_>>, code: &'static str, message: String, raw: &str) {
         if self.has_reported_enough() {
             self.count_one_more();
             return;
@@ -146,7 +146,7 @@ impl Draft {
     }
 
     /// Ends the row. `cells` returns it as written, if it is rejected.
-    pub(super) fn finish(mut self, cells: impl FnOnce() -> Vec<String>) -> Line {
+    pub(super) fn finish(mut self, cells: impl FnOnce() -> Vec<String>) -> ParsedRow {
         if self.more_problems > 0 {
             self.problems.push(Problem {
                 row: self.row,
@@ -161,7 +161,7 @@ impl Draft {
             });
         }
         match self.email {
-            Some(email) if self.problems.is_empty() => Line::Person(Person {
+            Some(email) if self.problems.is_empty() => ParsedRow::Person(Person {
                 row: self.row,
                 email,
                 first_name: self.first_name,
@@ -169,7 +169,7 @@ impl Draft {
                 language: self.language,
                 fields: self.fields,
             }),
-            _ => Line::Rejected(Rejected {
+            _ => ParsedRow::Rejected(Rejected {
                 row: self.row,
                 problems: self.problems,
                 cells: cells(),
@@ -177,7 +177,7 @@ impl Draft {
         }
     }
 
-    fn put_email(&mut self, place: Place<'_>, raw: &str) {
+    fn put_email(&mut self, place: CellSource<'_>, raw: &str) {
         match EmailAddress::parse(raw) {
             Ok(email) => match reason_for_rejection(&email) {
                 None => self.email = Some(email),
@@ -218,7 +218,7 @@ impl Draft {
         }
     }
 
-    fn refuse_text(&mut self, place: Place<'_>, fault: &TextFault, raw: &str) {
+    fn refuse_text(&mut self, place: CellSource<'_>, fault: &TextFault, raw: &str) {
         self.refuse(Some(place), fault.code(), fault.to_string(), raw);
     }
 }
@@ -265,7 +265,7 @@ fn probably_meant(raw: &str) -> Option<String> {
 }
 
 /// Reads one non-blank row of a CSV file.
-pub(super) fn read_row(row: &Row, columns: &[Column], rules: RowRules) -> Line {
+pub(super) fn read_row(row: &Row, columns: &[Column], rules: RowRules) -> ParsedRow {
     let mut draft = Draft::new(row.number(), rules);
     let mut cells = row.cells();
     for (place, column) in columns.iter().enumerate() {
@@ -311,8 +311,8 @@ fn cells_of(row: &Row, columns: &[Column]) -> Vec<String> {
 }
 
 /// The place that problems in a column's cells refer to.
-pub(super) fn place_of(at: usize, column: &Column) -> Place<'_> {
-    Place {
+pub(super) fn place_of(at: usize, column: &Column) -> CellSource<'_> {
+    CellSource {
         at: Some(at),
         column: Some(&column.header),
         field: own_field(&column.role),

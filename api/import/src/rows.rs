@@ -21,7 +21,7 @@ pub(super) struct Rows<R> {
     /// Number of the row read last.
     number: u32,
     /// The previous row ended with a CR, so an LF now belongs to that line end.
-    after_cr: bool,
+    is_after_cr: bool,
 }
 
 impl<R: Read + Seek> Rows<R> {
@@ -33,7 +33,7 @@ impl<R: Read + Seek> Rows<R> {
             separator,
             limits,
             number: 0,
-            after_cr: false,
+            is_after_cr: false,
         })
     }
 
@@ -53,8 +53,8 @@ impl<R: Read + Seek> Rows<R> {
                 row.end_of_file(&self.limits)?;
                 break;
             }
-            if self.after_cr {
-                self.after_cr = false;
+            if self.is_after_cr {
+                self.is_after_cr = false;
                 if chunk.first() == Some(&b'\n') {
                     self.source.consume(1);
                     continue;
@@ -64,7 +64,7 @@ impl<R: Read + Seek> Rows<R> {
             let fed = row.feed(chunk, self.separator, &self.limits)?;
             self.source.consume(fed.used);
             if let Some(mark) = fed.ended_by {
-                self.after_cr = mark == b'\r';
+                self.is_after_cr = mark == b'\r';
                 break;
             }
         }

@@ -14,7 +14,7 @@ mod written;
 
 use std::io::Cursor;
 
-use super::{FileFault, Limits, Line, ParsedFile, Person, Problem, Rejected};
+use super::{FileFault, Limits, ParsedFile, ParsedRow, Person, Problem, Rejected};
 
 /// A file in memory.
 fn file(bytes: impl AsRef<[u8]>) -> Cursor<Vec<u8>> {
@@ -22,7 +22,7 @@ fn file(bytes: impl AsRef<[u8]>) -> Cursor<Vec<u8>> {
 }
 
 /// The sheet and all lines of a CSV file, or its fault.
-fn read(bytes: impl AsRef<[u8]>) -> Result<(ParsedFile, Vec<Line>), FileFault> {
+fn read(bytes: impl AsRef<[u8]>) -> Result<(ParsedFile, Vec<ParsedRow>), FileFault> {
     let (sheet, mut lines) = ParsedFile::open_csv(file(bytes), Limits::default())?;
     let rows = lines.chunk(usize::MAX, usize::MAX)?;
     assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
@@ -31,7 +31,7 @@ fn read(bytes: impl AsRef<[u8]>) -> Result<(ParsedFile, Vec<Line>), FileFault> {
 }
 
 /// The sheet and all lines of a JSON array of users, or its fault.
-fn read_json(text: &str) -> Result<(ParsedFile, Vec<Line>), FileFault> {
+fn read_json(text: &str) -> Result<(ParsedFile, Vec<ParsedRow>), FileFault> {
     let (sheet, mut lines) = ParsedFile::open_json(file(text), Limits::default())?;
     let rows = lines.chunk(usize::MAX, usize::MAX)?;
     assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
@@ -44,10 +44,10 @@ fn people(bytes: impl AsRef<[u8]>) -> Vec<Person> {
     all_people(read(bytes).unwrap().1)
 }
 
-fn all_people(lines: Vec<Line>) -> Vec<Person> {
+fn all_people(lines: Vec<ParsedRow>) -> Vec<Person> {
     let person = |line| match line {
-        Line::Person(person) => person,
-        Line::Rejected(rejected) => panic!("{rejected:?}"),
+        ParsedRow::Person(person) => person,
+        ParsedRow::Rejected(rejected) => panic!("{rejected:?}"),
     };
     lines.into_iter().map(person).collect()
 }
@@ -57,10 +57,10 @@ fn rejected(bytes: impl AsRef<[u8]>) -> Rejected {
     the_rejected(read(bytes).unwrap().1)
 }
 
-fn the_rejected(mut lines: Vec<Line>) -> Rejected {
+fn the_rejected(mut lines: Vec<ParsedRow>) -> Rejected {
     assert_eq!(lines.len(), 1);
     match lines.pop() {
-        Some(Line::Rejected(rejected)) => rejected,
+        Some(ParsedRow::Rejected(rejected)) => rejected,
         other => panic!("{other:?}"),
     }
 }

@@ -50,7 +50,7 @@ impl TextFault {
 /// Surrounding blanks and zero-width characters are removed. Formulas are ordinary values: only a spreadsheet runs
 /// them, so they are escaped where we write one.
 pub(super) fn value(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
-    let text = tidied(raw);
+    let text = clean_text(raw);
     if text.is_empty() {
         return Ok(None);
     }
@@ -62,7 +62,7 @@ pub(super) fn value(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
 /// Validates a first or last name. Stricter than [`value`]: a name appears in a mail header, and links in names are how
 /// invitation forms are abused for spam.
 pub(super) fn name(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
-    let text = tidied(raw);
+    let text = clean_text(raw);
     if text.is_empty() {
         return Ok(None);
     }
@@ -77,7 +77,7 @@ pub(super) fn name(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
 /// Removes what is not visible: surrounding blanks, and zero-width characters anywhere.
 ///
 /// The two joiners stay inside a text, where Persian and Indian scripts need them.
-pub(super) fn tidied(raw: &str) -> Cow<'_, str> {
+pub(super) fn clean_text(raw: &str) -> Cow<'_, str> {
     let text = raw.trim_matches(is_unseen);
     let dropped = |c: char| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}');
     if text.is_ascii() || !text.contains(dropped) {

@@ -41,7 +41,7 @@ pub struct AccessEvents {
 impl AccessEvents {
     /// Records an event: at once if it is the first of its kind in a while, otherwise in the counts that are written
     /// next. A failed write is logged and does not affect the response.
-    pub async fn note(&self, db: &Db, event: AccessEvent) {
+    pub async fn record(&self, db: &Db, event: AccessEvent) {
         let kind = kind_of(&event);
         if self.is_first(kind.clone()) && !written(&audit::record_access_events(db, &[(event, 1)]).await) {
             self.add(kind, 1);

@@ -1,13 +1,13 @@
 //! Checks an administrator's password, at sign-in and wherever it must be confirmed.
 
-use crate::app::credentials::tries::{self, Attempt, Place, Refusal, Try, UsedUp};
+use crate::app::credentials::attempt_limiter::{self, Attempt, AttemptToken, ExhaustedLimit, Realm, Refusal};
 use crate::app::problem::Problem;
 use crate::app::sessions::AdministratorSession;
 use crate::app::state::AppState;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared::address::EmailAddress;
-use shared::password::{Form, HashFault, Verifier};
+use shared::password::{HashFault, PasswordOrigin, Verifier};
 use shared::store::administrators::{self, Lock};
 use shared::store::audit::{Action, Actor};
 use shared::store::known_clients;
@@ -43,7 +43,7 @@ impl Unchecked {
     /// Label for the sign-in metric; `None` for internal failures.
     pub(crate) fn outcome(&self) -> Option<&'static str> {
         match self {
-            Self::Refused(refusal) if refusal.used_up == UsedUp::Overall => Some("busy"),
+            Self::Refused(refusal) if refusal.used_up == ExhaustedLimit::Overall => Some("busy"),
             Self::Refused(_) => Some("throttled"),
             Self::Busy => Some("busy"),
             Self::Problem(_) => None,
@@ -72,7 +72,7 @@ pub(crate) struct DeviceIdentity {
 
 /// The client whose password is checked, for rate limiting and the audit log.
 pub(crate) struct Client {
-    who: tries::Client,
+    who: attempt_limiter::Client,
     is_known: bool,
     origin: Actor,
     /// The administrator who is signed in.
@@ -82,7 +82,7 @@ pub(crate) struct Client {
 impl Client {
     /// A browser that is not signed in. It is identified by its device cookie if it has signed in as this administrator
     /// before, otherwise by its address.
-    pub(crate) async fn at_sign_in(
+    pub(crate) async fn for_sign_in(
         api: &AppState,
         origin: Actor,
         typed: &str,
@@ -93,14 +93,14 @@ impl Client {
             && known_clients::is_device_known(&api.db, &identity(typed), &device.digest).await?
         {
             return Ok(Self {
-                who: tries::Client::named(device.name),
+                who: attempt_limiter::Client::named(device.name),
                 is_known: true,
                 origin,
                 administrator: None,
             });
         }
         Ok(Self {
-            who: tries::Client::at(address),
+            who: attempt_limiter::Client::at(address),
             is_known: false,
             origin,
             administrator: None,
@@ -110,7 +110,7 @@ impl Client {
     /// A browser that is signed in as the administrator, identified by its session.
     pub(crate) fn in_session(session: &AdministratorSession<'_>) -> Self {
         Self {
-            who: tries::Client::named(format!("session {}", URL_SAFE_NO_PAD.encode(session.digest))),
+            who: attempt_limiter::Client::named(format!("session {}", URL_SAFE_NO_PAD.encode(session.digest))),
             is_known: true,
             origin: session.actor.clone(),
             administrator: Some(session.id),
@@ -162,23 +162,31 @@ async fn attempted(
 ) -> Result<Checked, Unchecked> {
     let key = identity(typed);
     let attempt = Attempt {
-        place: Place::Console,
+        realm: Realm::Console,
         person: &key,
         client: Some(&client.who),
         is_known: client.is_known,
         is_like_mailed: false,
     };
-    let spent = api.tries.take(attempt, Instant::now()).map_err(Unchecked::Refused)?;
+    let spent = api
+        .attempt_limiter
+        .take(attempt, Instant::now())
+        .map_err(Unchecked::Refused)?;
     let found = compared(api, &key, password, &spent).await;
     // An internal failure reveals nothing about the password, so the try is given back. A client that met a full queue
     // keeps its worse rank, so that a flood makes room for others.
     if !matches!(found, Ok(Checked::Wrong { .. }) | Err(Unchecked::Busy)) {
-        api.tries.give_back(spent);
+        api.attempt_limiter.refund(spent);
     }
     found
 }
 
-async fn compared(api: &AppState, key: &str, password: Zeroizing<String>, spent: &Try) -> Result<Checked, Unchecked> {
+async fn compared(
+    api: &AppState,
+    key: &str,
+    password: Zeroizing<String>,
+    spent: &AttemptToken,
+) -> Result<Checked, Unchecked> {
     // Reserved before the query, so that a flood costs Postgres little too.
     let Some(_place) = api.console_hashing.reserve(spent.rank) else {
         return Err(Unchecked::Busy);
@@ -193,9 +201,9 @@ async fn compared(api: &AppState, key: &str, password: Zeroizing<String>, spent:
     };
     let verifiers = lock.iter().map(|lock| {
         let form = if lock.must_choose {
-            Form::Generated
+            PasswordOrigin::Generated
         } else {
-            Form::Chosen
+            PasswordOrigin::Chosen
         };
         (Verifier::from_stored(lock.verifier.clone()), form)
     });

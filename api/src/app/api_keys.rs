@@ -77,7 +77,7 @@ pub(crate) async fn create_key(
     };
     AuditEntry::new(session.actor, Action::KeyMade)
         .subject("key", id)
-        .details(noted(&new))
+        .details(details_of(&new))
         .record(&mut transaction)
         .await?;
     once.commit(&api.db, transaction, Success::Done, &CreatedSecret { id })
@@ -129,7 +129,7 @@ pub fn make_key() -> Result<(String, Vec<u8>), SysError> {
 }
 
 /// Details of a new key for the audit log: its name and properties that differ from the default.
-pub fn noted(new: &NewKey) -> serde_json::Value {
+pub fn details_of(new: &NewKey) -> serde_json::Value {
     let mut noted = serde_json::json!({ "name": new.name });
     if let Some(noted) = noted.as_object_mut() {
         let marks = [

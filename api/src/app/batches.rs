@@ -16,7 +16,7 @@ use shared::delivery::DeliveryState;
 use shared::store::counts;
 use shared::store::exclusion::Exclusion;
 use shared::store::intake::{NewBatch, Selection};
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use shared::store::{batches, deliveries};
 use shared::system_email::SystemEmailKind;
 use shared::trace::TraceContext;
@@ -94,7 +94,7 @@ pub async fn send_again(
             "No delivery of this batch ended in one of these ways.",
         ));
     }
-    let including = Including {
+    let including = Inclusions {
         signed_in: request.include_signed_in,
         recent: request.include_recent,
     };
@@ -111,7 +111,7 @@ pub async fn again(
     api: &AppState,
     batch: &batches::Batch,
     users: Vec<Uuid>,
-    including: Including,
+    including: Inclusions,
     caller: &Caller,
     trace: TraceContext,
 ) -> Result<NewBatch, Problem> {

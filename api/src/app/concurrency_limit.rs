@@ -26,7 +26,7 @@ pub struct Slot {
 
 /// Which limit was reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Full {
+pub enum ReachedLimit {
     /// The limit per caller.
     Caller,
     /// The limit for all callers together.
@@ -49,15 +49,15 @@ impl ConcurrencyLimit {
     /// # Errors
     ///
     /// If no slot became free in time.
-    pub async fn enter(&self, caller: Uuid) -> Result<Slot, Full> {
+    pub async fn enter(&self, caller: Uuid) -> Result<Slot, ReachedLimit> {
         let deadline = Instant::now() + self.wait;
-        let take = async |slots: Arc<Semaphore>, full: Full| {
+        let take = async |slots: Arc<Semaphore>, full: ReachedLimit| {
             let taken = timeout_at(deadline, slots.acquire_owned()).await;
             taken.ok().and_then(Result::ok).ok_or(full)
         };
         // The caller's own limit comes first, so that its queue does not occupy slots of other callers.
-        let own = take(self.callers.of(caller), Full::Caller).await?;
-        let overall = take(Arc::clone(&self.overall), Full::Overall).await?;
+        let own = take(self.callers.of(caller), ReachedLimit::Caller).await?;
+        let overall = take(Arc::clone(&self.overall), ReachedLimit::Overall).await?;
         Ok(Slot {
             _own: own,
             _overall: overall,
@@ -78,9 +78,9 @@ mod tests {
         let first = limit.enter(ANA).await.unwrap();
         let _second = limit.enter(ANA).await.unwrap();
 
-        assert_eq!(limit.enter(ANA).await.unwrap_err(), Full::Caller);
+        assert_eq!(limit.enter(ANA).await.unwrap_err(), ReachedLimit::Caller);
         let _third = limit.enter(BEN).await.unwrap();
-        assert_eq!(limit.enter(BEN).await.unwrap_err(), Full::Overall);
+        assert_eq!(limit.enter(BEN).await.unwrap_err(), ReachedLimit::Overall);
         drop(first);
         assert!(limit.enter(ANA).await.is_ok());
     }

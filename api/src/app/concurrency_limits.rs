@@ -5,7 +5,7 @@
 //! without a connection. Otherwise a few imports would use all connections of the process, and sign-ins and the
 //! dispatcher would get none.
 
-use crate::app::concurrency_limit::{ConcurrencyLimit, Full, Slot};
+use crate::app::concurrency_limit::{ConcurrencyLimit, ReachedLimit, Slot};
 use crate::app::disk_budget::{DiskBudget, UPLOADS_MOST_BYTES};
 use crate::app::problem::{Problem, ProblemKind};
 use shared::system_email::SystemEmailKind;
@@ -58,7 +58,7 @@ const SLOT_RETRY_AFTER: u32 = 15;
 
 /// The limits. Waiting tasks are served in order.
 #[derive(Debug)]
-pub struct Room {
+pub struct ConcurrencyLimits {
     imports: Semaphore,
     checks: Semaphore,
     invites: Semaphore,
@@ -70,7 +70,7 @@ pub struct Room {
     pub disk: DiskBudget,
 }
 
-impl Default for Room {
+impl Default for ConcurrencyLimits {
     fn default() -> Self {
         Self {
             imports: Semaphore::new(IMPORTS),
@@ -85,7 +85,7 @@ impl Default for Room {
     }
 }
 
-impl Room {
+impl ConcurrencyLimits {
     /// Waits until an import may be stored.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// As [`Room::for_import`].
+    /// As [`ConcurrencyLimits::for_import`].
     pub async fn for_check(&self) -> Result<SemaphorePermit<'_>, Problem> {
         within(IMPORTS_WAIT, &self.checks)
             .await
@@ -112,7 +112,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// As [`Room::for_import`].
+    /// As [`ConcurrencyLimits::for_import`].
     pub async fn for_batch(&self, kind: SystemEmailKind) -> Result<SemaphorePermit<'_>, Problem> {
         let places = match kind {
             SystemEmailKind::Invite => &self.invites,
@@ -136,7 +136,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// As [`Room::for_upload`].
+    /// As [`ConcurrencyLimits::for_upload`].
     pub async fn for_large_body(&self, caller: Uuid) -> Result<Slot, Problem> {
         slot(&self.large_bodies, caller, "large requests").await
     }
@@ -145,7 +145,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// As [`Room::for_upload`].
+    /// As [`ConcurrencyLimits::for_upload`].
     pub async fn for_large_form(&self, administrator: Uuid) -> Result<Slot, Problem> {
         slot(&self.large_forms, administrator, "large forms").await
     }
@@ -155,16 +155,16 @@ async fn slot(limit: &ConcurrencyLimit, caller: Uuid, what: &str) -> Result<Slot
     limit.enter(caller).await.map_err(|full| no_slot(full, what))
 }
 
-fn no_slot(full: Full, what: &str) -> Problem {
+fn no_slot(full: ReachedLimit, what: &str) -> Problem {
     let (kind, code, detail) = match full {
-        Full::Caller => (
+        ReachedLimit::Caller => (
             ProblemKind::LimitReached,
             "too_many_at_once",
             format!(
                 "You are already sending several {what}. This one was not read; send it again when one of them is finished."
             ),
         ),
-        Full::Overall => (
+        ReachedLimit::Overall => (
             ProblemKind::Unavailable,
             "busy",
             format!("Other callers are sending {what} now. This one was not read; send it again in a moment."),
@@ -207,15 +207,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn concurrent_uploads_are_limited_per_caller_and_overall() {
-        let room = Room::default();
+        let limits = ConcurrencyLimits::default();
         let mut slots = Vec::new();
         for caller in 0..UPLOADS {
             let caller = Uuid::from_u128((caller / UPLOADS_PER_CALLER) as u128);
-            slots.push(room.for_upload(caller).await.unwrap());
+            slots.push(limits.for_upload(caller).await.unwrap());
         }
 
-        let own = room.for_upload(Uuid::from_u128(0)).await.unwrap_err();
-        let others = room.for_upload(Uuid::from_u128(99)).await.unwrap_err();
+        let own = limits.for_upload(Uuid::from_u128(0)).await.unwrap_err();
+        let others = limits.for_upload(Uuid::from_u128(99)).await.unwrap_err();
 
         assert_eq!(
             (own.kind, own.code.as_str()),
@@ -224,19 +224,19 @@ mod tests {
         assert_eq!((others.kind, others.code.as_str()), (ProblemKind::Unavailable, "busy"));
         assert!(own.retry_after.is_some() && others.retry_after.is_some());
         drop(slots.pop());
-        assert!(room.for_upload(Uuid::from_u128(99)).await.is_ok());
-        assert!(room.for_large_body(Uuid::from_u128(0)).await.is_ok());
+        assert!(limits.for_upload(Uuid::from_u128(99)).await.is_ok());
+        assert!(limits.for_large_body(Uuid::from_u128(0)).await.is_ok());
     }
 
     #[tokio::test]
     async fn kinds_do_not_wait_for_each_other() {
-        let room = Room::default();
-        let invites = [(); INTAKES].map(|()| room.invites.try_acquire().unwrap());
+        let limits = ConcurrencyLimits::default();
+        let invites = [(); INTAKES].map(|()| limits.invites.try_acquire().unwrap());
 
-        assert!(room.invites.try_acquire().is_err());
-        assert!(room.for_batch(SystemEmailKind::PasswordReset).await.is_ok());
-        assert!(room.for_import().await.is_ok());
+        assert!(limits.invites.try_acquire().is_err());
+        assert!(limits.for_batch(SystemEmailKind::PasswordReset).await.is_ok());
+        assert!(limits.for_import().await.is_ok());
         drop(invites);
-        assert!(room.for_batch(SystemEmailKind::Invite).await.is_ok());
+        assert!(limits.for_batch(SystemEmailKind::Invite).await.is_ok());
     }
 }

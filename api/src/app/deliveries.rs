@@ -7,7 +7,7 @@ use crate::app::intake::{AcceptedBatch, accept_batch};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use shared::store::audit::{Action, Actor, AuditEntry};
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use shared::store::{begin, commit, deliveries};
 use shared::trace::TraceContext;
 use uuid::Uuid;
@@ -46,7 +46,10 @@ pub async fn control_delivery(
     get(api, id).await?;
     let mut transaction = begin(&api.db).await?;
     let (is_moved, action) = match command {
-        DeliveryCommand::Hurry => (deliveries::hurry(&mut transaction, id).await?, Action::DeliveryHurried),
+        DeliveryCommand::Hurry => (
+            deliveries::retry_now(&mut transaction, id).await?,
+            Action::DeliveryHurried,
+        ),
         DeliveryCommand::Withdraw => (
             deliveries::withdraw(&mut transaction, id).await?,
             Action::DeliveryStopped,
@@ -82,6 +85,6 @@ pub async fn send_again(
         )
     })?;
     let batch = batches::get(api, delivery.batch).await?;
-    let new = batches::again(api, &batch, vec![user], Including::ALL, caller, trace).await?;
+    let new = batches::again(api, &batch, vec![user], Inclusions::ALL, caller, trace).await?;
     accept_batch(api, once, new).await
 }

@@ -95,5 +95,5 @@ fn ids(field: &str, listed: Option<Listed<Uuid, NAMED_MOST>>) -> Result<Vec<Uuid
         let message = format!("{field} has {} ids; the maximum is {NAMED_MOST}.", listed.len());
         return Err(unusable(FieldError::in_field(field, "too_many", message)));
     }
-    Ok(listed.into_kept())
+    Ok(listed.into_entries())
 }

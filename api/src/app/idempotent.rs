@@ -7,7 +7,7 @@ use crate::app::caller::Caller;
 use crate::app::problem::Problem;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared::store::idempotency::{Known, keep, take};
+use shared::store::idempotency::{KeyState, store_response, take};
 use shared::store::{Db, StoreResult, Transaction, begin, commit};
 use tracing::warn;
 use uuid::Uuid;
@@ -105,11 +105,11 @@ impl IdempotentRequest {
     pub async fn answered<T: DeserializeOwned>(&self, transaction: &mut Transaction) -> Result<Option<T>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
         match take(transaction, &self.caller, key, &self.digest).await? {
-            Known::Fresh => Ok(None),
-            Known::Answered { answer, .. } => serde_json::from_value(answer)
+            KeyState::Fresh => Ok(None),
+            KeyState::Answered { answer, .. } => serde_json::from_value(answer)
                 .map(Some)
                 .map_err(|_| Problem::internal()),
-            Known::OtherContent => Err(Problem::invalid(
+            KeyState::OtherContent => Err(Problem::invalid(
                 "idempotency_mismatch",
                 "This Idempotency-Key was used for another request. Use a new key for a new request.",
             )),
@@ -133,7 +133,7 @@ impl IdempotentRequest {
     ) -> Result<(), Problem> {
         if let Some(key) = &self.key {
             let answer = serde_json::to_value(answer).map_err(|_| Problem::internal())?;
-            keep(
+            store_response(
                 &mut transaction,
                 &self.caller,
                 key,
@@ -165,7 +165,7 @@ impl IdempotentRequest {
     async fn is_kept(&self, db: &Db, key: &str) -> StoreResult<bool> {
         let mut transaction = begin(db).await?;
         let known = take(&mut transaction, &self.caller, key, &self.digest).await?;
-        Ok(matches!(known, Known::Answered { .. }))
+        Ok(matches!(known, KeyState::Answered { .. }))
     }
 }
 

@@ -23,12 +23,12 @@ use audit::record_imported;
 use changes::first_changes;
 use file_problem::file_problem;
 use import::{Directions, Limits, Lines, ParsedFile};
-use request::{Form, How, ImportRequest};
+use request::{BodyFormat, ImportOptions, ImportRequest};
 use shared::store::begin;
 use shared::store::imports::rows::{self, File, Rejects};
 use shared::store::imports::{self, Import, ImportCounts, ImportState};
 use std::sync::atomic::AtomicI32;
-use store::{Found, store_sheet};
+use store::{StoredRows, store_sheet};
 use tracing::info;
 use uuid::Uuid;
 use view::ImportView;
@@ -40,16 +40,16 @@ const TOLD_MOST: usize = 100;
 async fn open(
     api: &AppState,
     file: std::fs::File,
-    (form, directions): (Form, Directions),
+    (form, directions): (BodyFormat, Directions),
     request: &ImportRequest,
 ) -> Result<(ParsedFile, Lines<std::fs::File>), Problem> {
-    let _room = match form {
-        Form::Table => Some(api.room.for_check().await?),
-        Form::Json => None,
+    let _permit = match form {
+        BodyFormat::Table => Some(api.concurrency_limits.for_check().await?),
+        BodyFormat::Json => None,
     };
     let opened = tokio::task::spawn_blocking(move || match form {
-        Form::Table => ParsedFile::open(file, &directions, Limits::default()),
-        Form::Json => ParsedFile::open_json(file, Limits::default()),
+        BodyFormat::Table => ParsedFile::open(file, &directions, Limits::default()),
+        BodyFormat::Json => ParsedFile::open_json(file, Limits::default()),
     });
     let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(file_problem)?;
     Ok((sheet, lines.with_rules(request.manner().1)))
@@ -65,11 +65,11 @@ pub async fn import_file(
     caller: Caller,
     once: IdempotentRequest,
     spooled: Spooled,
-    form: (Form, Directions),
+    form: (BodyFormat, Directions),
     request: ImportRequest,
 ) -> Result<ImportView, Problem> {
     let (sheet, lines) = open(api, spooled.file, form, &request).await?;
-    let _room = api.room.for_import().await?;
+    let _permit = api.concurrency_limits.for_import().await?;
     let mut transaction = begin(&api.db).await?;
     if let Some(answer) = once.answered(&mut transaction).await? {
         return Ok(answer);
@@ -78,7 +78,7 @@ pub async fn import_file(
     let (file_name, how, by) = (request.file_name.clone(), request.how(), &caller.actor.name);
     let import = rows::create(&mut transaction, &file_name, by, &request.manner().0).await?;
     let unwatched = AtomicI32::new(0);
-    let Found { file, totals, problems } = store_sheet(
+    let StoredRows { file, totals, problems } = store_sheet(
         &mut transaction,
         sheet,
         lines,
@@ -147,7 +147,7 @@ pub async fn result_of(api: &AppState, id: Uuid) -> Result<ImportView, Problem> 
         custom_fields: Vec::new(),
         mapping: import.mapping,
     };
-    let how = How {
+    let how = ImportOptions {
         mode: import.mode,
         empty: import.clears_empty.into(),
     };

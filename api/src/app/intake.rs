@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use shared::failpoint::{Point, reach};
 use shared::store::exclusion::Exclusion;
 use shared::store::intake::{Accepted, NewBatch, accept};
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use shared::store::{StoreResult, Transaction, begin, despite_deadlocks, imports, system_emails};
 use shared::system_email::SystemEmailKind;
 use shared::trace::{TraceContext, now};
@@ -174,10 +174,10 @@ pub async fn accept_confirmed(
         return Err(Problem::not_found("import"));
     }
     let fallbacks = missing::fallbacks(api, new.kind, new.wording.as_ref()).await?;
-    let _room = api.room.for_batch(new.kind).await?;
+    let _permit = api.concurrency_limits.for_batch(new.kind).await?;
     let (mut transaction, accepted) = match despite_deadlocks(|| begin_accepting(api, &once, &new)).await?? {
-        Taken::Before(answer) => return Ok(Some(answer)),
-        Taken::Now(transaction, accepted) => (transaction, accepted),
+        Processed::Before(answer) => return Ok(Some(answer)),
+        Processed::Now(transaction, accepted) => (transaction, accepted),
     };
     if accepted.selected == 0 {
         return Err(Problem::invalid(
@@ -212,7 +212,7 @@ pub async fn accept_confirmed(
 }
 
 /// How a request was processed.
-enum Taken {
+enum Processed {
     /// It was processed before, with this response.
     Before(AcceptedBatch),
     /// In this transaction, which is not committed yet.
@@ -224,12 +224,12 @@ async fn begin_accepting(
     api: &AppState,
     once: &IdempotentRequest,
     new: &NewBatch,
-) -> StoreResult<Result<Taken, Problem>> {
+) -> StoreResult<Result<Processed, Problem>> {
     let mut transaction = begin(&api.db).await?;
     reach(Point::TransactionBegun);
     match once.answered(&mut transaction).await {
         Ok(None) => {}
-        Ok(Some(answer)) => return Ok(Ok(Taken::Before(answer))),
+        Ok(Some(answer)) => return Ok(Ok(Processed::Before(answer))),
         Err(problem) => return Ok(Err(problem)),
     }
     // Checked after the key, so that a request repeated after its start gets the first response.
@@ -240,7 +240,7 @@ async fn begin_accepting(
         }
     }
     let accepted = accept(&mut transaction, new, api.mail_rate).await?;
-    Ok(Ok(Taken::Now(transaction, accepted)))
+    Ok(Ok(Processed::Now(transaction, accepted)))
 }
 
 fn batch_of(
@@ -259,7 +259,7 @@ fn batch_of(
         selection: selector::read(&mut request)?,
         hold: Duration::from_secs(u64::from(request.hold_seconds)),
         start_at: request.start_at,
-        including: Including {
+        including: Inclusions {
             signed_in: request.include_signed_in,
             recent: request.include_recent,
         },

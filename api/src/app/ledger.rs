@@ -26,7 +26,7 @@ const HEADER: [&str; COLUMNS] = [
 const COLUMNS: usize = 10;
 
 /// Progress of the export.
-enum Place {
+enum ExportPosition {
     Header,
     Deliveries(Option<Uuid>),
     LeftOut(i64),
@@ -39,7 +39,7 @@ pub fn csv(
     batch: Uuid,
     state: Option<DeliveryState>,
 ) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static {
-    stream::try_unfold((api, Place::Header), move |(api, place)| async move {
+    stream::try_unfold((api, ExportPosition::Header), move |(api, place)| async move {
         let (text, next) = part(&api, batch, state, place).await?;
         Ok::<_, io::Error>(text.map(|text| (text, (api, next))))
     })
@@ -49,33 +49,41 @@ async fn part(
     api: &AppState,
     batch: Uuid,
     state: Option<DeliveryState>,
-    place: Place,
-) -> io::Result<(Option<Vec<u8>>, Place)> {
+    place: ExportPosition,
+) -> io::Result<(Option<Vec<u8>>, ExportPosition)> {
     match place {
-        Place::Header => {
+        ExportPosition::Header => {
             let header = SafeCsv::new(Vec::new(), SEPARATOR)?;
             Ok((
                 Some(written(header, [HEADER.map(str::to_owned)])?),
-                Place::Deliveries(None),
+                ExportPosition::Deliveries(None),
             ))
         }
-        Place::Deliveries(after) => {
+        ExportPosition::Deliveries(after) => {
             let rows = deliveries::of_batch(&api.db, batch, state, after, GROUP).await;
             let rows = rows.map_err(io::Error::other)?;
             let next = match rows.last() {
-                Some(last) => Place::Deliveries(Some(last.id)),
-                None if state.is_some() => Place::End,
-                None => Place::LeftOut(0),
+                Some(last) => ExportPosition::Deliveries(Some(last.id)),
+                None if state.is_some() => ExportPosition::End,
+                None => ExportPosition::LeftOut(0),
             };
-            Ok((Some(written(more(), rows.into_iter().map(delivery_line))?), next))
+            Ok((
+                Some(written(headerless_csv(), rows.into_iter().map(delivery_line))?),
+                next,
+            ))
         }
-        Place::LeftOut(after) => {
+        ExportPosition::LeftOut(after) => {
             let rows = deliveries::left_out(&api.db, batch, PageCursor::After(after), GROUP).await;
             let rows = rows.map_err(io::Error::other)?;
-            let next = rows.last().map_or(Place::End, |last| Place::LeftOut(last.id));
-            Ok((Some(written(more(), rows.into_iter().map(left_out_line))?), next))
+            let next = rows
+                .last()
+                .map_or(ExportPosition::End, |last| ExportPosition::LeftOut(last.id));
+            Ok((
+                Some(written(headerless_csv(), rows.into_iter().map(left_out_line))?),
+                next,
+            ))
         }
-        Place::End => Ok((None, Place::End)),
+        ExportPosition::End => Ok((None, ExportPosition::End)),
     }
 }
 
@@ -114,7 +122,7 @@ fn left_out_line(row: deliveries::LeftOut) -> [String; COLUMNS] {
 }
 
 /// A CSV writer for a part that continues the previous one.
-fn more() -> SafeCsv<Vec<u8>> {
+fn headerless_csv() -> SafeCsv<Vec<u8>> {
     SafeCsv::continued(Vec::new(), SEPARATOR)
 }
 

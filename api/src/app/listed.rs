@@ -36,7 +36,7 @@ impl<T, const MOST: usize> Listed<T, MOST> {
     }
 
     /// The entries that were kept.
-    pub fn into_kept(self) -> Vec<T> {
+    pub fn into_entries(self) -> Vec<T> {
         self.kept
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!((within.len(), within.is_too_long()), (3, false));
         let beyond = read(r#"["a","b","c","d",5]"#).unwrap();
         assert_eq!((beyond.len(), beyond.is_too_long()), (5, true));
-        assert_eq!(beyond.into_kept(), ["a", "b", "c"]);
+        assert_eq!(beyond.into_entries(), ["a", "b", "c"]);
         assert!(read(r#"["a",5]"#).is_err());
         assert!(read(r#"["a","b","c","d""#).is_err());
         assert!(read("[]").unwrap().is_empty());

@@ -7,7 +7,7 @@ use crate::app::problem::Problem;
 use crate::app::sessions::{AdministratorSession, renew_session, session_ended};
 use crate::app::state::AppState;
 use crate::app::token::make_token;
-use shared::password::{Form, Password, PasswordFault, PersonalWords, Rank, Verifier};
+use shared::password::{Password, PasswordFault, PasswordOrigin, PersonalWords, Rank, Verifier};
 use shared::store::administrators::{self, OwnChange};
 use shared::store::audit::{Action, AuditEntry};
 use shared::store::{begin, commit, sessions};
@@ -153,9 +153,9 @@ async fn is_kept(
     typed: &str,
 ) -> Result<bool, Problem> {
     let form = if session.must_choose {
-        Form::Generated
+        PasswordOrigin::Generated
     } else {
-        Form::Chosen
+        PasswordOrigin::Chosen
     };
     let verifiers = vec![(Verifier::from_stored(verifier.to_owned()), form)];
     let typed = Zeroizing::new(typed.to_owned());

@@ -158,7 +158,7 @@ impl From<StoreError> for Problem {
     /// The detail does not claim whether anything was stored, which is unknown here: a reply may have been lost, or an
     /// earlier statement of the request may have been committed.
     fn from(fault: StoreError) -> Self {
-        if !fault.is_passing() {
+        if !fault.is_transient() {
             error!(error = ?fault, "Postgres refused a statement");
             return Self::internal();
         }

@@ -32,7 +32,7 @@ impl SchemaGate {
     }
 
     /// Checks once, before any request is served. Returns whether the result is final.
-    pub async fn look(&self, db: &Db) -> bool {
+    pub async fn check(&self, db: &Db) -> bool {
         if let Ok(Some(shared)) = store::shares_sessions(db).await {
             warn!(error = %shared, "Could not use the database; rejecting requests until that is fixed");
             self.0.send_replace(Some(shared.to_string()));
@@ -63,11 +63,11 @@ impl SchemaGate {
     }
 
     /// Checks until the schema is up to date or the process stops.
-    pub async fn keep_looking(&self, db: &Db, lifecycle: &Lifecycle) {
+    pub async fn keep_checking(&self, db: &Db, lifecycle: &Lifecycle) {
         let mut delays = Delays::for_a_near_server();
         while !lifecycle.is_stopping() {
             lifecycle.pause(delays.next_delay()).await;
-            if lifecycle.is_stopping() || self.look(db).await {
+            if lifecycle.is_stopping() || self.check(db).await {
                 return;
             }
         }

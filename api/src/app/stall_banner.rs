@@ -210,7 +210,7 @@ impl StallBanners {
         {
             return stall_banner.clone();
         }
-        let stall_banner = match timeout(PATIENCE, stall::look(db)).await {
+        let stall_banner = match timeout(PATIENCE, stall::find_stall(db)).await {
             Ok(Ok(stall)) => stall.map(StallBanner::of),
             Ok(Err(fault)) => {
                 debug!(error = %fault, "Could not check whether mail is stalled");

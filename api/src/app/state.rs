@@ -1,8 +1,8 @@
 //! State shared by all requests.
 
 use crate::app::access_events::AccessEvents;
-use crate::app::concurrency_limits::Room;
-use crate::app::credentials::Tries;
+use crate::app::concurrency_limits::ConcurrencyLimits;
+use crate::app::credentials::AttemptLimiter;
 use crate::app::imports::staged::StagedImports;
 use crate::app::schema_gate::SchemaGate;
 use crate::app::stall_banner::StallBanners;
@@ -34,11 +34,11 @@ pub struct AppState {
     /// Compares passwords with mailed passwords, on its own thread.
     pub light_hashing: Arc<HashPool>,
     /// Rate limits for password checks.
-    pub tries: Arc<Tries>,
+    pub attempt_limiter: Arc<AttemptLimiter>,
     /// Failed sign-ins and similar events that the audit log records as counts.
     pub access_events: Arc<AccessEvents>,
     /// Concurrency limits for imports, batches and uploads.
-    pub room: Arc<Room>,
+    pub concurrency_limits: Arc<ConcurrencyLimits>,
     /// Imports that an administrator reviews before they are stored.
     pub staged_imports: StagedImports,
     /// The warning on every page while mail is stalled.
@@ -70,6 +70,6 @@ impl AppState {
         };
         let this = self.clone();
         self.lifecycle
-            .spawn(async move { this.access_events.note(&this.db, event).await });
+            .spawn(async move { this.access_events.record(&this.db, event).await });
     }
 }

@@ -104,7 +104,7 @@ fn changed_meanwhile(now: &Version) -> Problem {
 }
 
 /// Normalises a text for storage: no white space around the subject, and `\n` line ends, whichever the client sent.
-pub fn tidied(subject: &str, body: &str) -> Template {
+pub fn normalised(subject: &str, body: &str) -> Template {
     Template {
         subject: subject.trim().to_owned(),
         body: body.replace("\r\n", "\n").replace('\r', "\n"),
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn faults_have_positions() {
-        let draft = tidied(" Hello ", "Dear {{ first_nam }},\r\n\r\n{{ password }}");
+        let draft = normalised(" Hello ", "Dear {{ first_nam }},\r\n\r\n{{ password }}");
         assert_eq!(draft.subject, "Hello");
 
         let problem = compile(SystemEmailKind::Invite, &draft, CustomFields::Known(&BTreeSet::new())).unwrap_err();

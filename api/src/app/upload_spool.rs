@@ -2,7 +2,7 @@
 //!
 //! Slots limit how many are received at once, and a budget limits the disk space they take.
 
-use crate::app::concurrency_limits::Room;
+use crate::app::concurrency_limits::ConcurrencyLimits;
 use crate::app::disk_budget::Reservation;
 use crate::app::problem::{Problem, ProblemKind};
 use futures_util::{Stream, StreamExt as _};
@@ -39,12 +39,12 @@ pub struct Spooled {
 /// If too many uploads are in progress or they use up their disk space, the upload is too large, takes too long or ends
 /// early, or the disk is full. Nothing was stored.
 pub async fn spool<B: AsRef<[u8]>, E>(
-    room: &Room,
+    concurrency_limits: &ConcurrencyLimits,
     caller: Uuid,
     body: impl Stream<Item = Result<B, E>> + Unpin,
 ) -> Result<Spooled, Problem> {
-    let _slot = room.for_upload(caller).await?;
-    spool_stream(room.disk.reservation(caller), body).await
+    let _slot = concurrency_limits.for_upload(caller).await?;
+    spool_stream(concurrency_limits.disk.reservation(caller), body).await
 }
 
 /// Like [`spool`], for an upload that is only part of its request. Its caller already has a slot.
@@ -56,12 +56,12 @@ pub async fn spool_stream<B: AsRef<[u8]>, E>(
     reservation: Reservation,
     stream: impl Stream<Item = Result<B, E>> + Unpin,
 ) -> Result<Spooled, Problem> {
-    tokio::time::timeout(UPLOAD_WITHIN, take_in(reservation, stream))
+    tokio::time::timeout(UPLOAD_WITHIN, receive_upload(reservation, stream))
         .await
         .unwrap_or_else(|_| Err(too_slow()))
 }
 
-async fn take_in<B: AsRef<[u8]>, E>(
+async fn receive_upload<B: AsRef<[u8]>, E>(
     mut reservation: Reservation,
     mut stream: impl Stream<Item = Result<B, E>> + Unpin,
 ) -> Result<Spooled, Problem> {

@@ -71,7 +71,7 @@ pub async fn apply(
 ) -> Result<Changed, Problem> {
     // Before the values: a name without a value is harmless, but a value whose name no system email may use is
     // lost.
-    users::note_fields(&api.db, &names).await?;
+    users::record_fields(&api.db, &names).await?;
     let changed = users::change(&api.db, id, &change, actor).await?;
     if let Changed::Done(_) = changed {
         info!(user.id = %id, "Changed a user");

@@ -59,17 +59,17 @@ impl Seen {
     /// Whether this equals an earlier count, apart from the rate.
     fn is_same(&self, before: &Self) -> bool {
         self.view == before.view
-            && self.tally.alike == before.tally.alike
+            && self.tally.counts == before.tally.counts
             && self.slowdowns.domains == before.slowdowns.domains
     }
 }
 
 /// Result of the latest count of a watched batch; `None` before the first.
-type Found = Option<Arc<Seen>>;
+type LatestCount = Option<Arc<Seen>>;
 
 /// The batches that are being watched.
 #[derive(Debug, Default)]
-pub struct Watches(Mutex<HashMap<Uuid, Sender<Found>>>);
+pub struct Watches(Mutex<HashMap<Uuid, Sender<LatestCount>>>);
 
 impl Watches {
     /// Watches a batch, which must exist.
@@ -100,17 +100,17 @@ impl Watches {
         self.open().get(&id)?.borrow().clone()
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Uuid, Sender<Found>>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Uuid, Sender<LatestCount>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A viewer of a batch. Dropping it ends the viewing.
 #[derive(Debug)]
-pub struct Listener(Receiver<Found>);
+pub struct Listener(Receiver<LatestCount>);
 
 impl Listener {
-    fn to(mut receiver: Receiver<Found>) -> Self {
+    fn to(mut receiver: Receiver<LatestCount>) -> Self {
         // A later viewer immediately receives the latest result.
         receiver.mark_changed();
         Self(receiver)
@@ -133,7 +133,7 @@ struct Watch {
     db: Db,
     metrics: Arc<ApiMetrics>,
     id: Uuid,
-    sender: Sender<Found>,
+    sender: Sender<LatestCount>,
 }
 
 impl Watch {
@@ -143,7 +143,7 @@ impl Watch {
         loop {
             let began = Instant::now();
             // An error most likely means that Postgres is briefly unavailable. The next count finds out.
-            if let Ok(true) = self.look(&mut left_out).await {
+            if let Ok(true) = self.recount(&mut left_out).await {
                 return;
             }
             let pause = PACE.max(began.elapsed() * PAUSE_FACTOR);
@@ -158,7 +158,7 @@ impl Watch {
     }
 
     /// Counts once, and returns whether the batch has finished.
-    async fn look(&self, left_out: &mut Option<LeftOutCounts>) -> StoreResult<bool> {
+    async fn recount(&self, left_out: &mut Option<LeftOutCounts>) -> StoreResult<bool> {
         let Some(batch) = batches::find(&self.db, self.id).await? else {
             return Ok(false);
         };

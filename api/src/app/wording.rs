@@ -4,7 +4,7 @@ use crate::app::problem::{FieldError, Problem};
 use crate::app::state::AppState;
 use crate::app::system_emails::preview::in_use;
 use crate::app::system_emails::texts::compile_all;
-use crate::app::system_emails::{compile, current, custom_fields, tidied};
+use crate::app::system_emails::{compile, current, custom_fields, normalised};
 use crate::app::validation::{not_null, unusable};
 use serde::Deserialize;
 use shared::language::ByLanguage;
@@ -60,7 +60,7 @@ pub(crate) async fn read(
         return Err(unusable(FieldError::in_field("wording", "empty", message)));
     }
     let now = current(api, kind).await?;
-    let draft = tidied(
+    let draft = normalised(
         subject.as_ref().unwrap_or(&now.subject),
         body.as_ref().unwrap_or(&now.body),
     );

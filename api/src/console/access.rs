@@ -6,7 +6,7 @@
 //! to the form's own address. The session then gets a new token.
 
 use super::fields::Fields;
-use super::frame::Place;
+use super::frame::Section;
 use super::respond::{page_as, set_cookie};
 use super::session::{self, Administrator};
 use crate::app::own_password::confirm_password;
@@ -89,7 +89,7 @@ async fn ask(
     fault: Option<String>,
     status: StatusCode,
 ) -> Response {
-    let frame = reader.frame(api, Place::Manage, "Confirm your password").await;
+    let frame = reader.frame(api, Section::Manage, "Confirm your password").await;
     let page = ConfirmPage {
         frame: if fault.is_some() { frame.with_faults() } else { frame },
         email: reader.email.clone(),

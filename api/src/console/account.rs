@@ -1,7 +1,7 @@
 //! Account: the administrator's own password and sessions.
 
 use super::format::{Moment, moment, some};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::respond::{page, redirect_with_flash};
 use super::session::Administrator;
 use crate::app::problem::Problem;
@@ -45,7 +45,7 @@ pub(super) async fn show(State(api): State<AppState>, administrator: Administrat
         seen: moment(place.seen_at),
     });
     page(&AccountPage {
-        frame: administrator.frame(&api, Place::Account, "Your account").await,
+        frame: administrator.frame(&api, Section::Account, "Your account").await,
         email: administrator.email.clone(),
         places: places.collect(),
         others,

@@ -6,8 +6,8 @@ use super::batch::batch_word;
 use super::batch::live::{mails, reason};
 use super::batch::people::Row;
 use super::cursor::{LIMIT, PageRows};
-use super::format::{Moment, asker, counted, moment};
-use super::frame::{Frame, Place};
+use super::format::{Moment, author, counted, moment};
+use super::frame::{Frame, Section};
 use super::respond::page;
 use super::session::Administrator;
 use crate::app::problem::Problem;
@@ -124,7 +124,7 @@ pub(super) async fn show(
         "Activity".to_owned()
     };
     let mut page_now = ActivityPage {
-        frame: administrator.frame(&api, Place::Activity, title).await,
+        frame: administrator.frame(&api, Section::Activity, title).await,
         q: list_query.q.clone().unwrap_or_default(),
         kinds: kinds(&list_query),
         states: states(&list_query),
@@ -183,7 +183,7 @@ pub(super) const fn state_words(state: BatchState) -> (&'static str, &'static st
 }
 
 fn line(sending: &Sending) -> Line {
-    let (tone, word, sums) = standing(sending);
+    let (tone, word, sums) = status_columns(sending);
     let name = sending.name.as_deref().unwrap_or_default().trim();
     let email = sending.email.clone().unwrap_or_default();
     let is_one = sending.delivery.is_some();
@@ -206,7 +206,7 @@ fn line(sending: &Sending) -> Line {
         what,
         whom,
         at: moment(sending.created_at),
-        by: asker(&sending.created_by),
+        by: author(&sending.created_by),
         tone,
         word,
         sums,
@@ -214,16 +214,16 @@ fn line(sending: &Sending) -> Line {
 }
 
 /// Tone, word and note for a batch: the delivery's status for a single email, otherwise the batch's state.
-fn standing(sending: &Sending) -> (&'static str, String, String) {
+fn status_columns(sending: &Sending) -> (&'static str, String, String) {
     if let Some(state) = sending.delivery_state {
         let Status { word, tone, .. } = status(state, sending.reason.as_deref(), sending.state);
         return (tone.as_str(), word.to_owned(), String::new());
     }
     let (tone, word) = state_words(sending.state);
-    let alike = sending.alike();
+    let counts = sending.delivery_counts();
     let of = |states: &[DeliveryState]| -> i64 {
-        let those = alike.iter().filter(|alike| states.contains(&alike.state));
-        those.map(|alike| alike.count).sum()
+        let those = counts.iter().filter(|deliveries| states.contains(&deliveries.state));
+        those.map(|deliveries| deliveries.count).sum()
     };
     let failed = of(&[DeliveryState::Failed, DeliveryState::Expired]);
     let blocked = of(&[DeliveryState::Suppressed]);

@@ -12,7 +12,7 @@ pub(super) use one::{enable, show};
 
 use super::cursor::{CursorPage, CursorQuery, LIMIT};
 use super::format::{Moment, moment};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::respond::page;
 use super::session::Administrator as Reader;
 use crate::app::problem::Problem;
@@ -38,14 +38,14 @@ struct Row {
     name: String,
     email: String,
     is_reader: bool,
-    standing: Standing,
+    standing: AccountStatus,
     added: Moment,
     added_by: String,
     signed_in: Option<Moment>,
 }
 
 /// Whether an administrator can sign in.
-enum Standing {
+enum AccountStatus {
     /// Yes, with a password of their own.
     In,
     /// Not yet: they can choose a password until this time.
@@ -59,10 +59,10 @@ enum Standing {
 impl Row {
     fn of(found: Administrator, reader: &Reader) -> Self {
         let standing = match (found.disabled_at, found.can_choose_until) {
-            (Some(since), _) => Standing::Out(moment(since)),
-            (None, Some(_)) if found.is_too_late_to_choose => Standing::Late,
-            (None, Some(until)) => Standing::Invited(moment(until)),
-            (None, None) => Standing::In,
+            (Some(since), _) => AccountStatus::Out(moment(since)),
+            (None, Some(_)) if found.is_too_late_to_choose => AccountStatus::Late,
+            (None, Some(until)) => AccountStatus::Invited(moment(until)),
+            (None, None) => AccountStatus::In,
         };
         Self {
             id: found.id,
@@ -85,7 +85,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let found = administrators::list(&api.db, cursor.before, cursor.after, LIMIT).await?;
     let list = CursorPage::of(found, cursor, |one| one.id, PATH, &[]);
-    let frame = reader.frame(&api, Place::Manage, list.title("Administrators")).await;
+    let frame = reader.frame(&api, Section::Manage, list.title("Administrators")).await;
     page(&ListPage {
         frame,
         list: list.map(|one| Row::of(one, &reader)),

@@ -7,13 +7,13 @@ pub(super) use export::csv;
 
 use super::cursor::{Cursor, CursorPage, LIMIT};
 use super::format::{Moment, moment};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::respond::page_as;
 use super::session::Administrator;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::http::query::{SearchForm, SearchQuery};
-use actions::{About, GROUPS, Group};
+use actions::{AuditSubject, GROUPS, Group};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -70,7 +70,7 @@ struct Row {
     /// Address of the client, if there was one.
     from: Option<String>,
     what: String,
-    about: Option<About>,
+    about: Option<AuditSubject>,
     detail: String,
 }
 
@@ -79,7 +79,7 @@ impl Row {
         Self {
             at: moment(entry.at),
             what: actions::label_of(&entry.action),
-            about: About::of(entry.subject.as_deref(), &entry.details),
+            about: AuditSubject::of(entry.subject.as_deref(), &entry.details),
             detail: actions::detail(&entry.details),
             from: entry.client_address,
             who: entry.who,
@@ -165,7 +165,7 @@ pub(super) async fn show(
     let pairs = query.pairs();
     let list = CursorPage::of(found, query.cursor(), |entry| entry.id, PATH, &pairs);
     let has_faults = faults != Faults::default();
-    let frame = reader.frame(&api, Place::Manage, list.title("Audit log")).await;
+    let frame = reader.frame(&api, Section::Manage, list.title("Audit log")).await;
     let mut names = audit::actor_names(&api.db).await?;
     if let Some(who) = query.who.as_ref().filter(|who| !names.contains(who)) {
         names.push(who.clone());

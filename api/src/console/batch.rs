@@ -18,8 +18,8 @@ pub(super) mod stop;
 pub(super) mod stream;
 pub(super) mod wording;
 
-use super::format::{Moment, asker, moment};
-use super::frame::{Frame, Place};
+use super::format::{Moment, author, moment};
+use super::frame::{Frame, Section};
 use super::respond::page;
 use super::session::Administrator;
 use crate::app::batch_view::ExcludedSource;
@@ -83,7 +83,7 @@ pub(super) async fn show(
     if people.number > 1 {
         title = format!("{title}, page {}", people.number);
     }
-    let frame = administrator.frame(&api, Place::Activity, title).await;
+    let frame = administrator.frame(&api, Section::Activity, title).await;
     let selection = selections::of_batch(&api.db, administrator.id, id).await?;
     page(&BatchPage {
         live: Live::of(&seen, &look, selection, now),
@@ -93,7 +93,7 @@ pub(super) async fn show(
         name: view.kind.name(),
         version: view.version,
         own_wording: view.own_wording,
-        created_by: asker(&view.created_by),
+        created_by: author(&view.created_by),
         created_at: moment(view.created_at),
         left_out: view.counts.left_out,
         excluded: excluded_words(&view.excluded),

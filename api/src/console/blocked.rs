@@ -4,7 +4,7 @@ use super::csv_response::{self, GROUP};
 use super::cursor::{Cursor, CursorPage, LIMIT};
 use super::fields::Fields;
 use super::format::{Moment, moment, some};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::session::Administrator;
 use crate::app::blocked::unblock_addresses;
@@ -152,7 +152,9 @@ pub(super) async fn show(
     let [q, selection] = list_query.pairs();
     let filters = [(q.0, q.1.as_str()), (selection.0, selection.1.as_str())];
     let list = CursorPage::of(found, cursor, |blocked| blocked.id, PATH, &filters);
-    let frame = reader.frame(&api, Place::Users, list.title("Blocked addresses")).await;
+    let frame = reader
+        .frame(&api, Section::Users, list.title("Blocked addresses"))
+        .await;
     page(&ListPage {
         frame,
         list: list.map(BlockedRow::of),

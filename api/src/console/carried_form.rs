@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub(super) const KEPT: &str = "We kept what you entered. Sign in to continue.";
 
 /// How a form is handled whose session has ended.
-pub(super) enum Carried {
+pub(super) enum CarriedForm {
     /// It is submitted after signing in.
     Form(String),
     /// It is too large to be carried.
@@ -19,7 +19,7 @@ pub(super) enum Carried {
     Nothing,
 }
 
-impl Carried {
+impl CarriedForm {
     /// Decides how to handle a form; forms of up to `most_bytes` are carried.
     pub(super) fn of(fields: &Fields, most_bytes: usize) -> Self {
         // A password that was typed is sent only to the handler it was meant for.
@@ -65,8 +65,8 @@ pub(super) fn fields_of(text: &str) -> Option<Fields> {
 mod tests {
     use super::*;
 
-    fn carried(form: &str, most_bytes: usize) -> Carried {
-        Carried::of(&Fields::read(form.as_bytes()).unwrap(), most_bytes)
+    fn carried(form: &str, most_bytes: usize) -> CarriedForm {
+        CarriedForm::of(&Fields::read(form.as_bytes()).unwrap(), most_bytes)
     }
 
     #[test]
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn passwords_and_large_forms_are_not_carried() {
-        assert!(matches!(carried("new_password=x", 1_000), Carried::Nothing));
-        assert!(matches!(carried("", 1_000), Carried::Nothing));
+        assert!(matches!(carried("new_password=x", 1_000), CarriedForm::Nothing));
+        assert!(matches!(carried("", 1_000), CarriedForm::Nothing));
         let large = format!("body={}", "x".repeat(1_000));
-        assert!(matches!(carried(&large, 1_000), Carried::TooLarge));
-        assert!(matches!(carried(&large, 1_005), Carried::Form(_)));
+        assert!(matches!(carried(&large, 1_000), CarriedForm::TooLarge));
+        assert!(matches!(carried(&large, 1_005), CarriedForm::Form(_)));
     }
 }

@@ -6,7 +6,7 @@
 //! does.
 
 use super::fields::Fields;
-use super::form_body::{SMALL_FORM_MOST_BYTES, read_from_stranger};
+use super::form_body::{SMALL_FORM_MOST_BYTES, read_unauthenticated};
 use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
@@ -108,7 +108,7 @@ pub(super) async fn choose(State(api): State<AppState>, request: Request) -> Res
     }
     let before = session::digest_in(&parts.headers);
     let origin = request_log::origin(&parts.extensions);
-    let fields = read_from_stranger(&parts, body, SMALL_FORM_MOST_BYTES).await?;
+    let fields = read_unauthenticated(&parts, body, SMALL_FORM_MOST_BYTES).await?;
     let token = Token::read(fields.text("code"));
     if token.0.is_empty() {
         let page = ChoosePage::at(Step::Code).with_faults(Some("Enter the code of your link".to_owned()), None);

@@ -6,7 +6,7 @@ mod story;
 
 use super::batch::{batch_word, name_of};
 use super::format::{Moment, moment};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::respond::page;
 use super::session::Administrator;
 use super::user::address_of;
@@ -67,7 +67,7 @@ impl DeliveryPage {
         self.batch.state == BatchState::Paused && self.is_open()
     }
 
-    fn can_be_hurried(&self) -> bool {
+    fn can_be_retried_now(&self) -> bool {
         let is_later = self.delivery.due_at.is_some_and(|due| due > self.batch.read_at);
         is_later && self.batch.state == BatchState::Running
     }
@@ -100,8 +100,8 @@ impl DeliveryPage {
         super::format::some(self.others(), "other email", "other emails")
     }
 
-    fn asker(&self) -> String {
-        super::format::asker(&self.batch.created_by)
+    fn author(&self) -> String {
+        super::format::author(&self.batch.created_by)
     }
 
     fn next_attempt(&self) -> String {
@@ -144,7 +144,7 @@ async fn written(api: &AppState, administrator: &Administrator, id: Uuid) -> Res
     let name = name_of(&delivery);
     let title = format!("{} to {name}", batch_word(batch.kind));
     Ok(DeliveryPage {
-        frame: administrator.frame(api, Place::Activity, title).await,
+        frame: administrator.frame(api, Section::Activity, title).await,
         email: delivery.email.clone().unwrap_or_default(),
         status: status(delivery.state, delivery.reason.as_deref(), batch.state),
         blocked: blocked.map(|blocked| moment(blocked.blocked_at)),

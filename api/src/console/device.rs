@@ -2,8 +2,8 @@
 //! with Device Cookies").
 //!
 //! It holds 256 random bits and proves only that an administrator entered the right password in this browser once.
-//! That administrator then has a separate rate limit there (`credentials/tries.rs`). Signing out keeps the cookie.
-//! Postgres stores its digest per administrator, so administrators who share a browser share one cookie.
+//! That administrator then has a separate rate limit there (`credentials/attempt_limiter.rs`). Signing out keeps the
+//! cookie. Postgres stores its digest per administrator, so administrators who share a browser share one cookie.
 
 use super::respond::cookie;
 use super::session;

@@ -4,7 +4,7 @@ mod upload;
 
 use super::fields::Fields;
 use super::format::{Moment, counted, moment, some};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::respond::{page, redirect, redirect_with_flash, redirect_with_note};
 use super::session::Administrator;
 use crate::app::do_not_mail::{delete_list, download as file, get as find, remove, set_always};
@@ -83,7 +83,7 @@ impl From<DoNotMailList> for Row {
 async fn list(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     let found = do_not_mail::list(&api.db).await?;
     page(&ListsPage {
-        frame: administrator.frame(&api, Place::Users, "Do-not-mail lists").await,
+        frame: administrator.frame(&api, Section::Users, "Do-not-mail lists").await,
         rows: found.into_iter().map(Row::from).collect(),
     })
 }
@@ -157,7 +157,7 @@ async fn show(
         list.name.clone()
     };
     page(&ListPage {
-        frame: administrator.frame(&api, Place::Users, title).await,
+        frame: administrator.frame(&api, Section::Users, title).await,
         id,
         always: list.always,
         addresses: some(list.addresses, "address", "addresses"),

@@ -1,7 +1,7 @@
 //! Problems as pages: what happened, whether anything was changed, and what to do next.
 
 use super::assets;
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::letter::framed;
 use super::respond::page_as;
 use super::session::Administrator;
@@ -37,7 +37,7 @@ struct FramedFault {
 }
 
 /// Renders a problem as a page, unless a script made the request.
-pub(super) async fn dress(State(api): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn render_problems(State(api): State<AppState>, request: Request, next: Next) -> Response {
     let is_shown = is_navigation(request.headers());
     let is_framed = is_for_frame(request.headers());
     let trace = request.extensions().get::<shared::trace::TraceContext>().copied();
@@ -62,7 +62,7 @@ pub(super) async fn dress(State(api): State<AppState>, request: Request, next: N
         return dressed;
     }
     let frame = match response.extensions().get::<Administrator>() {
-        Some(administrator) => administrator.frame(&api, Place::Users, heading).await,
+        Some(administrator) => administrator.frame(&api, Section::Users, heading).await,
         None => Frame::open(heading),
     };
     let page = FaultPage {

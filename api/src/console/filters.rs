@@ -1,7 +1,7 @@
 //! Saved filters: listing and deleting them.
 
 use super::format::{Moment, moment};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::people::View;
 use super::respond::{page, redirect_with_flash};
 use super::session::Administrator;
@@ -56,7 +56,7 @@ async fn list(State(api): State<AppState>, administrator: Administrator) -> Resu
         at: moment(saved.created_at),
     };
     page(&FiltersPage {
-        frame: administrator.frame(&api, Place::Users, "Saved filters").await,
+        frame: administrator.frame(&api, Section::Users, "Saved filters").await,
         rows: saved.into_iter().map(row).collect(),
     })
 }

@@ -31,7 +31,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
 
 /// Like [`read`], for clients that are not signed in. Their forms have a short time limit while so many connections
 /// are open that slow ones might block others.
-pub(super) async fn read_from_stranger(parts: &Parts, body: Body, most_bytes: usize) -> Result<Fields, Problem> {
+pub(super) async fn read_unauthenticated(parts: &Parts, body: Body, most_bytes: usize) -> Result<Fields, Problem> {
     let form = read(&parts.headers, body, most_bytes);
     let Some(crowd) = parts.extensions.get::<Crowding>() else {
         return form.await;

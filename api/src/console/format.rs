@@ -53,7 +53,7 @@ pub(super) fn moment(at: OffsetDateTime) -> Moment {
 }
 
 /// The author of an action for display: an administrator by name, a program by the name of its API key.
-pub(super) fn asker(recorded: &str) -> String {
+pub(super) fn author(recorded: &str) -> String {
     match recorded.strip_prefix("key ") {
         Some(name) => format!("the API key “{name}”"),
         None => recorded.to_owned(),

@@ -9,7 +9,7 @@ use crate::app::state::AppState;
 
 /// Sections of the console in the navigation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Place {
+pub(super) enum Section {
     Users,
     Imports,
     Activity,
@@ -19,7 +19,7 @@ pub(super) enum Place {
     Account,
 }
 
-impl Place {
+impl Section {
     /// The name in the layout template.
     const fn as_str(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ pub(super) struct Frame {
     /// Page title.
     pub(super) title: String,
     /// The section in the navigation; `None` before the sign-in.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Section>,
     /// Name of the administrator; empty before the sign-in.
     pub(super) name: String,
     /// The CSRF token for the page's forms.
@@ -87,7 +87,7 @@ impl Frame {
 
 impl Administrator {
     /// The frame of a page for this administrator.
-    pub(super) async fn frame(&self, api: &AppState, place: Place, title: impl Into<String>) -> Frame {
+    pub(super) async fn frame(&self, api: &AppState, place: Section, title: impl Into<String>) -> Frame {
         Frame {
             title: title.into(),
             place: Some(place),

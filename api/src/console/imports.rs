@@ -10,7 +10,7 @@ mod done;
 mod faults;
 mod figures;
 mod find;
-mod how;
+mod import_options;
 mod labels;
 mod one;
 pub(super) mod receive;
@@ -21,8 +21,8 @@ mod undo;
 mod upload;
 
 use super::cursor::{CursorPage, CursorQuery, LIMIT};
-use super::format::{Moment, asker, counted, moment};
-use super::frame::{Frame, Place};
+use super::format::{Moment, author, counted, moment};
+use super::frame::{Frame, Section};
 use super::respond::page;
 use super::session::Administrator;
 use crate::app::problem::Problem;
@@ -43,7 +43,10 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/console/imports/template.csv", get(template::csv))
         .route("/console/imports/template.xlsx", get(template::xlsx))
         .route("/console/imports/{id}", get(one::show))
-        .route("/console/imports/{id}/columns", get(columns::show).post(columns::press))
+        .route(
+            "/console/imports/{id}/columns",
+            get(columns::show).post(columns::submit),
+        )
         .route("/console/imports/{id}/check", post(steps::check))
         .route("/console/imports/{id}/store", post(steps::store))
         .route("/console/imports/{id}/discard", post(steps::discard))
@@ -91,7 +94,7 @@ pub(super) async fn list(
     let found = imports::list(&api.db, cursor.before, cursor.after, LIMIT).await?;
     let list = CursorPage::of(found, cursor, |import| import.id, "/console/imports", &[]);
     page(&ImportsPage {
-        frame: administrator.frame(&api, Place::Imports, list.title("Imports")).await,
+        frame: administrator.frame(&api, Section::Imports, list.title("Imports")).await,
         list: list.map(row),
     })
 }
@@ -103,7 +106,7 @@ fn row(import: Import) -> ImportRow {
         id: import.id,
         file_name: import.file_name,
         at: moment(import.done_at.unwrap_or(import.created_at)),
-        by: asker(import.done_by.as_ref().unwrap_or(&import.created_by)),
+        by: author(import.done_by.as_ref().unwrap_or(&import.created_by)),
         tone,
         word,
         rows: counted(import.totals.rows),

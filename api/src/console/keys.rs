@@ -3,7 +3,7 @@
 use super::cursor::{CursorPage, CursorQuery, LIMIT};
 use super::fields::Fields;
 use super::format::{Moment, moment};
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::one_time_secret::{self, SecretTexts};
 use super::respond::{page, page_as, redirect_with_flash};
 use super::session::Administrator;
@@ -93,7 +93,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let found = api_keys::list(&api.db, cursor.before, cursor.after, LIMIT).await?;
     let list = CursorPage::of(found, cursor, |key| key.id, PATH, &[]);
-    let frame = reader.frame(&api, Place::Manage, list.title("API keys")).await;
+    let frame = reader.frame(&api, Section::Manage, list.title("API keys")).await;
     page(&ListPage {
         frame,
         list: list.map(Row::of),
@@ -106,7 +106,7 @@ pub(super) async fn ask(State(api): State<AppState>, reader: Administrator) -> R
 }
 
 async fn form(api: &AppState, reader: &Administrator, fields: &Fields, fault: Option<String>) -> NewPage {
-    let frame = reader.frame(api, Place::Manage, "Create an API key").await;
+    let frame = reader.frame(api, Section::Manage, "Create an API key").await;
     let (lifetime, ..) = lifetime(fields);
     let token = fields.text("token");
     NewPage {
@@ -162,7 +162,7 @@ pub(super) async fn make(
             return page_as(StatusCode::CONFLICT, &page);
         }
     };
-    let frame = reader.frame(&api, Place::Manage, title).await;
+    let frame = reader.frame(&api, Section::Manage, title).await;
     one_time_secret::shown(frame, key, texts())
 }
 
@@ -187,7 +187,7 @@ pub(super) async fn consider(
 ) -> Result<Response, Problem> {
     let key = Row::of(find_key(&api, id).await?);
     let frame = reader
-        .frame(&api, Place::Manage, format!("Revoke API key ‘{}’", key.name))
+        .frame(&api, Section::Manage, format!("Revoke API key ‘{}’", key.name))
         .await;
     page(&RevokePage { frame, key })
 }

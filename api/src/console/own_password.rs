@@ -3,7 +3,7 @@
 //! Changing it ends all other sessions of the administrator.
 
 use super::fields::Fields;
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Section};
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session::{self, Administrator};
 use crate::app::own_password::{
@@ -50,7 +50,7 @@ impl Faults {
 
 async fn form(api: &AppState, administrator: &Administrator) -> OwnPasswordPage {
     OwnPasswordPage {
-        frame: administrator.frame(api, Place::Account, "Choose a password").await,
+        frame: administrator.frame(api, Section::Account, "Choose a password").await,
         email: administrator.email.clone(),
         is_first: administrator.must_choose,
         faults: Faults::default(),

@@ -13,6 +13,6 @@ mod view;
 
 pub(super) use list::{PeopleList, access, list, list_as_typed};
 pub(super) use preset::Preset;
-pub(super) use selection_form::{Pressed, take};
+pub(super) use selection_form::{ButtonAction, take};
 pub(super) use typed::TypedConditions;
 pub(super) use view::View;

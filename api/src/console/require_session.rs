@@ -5,9 +5,9 @@
 //! signing in. A form is accepted only with its session's CSRF token (see `session.rs`) and from our own pages (see
 //! `form_origin.rs`).
 
-use super::carried_form::Carried;
+use super::carried_form::CarriedForm;
 use super::fault::{is_for_frame, is_navigation};
-use super::form_body::{FORM_MOST_BYTES, SMALL_FORM_MOST_BYTES, is_plain_form, read, read_from_stranger};
+use super::form_body::{FORM_MOST_BYTES, SMALL_FORM_MOST_BYTES, is_plain_form, read, read_unauthenticated};
 use super::form_origin::{foreign, is_foreign};
 use super::respond::{forget_flash, redirect};
 use super::session::{self, Administrator, signed_in};
@@ -32,14 +32,17 @@ const UPLOADS: [&str; 2] = ["/console/imports/new", "/console/do-not-mail/new"];
 
 /// Passes a request on if it has a session and, for a form, the right CSRF token.
 pub(super) async fn require_session(State(api): State<AppState>, request: Request, next: Next) -> Response {
-    match let_in(&api, request).await {
+    match authenticate_form(&api, request).await {
         Ok((administrator, request, _slot)) => with_page(api, administrator, request, next).await,
         Err(response) => *response,
     }
 }
 
 /// Authenticates a request and reads its form. The slot of a large form must be held until its page has answered.
-async fn let_in(api: &AppState, request: Request) -> Result<(Administrator, Request, Option<Slot>), Box<Response>> {
+async fn authenticate_form(
+    api: &AppState,
+    request: Request,
+) -> Result<(Administrator, Request, Option<Slot>), Box<Response>> {
     let turned = |problem: Problem| Box::new(problem.into_response());
     let is_form = request.method() == Method::POST;
     if is_form && is_foreign(request.headers()) {
@@ -49,7 +52,7 @@ async fn let_in(api: &AppState, request: Request) -> Result<(Administrator, Requ
         .await
         .map_err(turned)?;
     let Some(administrator) = who else {
-        return Err(Box::new(stranger(api, request).await));
+        return Err(Box::new(respond_unauthenticated(api, request).await));
     };
     if administrator.must_choose && !["/console/password", "/console/sign-out"].contains(&request.uri().path()) {
         return Err(Box::new(redirect("/console/password")));
@@ -61,7 +64,12 @@ async fn let_in(api: &AppState, request: Request) -> Result<(Administrator, Requ
     let slot = if is_at_most(&body, SMALL_FORM_MOST_BYTES) {
         None
     } else {
-        Some(api.room.for_large_form(administrator.id).await.map_err(turned)?)
+        Some(
+            api.concurrency_limits
+                .for_large_form(administrator.id)
+                .await
+                .map_err(turned)?,
+        )
     };
     let mut fields = read(&parts.headers, body, FORM_MOST_BYTES).await.map_err(turned)?;
     if !is_csrf_token(&administrator, &fields.take(CSRF_FIELD).unwrap_or_default()) {
@@ -99,7 +107,7 @@ async fn with_page(api: AppState, administrator: Administrator, mut request: Req
 
 /// The response for a client that is not signed in: a plain 401 for scripts and frames, the sign-in page for
 /// navigation.
-async fn stranger(api: &AppState, request: Request) -> Response {
+async fn respond_unauthenticated(api: &AppState, request: Request) -> Response {
     if !is_navigation(request.headers()) || is_for_frame(request.headers()) {
         return Problem::new(
             ProblemKind::Unauthenticated,
@@ -113,13 +121,13 @@ async fn stranger(api: &AppState, request: Request) -> Response {
         return redirect(&sign_in::address(&to));
     }
     let (parts, body) = request.into_parts();
-    let carried = match read_from_stranger(&parts, body, SMALL_FORM_MOST_BYTES).await {
+    let carried = match read_unauthenticated(&parts, body, SMALL_FORM_MOST_BYTES).await {
         Ok(mut fields) => {
             fields.take(CSRF_FIELD);
-            Carried::of(&fields, SMALL_FORM_MOST_BYTES)
+            CarriedForm::of(&fields, SMALL_FORM_MOST_BYTES)
         }
-        Err(problem) if problem.kind == ProblemKind::TooLarge => Carried::TooLarge,
-        Err(_) => Carried::Nothing,
+        Err(problem) if problem.kind == ProblemKind::TooLarge => CarriedForm::TooLarge,
+        Err(_) => CarriedForm::Nothing,
     };
     sign_in::again(api, &to, carried).await.into_response()
 }

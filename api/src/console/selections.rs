@@ -20,7 +20,7 @@ mod start;
 mod wording;
 
 pub(super) use check::show as check;
-pub(super) use choose::{press, show as choose};
+pub(super) use choose::{show as choose, submit};
 pub(super) use missing::{leave_out as leave_out_lacking, show as lacking};
 pub(super) use preview::{html, show as preview, test};
 pub(super) use send::send;

@@ -143,7 +143,7 @@ pub(super) async fn signed_in(
         return Ok(None);
     };
     if session.is_use_due {
-        note_use(api, &digest).await?;
+        record_use(api, &digest).await?;
     }
     Ok(Some(Administrator {
         id: session.administrator,
@@ -170,9 +170,9 @@ pub(super) async fn is_valid(api: &AppState, digest: &[u8]) -> StoreResult<bool>
 }
 
 /// Records that the session is in use. Postgres may be read-only at the moment; pages that only read still work then.
-async fn note_use(api: &AppState, digest: &[u8]) -> Result<(), Problem> {
-    match sessions::note_use(&api.db, digest).await {
-        Err(fault) if fault.is_passing() => Ok(()),
+async fn record_use(api: &AppState, digest: &[u8]) -> Result<(), Problem> {
+    match sessions::record_use(&api.db, digest).await {
+        Err(fault) if fault.is_transient() => Ok(()),
         noted => Ok(noted?),
     }
 }

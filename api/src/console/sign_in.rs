@@ -1,12 +1,12 @@
 //! Signing in and out.
 //!
-//! An unknown address and a wrong password get the same message after the same time. `credentials/tries.rs` limits how
-//! often passwords can be tried.
+//! An unknown address and a wrong password get the same message after the same time. `credentials/attempt_limiter.rs`
+//! limits how often passwords can be tried.
 
-use super::carried_form::{Carried, KEPT, fields_of};
+use super::carried_form::{CarriedForm, KEPT, fields_of};
 use super::device::Device;
 use super::fields::Fields;
-use super::form_body::read_from_stranger;
+use super::form_body::read_unauthenticated;
 use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
 use super::respond::{page, page_as, redirect, set_cookie};
@@ -112,7 +112,7 @@ pub(super) async fn show(
 }
 
 /// Shows the sign-in page to an administrator whose session ended while they filled in a form.
-pub(super) async fn again(api: &AppState, to: &str, carried: Carried) -> Result<Response, Problem> {
+pub(super) async fn again(api: &AppState, to: &str, carried: CarriedForm) -> Result<Response, Problem> {
     let to = local(to).to_owned();
     let form_notice = Some(carried.notice());
     page_as(
@@ -140,14 +140,14 @@ pub(super) async fn enter(
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
-    let fields = read_from_stranger(&parts, body, SIGN_IN_MOST_BYTES).await?;
+    let fields = read_unauthenticated(&parts, body, SIGN_IN_MOST_BYTES).await?;
     // Boxed, so that a request whose form is still arriving does not hold the memory for checking it: a thousand
     // clients may send a byte a second.
-    Box::pin(let_in(api, client_address, parts, fields)).await
+    Box::pin(sign_in_with(api, client_address, parts, fields)).await
 }
 
 /// Checks a form and begins a session.
-async fn let_in(
+async fn sign_in_with(
     api: AppState,
     client_address: ClientAddress,
     parts: Parts,
@@ -163,7 +163,7 @@ async fn let_in(
     let device = Device::of(&parts.headers);
     let origin = request_log::origin(&parts.extensions);
     let identity = device.as_ref().map(Device::identity);
-    let client = Client::at_sign_in(&api, origin.clone(), &email, client_address.0, identity).await?;
+    let client = Client::for_sign_in(&api, origin.clone(), &email, client_address.0, identity).await?;
     let checked = checked(&api, &email, password, &client).await;
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
@@ -284,7 +284,7 @@ async fn checked(api: &AppState, email: &str, password: Zeroizing<String>, clien
 }
 
 /// Signs an administrator out.
-pub(super) async fn leave(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
+pub(super) async fn sign_out(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
     end_session(&api, &administrator.session()).await?;
     let mut response = redirect("/console/sign-in");
     set_cookie(&mut response, &session::ending());

@@ -26,8 +26,8 @@ mod restore;
 mod review;
 mod trial;
 
-use super::format::{Moment, asker, moment};
-use super::frame::{Frame, Place};
+use super::format::{Moment, author, moment};
+use super::frame::{Frame, Section};
 use super::respond::page;
 use super::session::Administrator;
 use crate::app::problem::Problem;
@@ -112,7 +112,7 @@ impl From<&Version> for Saved {
     fn from(version: &Version) -> Self {
         Self {
             version: version.version,
-            by: asker(&version.created_by),
+            by: author(&version.created_by),
             at: moment(version.created_at),
         }
     }
@@ -157,7 +157,7 @@ async fn list(State(api): State<AppState>, administrator: Administrator) -> Resu
         });
     }
     page(&ListPage {
-        frame: administrator.frame(&api, Place::Manage, "System Emails").await,
+        frame: administrator.frame(&api, Section::Manage, "System Emails").await,
         letters,
     })
 }

@@ -9,8 +9,8 @@ mod form;
 mod lock;
 
 use super::blocked::BlockedRow;
-use super::format::{Moment, asker, moment};
-use super::frame::{Frame, Place};
+use super::format::{Moment, author, moment};
+use super::frame::{Frame, Section};
 use super::people::access;
 use super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::session::Administrator;
@@ -102,7 +102,7 @@ pub(super) async fn show(
     let name = user.called();
     let password = user.password_expires_at.filter(|_| !user.has_chosen);
     page(&UserPage {
-        frame: administrator.frame(&api, Place::Users, name.clone()).await,
+        frame: administrator.frame(&api, Section::Users, name.clone()).await,
         id,
         name,
         email: user.email.clone(),
@@ -176,7 +176,7 @@ fn mail_row(mail: &Mail) -> MailRow {
         tone: status.tone.as_str(),
         word: status.word,
         asked: moment(mail.created_at),
-        by: asker(&mail.created_by),
+        by: author(&mail.created_by),
         sent: mail.sent_at.map(moment),
     }
 }

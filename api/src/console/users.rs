@@ -1,8 +1,8 @@
 //! Manage Users: all users, and the selection of those to email.
 
 use super::fields::Fields;
-use super::frame::{Frame, Place};
-use super::people::{PeopleList, Pressed, TypedConditions, View, list, list_as_typed, take};
+use super::frame::{Frame, Section};
+use super::people::{ButtonAction, PeopleList, TypedConditions, View, list, list_as_typed, take};
 use super::respond::{page, page_as, redirect};
 use super::selections::load_selection;
 use super::session::Administrator;
@@ -42,7 +42,7 @@ async fn of(api: &AppState, administrator: &Administrator, mut view: View) -> Re
         number => format!("Users, page {number}"),
     };
     Ok(UsersPage {
-        frame: administrator.frame(api, Place::Users, title).await,
+        frame: administrator.frame(api, Section::Users, title).await,
         list: list(api, view, selection.as_ref(), PATH).await?,
         fault: None,
     })
@@ -58,7 +58,7 @@ async fn as_typed(
     let selection = open(api, administrator, &view).await?;
     view.selection = selection.as_ref().map(|selection| selection.id);
     Ok(UsersPage {
-        frame: administrator.frame(api, Place::Users, "Users").await.with_faults(),
+        frame: administrator.frame(api, Section::Users, "Users").await.with_faults(),
         list: list_as_typed(api, view.first_page(), selection.as_ref(), PATH, typed).await?,
         fault: None,
     })
@@ -71,7 +71,7 @@ async fn open(api: &AppState, administrator: &Administrator, view: &View) -> Res
 }
 
 /// Saves the ticks and redirects to where the button leads.
-pub(super) async fn press(
+pub(super) async fn submit(
     State(api): State<AppState>,
     administrator: Administrator,
     fields: Fields,
@@ -86,17 +86,17 @@ pub(super) async fn press(
     let known = open(&api, &administrator, &view).await?;
     let (selection, pressed) = take(&api, administrator.id, known, &view, &fields).await?;
     view.selection = selection.as_ref().map(|selection| selection.id);
-    if pressed == Pressed::Save {
+    if pressed == ButtonAction::Save {
         return load_selection::save_filter(&api, &administrator, view, &fields, PATH).await;
     }
-    if let Pressed::Preview(kind) = pressed {
+    if let ButtonAction::Preview(kind) = pressed {
         let Some(selection) = selection.filter(|selection| selection.count() > 0) else {
             let mut refused = of(&api, &administrator, view).await?;
             refused.frame = refused.frame.with_faults();
             refused.fault = Some("Select at least one user");
             return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
         };
-        return load_selection::go_on(&api, selection, kind, "preview").await;
+        return load_selection::save_and_redirect(&api, selection, kind, "preview").await;
     }
     Ok(redirect(
         &load_selection::next_view(view, pressed, &fields).address(PATH),

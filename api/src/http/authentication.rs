@@ -71,7 +71,7 @@ async fn identify(api: &AppState, headers: &HeaderMap, extensions: &Extensions) 
         return Err(refused("key_expired", &detail));
     }
     if found.is_use_due {
-        note_use(api, &found).await?;
+        record_use(api, &found).await?;
     }
     Ok(Caller {
         actor: request_log::origin(extensions).identified_as(ActorKind::Key(found.id), &format!("key {}", found.name)),
@@ -101,9 +101,9 @@ pub async fn is_valid(api: &AppState, headers: &HeaderMap) -> StoreResult<bool> 
 
 /// Records that the key was used. Postgres may be read-only at the moment, as on a standby during failover; requests
 /// that only read still work then.
-async fn note_use(api: &AppState, key: &ApiKey) -> Result<(), Problem> {
-    match api_keys::note_use(&api.db, key.id).await {
-        Err(fault) if fault.is_passing() => {
+async fn record_use(api: &AppState, key: &ApiKey) -> Result<(), Problem> {
+    match api_keys::record_use(&api.db, key.id).await {
+        Err(fault) if fault.is_transient() => {
             debug!(error = ?fault, key = key.name, "Could not record that a key was used");
             Ok(())
         }

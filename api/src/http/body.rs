@@ -58,7 +58,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
 /// pieces and the buffer are wiped, because the body may hold a password.
 async fn whole(request: Request, api: &AppState) -> Result<(Zeroizing<Vec<u8>>, Option<Slot>), Problem> {
     let caller = request.extensions().get::<Caller>().map(Caller::id);
-    let large = || api.room.for_large_body(caller.unwrap_or_default());
+    let large = || api.concurrency_limits.for_large_body(caller.unwrap_or_default());
     let body = request.with_limited_body().into_body();
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut slot = if declared > SMALL_BYTES {
@@ -151,8 +151,8 @@ fn repeatable(cause: &str) -> String {
     };
     let mut parts = cause.splitn(3, '`');
     match (parts.next(), parts.next(), parts.next()) {
-        (Some(before), Some(name), Some(after)) => format!("{before}`{}`{}", shown(name), shown_long(after)),
-        _ => shown_long(&cause),
+        (Some(before), Some(name), Some(after)) => format!("{before}`{}`{}", shown(name), excerpt(after)),
+        _ => excerpt(&cause),
     }
 }
 
@@ -160,7 +160,7 @@ fn shown(text: &str) -> String {
     visible(text, 80)
 }
 
-fn shown_long(text: &str) -> String {
+fn excerpt(text: &str) -> String {
     visible(text, 500)
 }
 

@@ -131,7 +131,7 @@ impl TrustedProxies {
         if entries.is_empty() {
             self.warn_of_the_other_header(peer, headers);
         }
-        ClientAddress(self.nearest_stranger(peer, &entries))
+        ClientAddress(self.nearest_untrusted(peer, &entries))
     }
 
     /// Whether this is the address of a trusted proxy, in its canonical form.
@@ -141,7 +141,7 @@ impl TrustedProxies {
 
     /// The first address from the right that is not a trusted proxy. An entry without an address ends the search at the
     /// hop that wrote it.
-    fn nearest_stranger(&self, peer: IpAddr, entries: &[&str]) -> IpAddr {
+    fn nearest_untrusted(&self, peer: IpAddr, entries: &[&str]) -> IpAddr {
         let mut nearest = peer;
         for entry in entries.iter().rev().take(MAX_HOPS) {
             let Some(address) = self.header.address_of(entry) else {

@@ -1,11 +1,11 @@
 //! The API description, generated from the types and handlers that serve the API.
 //!
 //! `/openapi.json` is for programs, `/docs` is the same for people. What all operations share (the key, problems, ids
-//! in paths) is added in `everywhere`, not at each handler.
+//! in paths) is added in `shared_elements`, not at each handler.
 
-mod everywhere;
 mod fields;
 mod reading;
+mod shared_elements;
 
 use crate::app::problem::Problem;
 use crate::http::endpoints::{
@@ -15,7 +15,7 @@ use crate::http::endpoints::{
 use askama::Template as _;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
-use everywhere::Everywhere;
+use shared_elements::SharedElements;
 use std::sync::LazyLock;
 use utoipa::OpenApi;
 
@@ -94,7 +94,7 @@ use utoipa::OpenApi;
         (name = "audit log", description = "Who did what, when and from where. Entries are added and never changed."),
     ),
     security(("key" = [])),
-    modifiers(&Everywhere)
+    modifiers(&SharedElements)
 )]
 struct Description;
 
@@ -144,7 +144,7 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), 46);
-        for id in everywhere::TAKES_IDEMPOTENCY_KEY {
+        for id in shared_elements::TAKES_IDEMPOTENCY_KEY {
             assert!(ids.contains(id), "{id} is no operation");
         }
     }

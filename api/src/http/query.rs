@@ -66,15 +66,15 @@ pub(crate) fn read_two<T: DeserializeOwned, U: DeserializeOwned>(
     let (second, first): (Vec<&str>, Vec<&str>) = filled
         .into_iter()
         .partition(|part| names.contains(&decoded(part).0.as_str()));
-    let first = parse(&first.join("&")).map_err(|_| blame::<T>(&first, names))?;
-    let second = parse(&second.join("&")).map_err(|_| blame::<U>(&second, &[]))?;
+    let first = parse(&first.join("&")).map_err(|_| find_invalid_parameter::<T>(&first, names))?;
+    let second = parse(&second.join("&")).map_err(|_| find_invalid_parameter::<U>(&second, &[]))?;
     Ok((first, second))
 }
 
 /// Reads parameters. Those in `may_be_empty` count as absent if they have no value.
 fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> Result<T, Problem> {
     let filled = filled(query, may_be_empty)?;
-    parse(&filled.join("&")).map_err(|_| blame::<T>(&filled, &[]))
+    parse(&filled.join("&")).map_err(|_| find_invalid_parameter::<T>(&filled, &[]))
 }
 
 /// The parameters that have a value.
@@ -89,7 +89,7 @@ fn filled<'q>(query: &'q str, may_be_empty: &[&str]) -> Result<Vec<&'q str>, Pro
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = decoded(part);
         if name.chars().chain(value.chars()).any(char::is_control) {
-            return Err(wrong(
+            return Err(invalid_parameter(
                 &name,
                 "control_character",
                 format!("{} has a control character; remove it.", shown(&name)),
@@ -98,7 +98,7 @@ fn filled<'q>(query: &'q str, may_be_empty: &[&str]) -> Result<Vec<&'q str>, Pro
         if !value.trim().is_empty() {
             filled.push(part);
         } else if !may_be_empty.contains(&name.as_str()) {
-            return Err(wrong(
+            return Err(invalid_parameter(
                 &name,
                 "parameter_empty",
                 format!("{} is empty. Give it a value, or leave it out.", shown(&name)),
@@ -125,7 +125,7 @@ fn decoded(part: &str) -> (String, String) {
 
 /// Finds the invalid parameter. None is required, so each can be checked on its own. `also` lists further names that
 /// the route accepts.
-fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
+fn find_invalid_parameter<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
     for part in filled {
         let Err(fault) = parse::<T>(part) else { continue };
         let (name, value) = decoded(part);
@@ -142,15 +142,15 @@ fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
                     .collect::<Vec<_>>()
                     .join(", ")
             );
-            return wrong(&name, "unknown_parameter", message);
+            return invalid_parameter(&name, "unknown_parameter", message);
         }
         let message = format!("{} cannot be ‘{}’: {}.", shown(&name), shown(&value), reason(&fault));
-        return wrong(&name, "parameter_invalid", message);
+        return invalid_parameter(&name, "parameter_invalid", message);
     }
     let mut seen = HashSet::new();
     let mut names = filled.iter().map(|part| decoded(part).0);
     let name = names.find(|name| !seen.insert(name.clone())).unwrap_or_default();
-    wrong(
+    invalid_parameter(
         &name,
         "duplicate_parameter",
         format!("{} occurs twice; send it once.", shown(&name)),
@@ -170,7 +170,7 @@ fn reason(fault: &str) -> &'static str {
     }
 }
 
-fn wrong(name: &str, code: &str, message: String) -> Problem {
+fn invalid_parameter(name: &str, code: &str, message: String) -> Problem {
     let error = FieldError::in_field(&shown(name), code, message.clone());
     Problem::malformed(code, message).with_errors(vec![error])
 }

@@ -75,7 +75,7 @@ pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxie
                 let Some(admitted) = admission.admit(accepted.1) else {
                     continue;
                 };
-                let answering = Answering {
+                let answering = ConnectionContext {
                     routes: routes.clone(),
                     proxies: proxies.clone(),
                     timeouts: timeouts.clone(),
@@ -98,13 +98,13 @@ pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxie
 }
 
 /// What a connection needs to answer its requests.
-struct Answering {
+struct ConnectionContext {
     routes: Router,
     proxies: TrustedProxies,
     timeouts: ClientTimeouts,
 }
 
-impl Answering {
+impl ConnectionContext {
     fn begin(
         self,
         (stream, peer): (TcpStream, SocketAddr),

@@ -95,7 +95,7 @@ pub fn suggest_domain(domain: &str) -> Option<String> {
 
 /// True for one typo, or for two in a name long enough to be recognised anyway.
 fn is_near(name: &str, large: &str) -> bool {
-    match slips_between(name, large) {
+    match edit_distance(name, large) {
         0 | 1 => true,
         2 => large.len() >= 7 && name.as_bytes().first() == large.as_bytes().first(),
         _ => false,
@@ -105,7 +105,7 @@ fn is_near(name: &str, large: &str) -> bool {
 /// Counts omitted, added, replaced and transposed letters: the optimal string alignment distance.
 ///
 /// Returns 3 without comparing if the lengths differ by more than two bytes, so that long names cost nothing.
-pub(crate) fn slips_between(a: &str, b: &str) -> usize {
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     if a.len().abs_diff(b.len()) > 2 {
         return 3;
     }

@@ -16,7 +16,7 @@ const CHARACTERS: usize = 1_000;
 pub(super) fn base(text: &str) -> Result<String, String> {
     let url = secure(text, "https://invite.example.org")?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong(text, "leave out what follows ? or #"));
+        return Err(invalid_url(text, "leave out what follows ? or #"));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -32,18 +32,18 @@ pub(super) fn whole(text: &str) -> Result<String, String> {
 }
 
 fn secure(text: &str, example: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| wrong(text, &format!("write an address like {example}")))?;
+    let url = Url::parse(text).map_err(|_| invalid_url(text, &format!("write an address like {example}")))?;
     let is_secure = match url.scheme() {
         "https" => true,
         "http" => url.host_str().is_some_and(is_loopback),
         _ => false,
     };
     if !is_secure {
-        return Err(wrong(text, "it must start with https://"));
+        return Err(invalid_url(text, "it must start with https://"));
     }
     // A URL parser would drop or encode these; in an email they end the link.
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(wrong(text, "write %20 for a space"));
+        return Err(invalid_url(text, "write %20 for a space"));
     }
     if text.chars().count() > CHARACTERS {
         return Err(format!("has more than {CHARACTERS} characters"));
@@ -51,7 +51,7 @@ fn secure(text: &str, example: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn wrong(text: &str, why: &str) -> String {
+fn invalid_url(text: &str, why: &str) -> String {
     format!("is {text:?}; {why}")
 }
 

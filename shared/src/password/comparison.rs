@@ -15,7 +15,7 @@
 //! mails of that user stop working with the upgrade.
 
 use super::hasher::{dummy_verifier, light_dummy_verifier};
-use super::{ALPHABET, Cost, Form, Hasher, SIGNS, Verifier, comparable};
+use super::{ALPHABET, Cost, Hasher, PasswordOrigin, SIGNS, Verifier, comparable};
 
 /// Light verifiers checked for every user: the usual maximum, five unused mailed passwords, and one more.
 const LIGHT_STEP: usize = 6;
@@ -30,39 +30,43 @@ const EARLIER_SIGNS: usize = 20;
 const EARLIER_MAX: usize = 2;
 
 /// A verifier and its position in the input.
-type Placed<'v> = (usize, &'v (Verifier, Form));
+type IndexedVerifier<'v> = (usize, &'v (Verifier, PasswordOrigin));
 
 /// The first of `verifiers`, newest first, that matches `candidate`. `mailed_cost` is the cost at which
 /// mailed passwords are hashed.
 pub(super) fn first_match(
     hasher: &mut Hasher,
-    verifiers: &[(Verifier, Form)],
+    verifiers: &[(Verifier, PasswordOrigin)],
     candidate: &str,
     mailed_cost: Cost,
 ) -> Option<usize> {
     let (costly, light) = by_cost(verifiers);
-    let of_form = |wanted: Form| costly.iter().filter(move |(_, (_, form))| *form == wanted);
+    let of_form = |wanted: PasswordOrigin| costly.iter().filter(move |(_, (_, form))| *form == wanted);
     let mailed = match generated_signs(candidate) {
         Some(SIGNS) => COSTLY_MAX,
         Some(EARLIER_SIGNS) => EARLIER_MAX,
         _ => 0,
     };
-    let costly: Vec<_> = of_form(Form::Chosen)
+    let costly: Vec<_> = of_form(PasswordOrigin::Chosen)
         .take(1)
-        .chain(of_form(Form::Generated).take(mailed))
+        .chain(of_form(PasswordOrigin::Generated).take(mailed))
         .copied()
         .collect();
     let padded = if mailed_cost == Cost::Full { mailed } else { 0 };
     for _ in costly.len()..=padded {
-        hasher.verify(&dummy_verifier(), candidate, Form::Chosen);
+        hasher.verify(&dummy_verifier(), candidate, PasswordOrigin::Chosen);
     }
     first_of(hasher, &costly, candidate).or(first_among_light(hasher, &light, candidate))
 }
 
 /// The first light verifier of a mailed password that matches `candidate`.
-pub(super) fn first_light_match(hasher: &mut Hasher, verifiers: &[(Verifier, Form)], candidate: &str) -> Option<usize> {
+pub(super) fn first_light_match(
+    hasher: &mut Hasher,
+    verifiers: &[(Verifier, PasswordOrigin)],
+    candidate: &str,
+) -> Option<usize> {
     let (_, mut light) = by_cost(verifiers);
-    light.retain(|(_, (_, form))| *form == Form::Generated);
+    light.retain(|(_, (_, form))| *form == PasswordOrigin::Generated);
     first_among_light(hasher, &light, candidate)
 }
 
@@ -72,22 +76,22 @@ pub fn is_like_mailed(candidate: &str) -> bool {
 }
 
 /// Splits verifiers into full-cost ones and light ones.
-fn by_cost(verifiers: &[(Verifier, Form)]) -> (Vec<Placed<'_>>, Vec<Placed<'_>>) {
+fn by_cost(verifiers: &[(Verifier, PasswordOrigin)]) -> (Vec<IndexedVerifier<'_>>, Vec<IndexedVerifier<'_>>) {
     verifiers
         .iter()
         .enumerate()
         .partition(|(_, (verifier, _))| verifier.is_costly())
 }
 
-fn first_among_light(hasher: &mut Hasher, light: &[Placed<'_>], candidate: &str) -> Option<usize> {
+fn first_among_light(hasher: &mut Hasher, light: &[IndexedVerifier<'_>], candidate: &str) -> Option<usize> {
     for _ in light.len()..light.len().max(1).next_multiple_of(LIGHT_STEP) {
-        hasher.verify(&light_dummy_verifier(), candidate, Form::Generated);
+        hasher.verify(&light_dummy_verifier(), candidate, PasswordOrigin::Generated);
     }
     first_of(hasher, light, candidate)
 }
 
 /// Checks every verifier, even after a match; `find` would stop there.
-fn first_of(hasher: &mut Hasher, verifiers: &[Placed<'_>], candidate: &str) -> Option<usize> {
+fn first_of(hasher: &mut Hasher, verifiers: &[IndexedVerifier<'_>], candidate: &str) -> Option<usize> {
     verifiers.iter().fold(None, |found, (at, (verifier, form))| {
         let matches = hasher.verify(verifier, candidate, *form);
         found.or(matches.then_some(*at))
@@ -96,7 +100,7 @@ fn first_of(hasher: &mut Hasher, verifiers: &[Placed<'_>], candidate: &str) -> O
 
 /// The length of a candidate that consists only of characters of generated passwords.
 fn generated_signs(candidate: &str) -> Option<usize> {
-    let signs = comparable(candidate, Form::Generated);
+    let signs = comparable(candidate, PasswordOrigin::Generated);
     signs
         .bytes()
         .all(|sign| ALPHABET.contains(&sign))
@@ -110,11 +114,11 @@ mod tests {
     use super::*;
 
     /// Number of full-cost hashes that a check computes.
-    fn costly_hashes(verifiers: &[(Verifier, Form)], candidate: &str) -> usize {
+    fn costly_hashes(verifiers: &[(Verifier, PasswordOrigin)], candidate: &str) -> usize {
         costly_hashes_at(Cost::Light, verifiers, candidate)
     }
 
-    fn costly_hashes_at(mailed_cost: Cost, verifiers: &[(Verifier, Form)], candidate: &str) -> usize {
+    fn costly_hashes_at(mailed_cost: Cost, verifiers: &[(Verifier, PasswordOrigin)], candidate: &str) -> usize {
         let mut hasher = Hasher::new();
         first_match(&mut hasher, verifiers, candidate, mailed_cost);
         hasher.costly_hashes
@@ -130,7 +134,7 @@ mod tests {
     /// Has one character more.
     const LIKE_MAILED_BUT_ONE: &str = "abcde-fghjk-mnpqr-stuvw-xyz2";
 
-    fn made(password: &Password) -> (Verifier, Form) {
+    fn made(password: &Password) -> (Verifier, PasswordOrigin) {
         let verifier = Hasher::new().hash(password, &salt()).unwrap();
         (verifier, password.form())
     }
@@ -140,7 +144,7 @@ mod tests {
         let own = made(&chosen());
         let mailed: Vec<_> = std::iter::repeat_with(|| made(&mailed(Cost::Light))).take(24).collect();
         let earlier: Vec<_> = std::iter::repeat_n(earlier().1, 24)
-            .map(|verifier| (verifier, Form::Generated))
+            .map(|verifier| (verifier, PasswordOrigin::Generated))
             .collect();
         let everything = [vec![own.clone()], mailed.clone(), earlier.clone()].concat();
 
@@ -219,7 +223,7 @@ mod tests {
     fn a_password_matches_beside_those_of_other_kinds() {
         let (own, mailed) = (chosen(), generated());
         let (earlier_shown, earlier_verifier) = earlier();
-        let verifiers = [made(&own), made(&mailed), (earlier_verifier, Form::Generated)];
+        let verifiers = [made(&own), made(&mailed), (earlier_verifier, PasswordOrigin::Generated)];
         let found = |candidate: &str| first_match(&mut Hasher::new(), &verifiers, candidate, Cost::Light);
 
         assert_eq!(found(own.expose_for_mail()), Some(0));
@@ -230,7 +234,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_verifier_costs_as_much_as_an_unknown_user() {
-        let broken = (Verifier::from_stored("plain".to_owned()), Form::Chosen);
+        let broken = (Verifier::from_stored("plain".to_owned()), PasswordOrigin::Chosen);
         assert_eq!(costly_hashes(&[broken], "wrong"), 1);
     }
 }

@@ -15,7 +15,7 @@ use rand::TryCryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::{Form, MAX_BYTES, Password, Verifier, comparable};
+use super::{MAX_BYTES, Password, PasswordOrigin, Verifier, comparable};
 
 /// Memory in KiB, which is also the number of blocks (OWASP: m=19456, t=2, p=1).
 const MEMORY_KIB: u32 = 19_456;
@@ -179,7 +179,7 @@ impl Hasher {
     /// Takes the time of one hash whatever is wrong with the candidate, except that one over 1,024 bytes is
     /// rejected at once, whether the user exists or not. A verifier that is unreadable or requires more than
     /// 64 MiB matches nothing.
-    pub fn verify(&mut self, verifier: &Verifier, candidate: &str, form: Form) -> bool {
+    pub fn verify(&mut self, verifier: &Verifier, candidate: &str, form: PasswordOrigin) -> bool {
         if candidate.len() > MAX_BYTES {
             return false;
         }
@@ -195,7 +195,12 @@ impl Hasher {
     }
 
     /// Computes the candidate's hash and returns it with the stored one.
-    fn outputs(&mut self, verifier: &Verifier, candidate: &str, form: Form) -> Option<(Vec<u8>, phc::Output)> {
+    fn outputs(
+        &mut self,
+        verifier: &Verifier,
+        candidate: &str,
+        form: PasswordOrigin,
+    ) -> Option<(Vec<u8>, phc::Output)> {
         let read = PasswordHash::new(verifier.as_stored()).ok()?;
         let params = Params::try_from(&read).ok()?;
         if read.algorithm != ARGON2ID_IDENT

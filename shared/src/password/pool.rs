@@ -24,7 +24,9 @@ use super::comparison::{first_light_match, first_match};
 use super::queues::JobQueues;
 use super::rank::Rank;
 use super::reservations::{Reservation, Reservations};
-use super::{Cost, Form, HashFault, Hasher, Password, PasswordFault, PersonalWords, Salt, Verifier, os_randomness};
+use super::{
+    Cost, HashFault, Hasher, Password, PasswordFault, PasswordOrigin, PersonalWords, Salt, Verifier, os_randomness,
+};
 
 /// Work for a thread's hasher. Without one, the job reports that it was dropped.
 type Job = Box<dyn FnOnce(Option<&mut Hasher>) + Send>;
@@ -135,7 +137,7 @@ impl HashPool {
     pub async fn verify(
         &self,
         rank: Rank,
-        verifiers: Vec<(Verifier, Form)>,
+        verifiers: Vec<(Verifier, PasswordOrigin)>,
         candidate: Zeroizing<String>,
     ) -> Result<Option<usize>, HashFault> {
         let cost = self.mailed_cost;
@@ -151,7 +153,7 @@ impl HashPool {
     /// As [`HashPool::verify`].
     pub async fn verify_light(
         &self,
-        verifiers: Vec<(Verifier, Form)>,
+        verifiers: Vec<(Verifier, PasswordOrigin)>,
         candidate: Zeroizing<String>,
     ) -> Result<Option<usize>, HashFault> {
         self.run(Rank::FIRST, move |hasher| {

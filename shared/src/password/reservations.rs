@@ -11,7 +11,7 @@ pub(super) struct Reservations {
     taken: Arc<Mutex<[usize; KINDS]>>,
 }
 
-/// Kinds: known clients, clients with one, two or three recent tries, and those with more.
+/// Kinds: known clients, clients with one, two or three recent attempts, and those with more.
 const KINDS: usize = 5;
 
 /// A reserved place. Dropping it frees it.

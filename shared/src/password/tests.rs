@@ -30,7 +30,7 @@ pub(super) fn earlier() -> (&'static str, Verifier) {
     let hashed = Zeroizing::new(shown.replace('-', ""));
     let password = Password {
         shown: hashed,
-        form: Form::Chosen,
+        form: PasswordOrigin::Chosen,
         cost: Cost::Full,
     };
     (shown, Hasher::new().hash(&password, &salt()).unwrap())
@@ -116,7 +116,7 @@ fn a_generated_password_may_be_typed_in_any_case_and_without_hyphens() {
     let (mut hasher, password) = (Hasher::new(), generated());
     let verifier = hasher.hash(&password, &salt()).unwrap();
     let shown = password.expose_for_mail();
-    let mut accepts = |typed: &str| hasher.verify(&verifier, typed, Form::Generated);
+    let mut accepts = |typed: &str| hasher.verify(&verifier, typed, PasswordOrigin::Generated);
 
     assert!(accepts(shown));
     assert!(accepts(&shown.to_uppercase()));
@@ -131,7 +131,7 @@ fn a_chosen_password_is_compared_as_typed_in_composed_form() {
     let mut hasher = Hasher::new();
     let password = Password::chosen("Crème brûlée am Morgen", &PersonalWords::default()).unwrap();
     let verifier = hasher.hash(&password, &salt()).unwrap();
-    let mut accepts = |typed: &str| hasher.verify(&verifier, typed, Form::Chosen);
+    let mut accepts = |typed: &str| hasher.verify(&verifier, typed, PasswordOrigin::Chosen);
 
     assert!(accepts("Crème brûlée am Morgen"));
     assert!(accepts("Cre\u{300}me bru\u{302}le\u{301}e am Morgen"));
@@ -177,7 +177,7 @@ fn a_verifier_with_foreign_parameters_matches_nothing() {
     ] {
         let verifier = Verifier::from_stored(stored.clone());
         assert!(
-            !hasher.verify(&verifier, chosen().expose_for_mail(), Form::Chosen),
+            !hasher.verify(&verifier, chosen().expose_for_mail(), PasswordOrigin::Chosen),
             "{stored}"
         );
     }
@@ -210,7 +210,11 @@ fn a_verifier_does_not_print_itself() {
 fn an_oversized_candidate_is_not_hashed() {
     let mut hasher = Hasher::new();
 
-    assert!(!hasher.verify(&hasher::dummy_verifier(), &"x".repeat(1_000_000), Form::Chosen));
+    assert!(!hasher.verify(
+        &hasher::dummy_verifier(),
+        &"x".repeat(1_000_000),
+        PasswordOrigin::Chosen
+    ));
     assert!(!hasher.is_used);
 }
 

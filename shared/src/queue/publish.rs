@@ -77,7 +77,7 @@ impl Publisher {
         let deadline = Instant::now() + PATIENCE;
         let mut confirms = Vec::with_capacity(round.len());
         for burst in round.chunks(BURST) {
-            let handed_over = try_join_all(burst.iter().map(|outgoing| self.hand_over(outgoing)));
+            let handed_over = try_join_all(burst.iter().map(|outgoing| self.basic_publish_confirmed(outgoing)));
             confirms.extend(until(deadline, "publish a job", handed_over).await?);
         }
         reach(Point::JobsPublished);
@@ -106,7 +106,7 @@ impl Publisher {
         Ok(sort(round, &answers, &returned))
     }
 
-    async fn hand_over(&self, outgoing: &Outgoing) -> lapin::Result<PublisherConfirm> {
+    async fn basic_publish_confirmed(&self, outgoing: &Outgoing) -> lapin::Result<PublisherConfirm> {
         let mut headers = FieldTable::default();
         headers.insert(
             trace::HEADER.into(),

@@ -69,7 +69,7 @@ impl Inbox {
     /// leader.
     /// Connect again.
     pub async fn open(self, prefetch: u16) -> Result<Jobs, QueueError> {
-        topology::look(&self.channel, self.queue).await?;
+        topology::ready_messages(&self.channel, self.queue).await?;
         let consumer = consume(&self.channel, self.queue, prefetch).await?;
         Ok(Jobs { inbox: self, consumer })
     }
@@ -145,7 +145,7 @@ impl Acknowledger {
     /// # Errors
     ///
     /// The channel is closed; the broker redelivers the message.
-    pub async fn done(&self, tag: u64, and_before: bool) -> Result<(), QueueError> {
+    pub async fn ack(&self, tag: u64, and_before: bool) -> Result<(), QueueError> {
         let options = BasicAckOptions { multiple: and_before };
         within("acknowledge a job", self.channel.basic_ack(tag, options)).await
     }
@@ -155,7 +155,7 @@ impl Acknowledger {
     /// # Errors
     ///
     /// The channel is closed; the broker redelivers the message.
-    pub async fn give_back(&self, tag: u64) -> Result<(), QueueError> {
+    pub async fn requeue(&self, tag: u64) -> Result<(), QueueError> {
         let options = BasicNackOptions {
             requeue: true,
             multiple: false,

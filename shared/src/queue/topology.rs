@@ -74,12 +74,12 @@ impl QueueDepth {
     ///
     /// The connection broke, the broker does not answer, or the queue does not exist.
     pub async fn of(&self, lane: Lane) -> Result<u32, QueueError> {
-        look(&self.0, queue_of(lane)).await
+        ready_messages(&self.0, queue_of(lane)).await
     }
 }
 
 /// Checks that `queue` exists and returns how many messages in it are ready.
-pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<u32, QueueError> {
+pub(crate) async fn ready_messages(channel: &Channel, queue: &'static str) -> Result<u32, QueueError> {
     let options = QueueDeclareOptions {
         passive: true,
         durable: true,

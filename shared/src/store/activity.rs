@@ -1,6 +1,6 @@
 //! Everything that was sent, newest first: batches, including those for a single user.
 
-use super::counts::Alike;
+use super::counts::DeliveryCount;
 use super::cursor::PageCursor;
 use super::{Db, StoreResult, within};
 use crate::batch::BatchState;
@@ -48,7 +48,7 @@ pub struct Sending {
 
 impl Sending {
     /// The outcomes of its deliveries. Empty while it runs.
-    pub fn alike(&self) -> Vec<Alike> {
+    pub fn delivery_counts(&self) -> Vec<DeliveryCount> {
         let counted = self.final_counts.clone();
         counted
             .and_then(|counted| serde_json::from_value(counted).ok())

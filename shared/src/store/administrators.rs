@@ -4,7 +4,7 @@
 //! and only a later one sees the sessions that they created.
 
 use super::{Db, StoreResult, Transaction, within};
-use crate::name::look_alike;
+use crate::name::find_lookalike;
 use crate::password::dummy_verifier;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -132,7 +132,7 @@ pub async fn add(transaction: &mut Transaction, new: &NewAdministrator) -> Store
     if known.iter().any(|one| one.email_key == new.email_key) {
         return Ok(Added::AddressTaken);
     }
-    if let Some(name) = look_alike(&new.name, known.iter().map(|one| one.name.as_str())) {
+    if let Some(name) = find_lookalike(&new.name, known.iter().map(|one| one.name.as_str())) {
         return Ok(Added::NameTaken(name.to_owned()));
     }
     let (verifier, link) = match &new.access {

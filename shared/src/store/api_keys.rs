@@ -2,7 +2,7 @@
 
 use super::administrators::lock_access;
 use super::{Db, StoreResult, Transaction, within};
-use crate::name::look_alike;
+use crate::name::find_lookalike;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -61,7 +61,7 @@ pub async fn create(transaction: &mut Transaction, new: &NewKey) -> StoreResult<
         "select name from api_keys where revoked_at is null and (expires_at is null or expires_at > now())"
     );
     let working = within(reading.fetch_all(&mut **transaction)).await?;
-    if let Some(name) = look_alike(&new.name, working.iter().map(|key| key.name.as_str())) {
+    if let Some(name) = find_lookalike(&new.name, working.iter().map(|key| key.name.as_str())) {
         return Ok(Created::NameTaken(name.to_owned()));
     }
     let adding = sqlx::query!(
@@ -225,7 +225,7 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<ApiKey>> {
 }
 
 /// Records that a key was used; only once if several requests find that due at the same moment.
-pub async fn note_use(db: &Db, id: Uuid) -> StoreResult<()> {
+pub async fn record_use(db: &Db, id: Uuid) -> StoreResult<()> {
     let changing = sqlx::query!(
         "update api_keys set last_used_at = now()
          where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')",

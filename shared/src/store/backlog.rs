@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 /// A group of owed mails with the same properties.
 #[derive(Clone, Debug)]
-pub struct Owed {
+pub struct BacklogGroup {
     /// The system email.
     pub kind: SystemEmailKind,
     /// The lane.
@@ -41,12 +41,12 @@ pub struct Backlog {
     /// When a worker last recorded a heartbeat.
     pub heartbeat_at: Option<OffsetDateTime>,
     /// The owed mails in groups.
-    pub owed: Vec<Owed>,
+    pub owed: Vec<BacklogGroup>,
 }
 
 /// Counts the backlog.
 pub async fn count(db: &Db) -> StoreResult<Backlog> {
-    let owed = owed(db).await?;
+    let owed = backlog_groups(db).await?;
     let moments = sqlx::query!(r#"select now() as "now!", (select recorded_at from heartbeat) as beat"#);
     let moments = within(moments.fetch_one(db)).await?;
     Ok(Backlog {
@@ -56,9 +56,9 @@ pub async fn count(db: &Db) -> StoreResult<Backlog> {
     })
 }
 
-async fn owed(db: &Db) -> StoreResult<Vec<Owed>> {
+async fn backlog_groups(db: &Db) -> StoreResult<Vec<BacklogGroup>> {
     let counting = sqlx::query_as!(
-        Owed,
+        BacklogGroup,
         r#"with open as materialized (
                select id, kind, lane, state, start_at, deadline_at,
                       state = 'running' or (state = 'held' and start_at <= now()) as runs

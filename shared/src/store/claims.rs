@@ -71,7 +71,7 @@ pub struct Claims {
 
 impl Claims {
     /// Records a delivery that ended instead of being claimed.
-    fn note_ended(&mut self, reason: &str, ended: Suppressed) {
+    fn record_ended(&mut self, reason: &str, ended: Suppressed) {
         match reason {
             "address_blocked" => self.suppressed.push(ended),
             "user_locked" => self.locked += 1,
@@ -140,7 +140,7 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
                 kind: row.kind,
                 attempts: row.attempt,
             };
-            claims.note_ended(reason, ended);
+            claims.record_ended(reason, ended);
             continue;
         }
         let recipient = row.user.map(|user| Recipient {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// Deliveries of a batch with the same state and reason.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Alike {
+pub struct DeliveryCount {
     /// Their state.
     pub state: DeliveryState,
     /// Their reason: the class of the last trouble, or what ended them.
@@ -29,7 +29,7 @@ pub struct Alike {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateCounts {
     /// Every delivery is in exactly one of these groups.
-    pub alike: Vec<Alike>,
+    pub counts: Vec<DeliveryCount>,
     /// Number of mails sent during `lately`.
     pub sent_lately: i64,
     /// The last minute, or the time since the start of a batch that has just begun.
@@ -39,13 +39,13 @@ pub struct StateCounts {
 impl StateCounts {
     /// Number of deliveries in a state, for any reason.
     pub fn of(&self, state: DeliveryState) -> i64 {
-        let alike = self.alike.iter().filter(|alike| alike.state == state);
-        alike.map(|alike| alike.count).sum()
+        let deliveries = self.counts.iter().filter(|deliveries| deliveries.state == state);
+        deliveries.map(|deliveries| deliveries.count).sum()
     }
 
     /// Number of deliveries that may have been received twice, in any state.
     pub fn unsure(&self) -> i64 {
-        self.alike.iter().map(|alike| alike.unsure).sum()
+        self.counts.iter().map(|deliveries| deliveries.unsure).sum()
     }
 }
 
@@ -69,7 +69,7 @@ pub async fn of_each(db: &Db, batches: &[Batch]) -> StoreResult<HashMap<Uuid, St
     );
     let rows = within(reading.fetch_all(db)).await?;
     for row in rows {
-        counts.entry(row.batch).or_default().alike.push(Alike {
+        counts.entry(row.batch).or_default().counts.push(DeliveryCount {
             state: row.state,
             reason: row.reason,
             count: row.count,
@@ -83,7 +83,7 @@ pub async fn of_each(db: &Db, batches: &[Batch]) -> StoreResult<HashMap<Uuid, St
 fn final_counts(batch: &Batch) -> StateCounts {
     let counted = batch.final_counts.as_ref().map(Vec::deserialize);
     StateCounts {
-        alike: counted.and_then(Result::ok).unwrap_or_default(),
+        counts: counted.and_then(Result::ok).unwrap_or_default(),
         ..StateCounts::default()
     }
 }

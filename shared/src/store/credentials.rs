@@ -142,7 +142,7 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
 /// not if the password was ended or replaced after `proof` was read.
 ///
 /// The user's other mailed passwords stay valid until the user chooses a password.
-pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
+pub async fn record_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
     let noting = || async {
         let using = sqlx::query!(
             r#"with used as (

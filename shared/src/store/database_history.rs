@@ -67,7 +67,7 @@ pub async fn resume(db: &Db) -> StoreResult<Option<OffsetDateTime>> {
 
 /// The result of marking deliveries as sent.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Marked {
+pub struct MarkedCounts {
     /// Invites that are now marked as sent.
     pub marked: i64,
     /// Deliveries that had already ended.
@@ -80,9 +80,9 @@ pub struct Marked {
 
 /// Marks invites found in the relay's log as sent. Password emails remain due, because the verifier of the
 /// mailed password was lost together with the record of the email.
-pub async fn mark_sent(db: &Db, deliveries: &[Uuid]) -> StoreResult<Marked> {
+pub async fn mark_sent(db: &Db, deliveries: &[Uuid]) -> StoreResult<MarkedCounts> {
     let mut transaction = begin(db).await?;
-    let marking = sqlx::query_file_as!(Marked, "src/store/mark_sent.sql", deliveries);
+    let marking = sqlx::query_file_as!(MarkedCounts, "src/store/mark_sent.sql", deliveries);
     let marked = within(marking.fetch_one(&mut *transaction)).await?;
     AuditEntry::new(&Actor::command_line(), Action::MarkedSent)
         .details(serde_json::json!({ "marked": marked.marked }))

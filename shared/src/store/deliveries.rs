@@ -151,7 +151,7 @@ pub async fn left_out(db: &Db, batch: Uuid, cursor: PageCursor<i64>, limit: i64)
 }
 
 /// Makes a mail that waits for a retry due now, and wakes the dispatcher.
-pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
+pub async fn retry_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let hurrying = sqlx::query!(
         r#"with hurried as (
                update deliveries set retry_at = now()

@@ -7,7 +7,9 @@
 
 use super::dispatcher_lease::DispatcherLease;
 use super::primary::{self, Primary};
-use super::{Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, seconds, silent, within};
+use super::{
+    Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, seconds, timeout_error, within,
+};
 use crate::batch::Lane;
 use crate::job::Job;
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -128,7 +130,7 @@ async fn notification_or_check(listener: &mut PgListener) -> StoreResult<()> {
     };
     match tokio::time::timeout(SILENCE_CHECKED_FOR, notified_by_itself).await {
         Ok(received) => received.map(drop).map_err(Into::into),
-        Err(_) => Err(StoreError::Unavailable(silent())),
+        Err(_) => Err(StoreError::Unavailable(timeout_error())),
     }
 }
 
@@ -207,7 +209,7 @@ async fn mark_once(db: &Db, lease: DispatcherLease, round: &Round<'_>, queue_lea
         return Ok(());
     }
     mark_retries(&mut transaction, round, queue_lease).await?;
-    put_off(&mut transaction, round).await?;
+    postpone(&mut transaction, round).await?;
     // An attempt that is put off at this moment is either seen by the last statement, or waits for this lock
     // and is recorded afterwards. Deliveries are locked first, as everywhere else.
     let locking = sqlx::query!(
@@ -274,7 +276,7 @@ async fn move_cursors(transaction: &mut Transaction, round: &Round<'_>) -> Store
 }
 
 /// Gives first attempts that the broker refused a due time of their own, so that the cursor can pass them.
-async fn put_off(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
+async fn postpone(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
     let first = round.refused.iter().filter(|due| due.retry_at.is_none());
     let refused: Vec<Uuid> = first.map(|due| due.delivery).collect();
     if refused.is_empty() {
@@ -337,7 +339,7 @@ pub async fn end_late(db: &Db, lease: DispatcherLease, late: &[Due]) -> StoreRes
 
 /// Makes jobs due again that a worker received and could not claim for lack of room. Has no effect on a
 /// delivery that has changed meanwhile.
-pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
+pub async fn make_due_again(db: &Db, jobs: &[Job]) -> StoreResult<()> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
     let giving_back = || async {

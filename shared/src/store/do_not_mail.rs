@@ -135,7 +135,7 @@ pub async fn add(transaction: &mut Transaction, list: Uuid, addresses: &Addresse
 }
 
 /// Records in the audit log that `actor` added this many addresses to a list.
-pub async fn note_added(
+pub async fn record_added(
     transaction: &mut Transaction,
     list: Uuid,
     name: &str,

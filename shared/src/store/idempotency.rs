@@ -8,7 +8,7 @@ pub const KEPT_DAYS: i32 = 7;
 
 /// What is known about a key.
 #[derive(Debug)]
-pub enum Known {
+pub enum KeyState {
     /// Unused. This transaction holds it until it ends.
     Fresh,
     /// Used before with the same content; holds the response.
@@ -23,7 +23,7 @@ pub enum Known {
 }
 
 /// Locks a key for this transaction and returns what is known about it.
-pub async fn take(transaction: &mut Transaction, caller: &str, key: &str, digest: &[u8]) -> StoreResult<Known> {
+pub async fn take(transaction: &mut Transaction, caller: &str, key: &str, digest: &[u8]) -> StoreResult<KeyState> {
     // Of two concurrent requests with one key, the second waits here and finds the response.
     let locking = sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 1))",
@@ -38,17 +38,17 @@ pub async fn take(transaction: &mut Transaction, caller: &str, key: &str, digest
     );
     let known = within(reading.fetch_optional(&mut **transaction)).await?;
     Ok(match known {
-        None => Known::Fresh,
-        Some(row) if row.digest == digest => Known::Answered {
+        None => KeyState::Fresh,
+        Some(row) if row.digest == digest => KeyState::Answered {
             status: u16::try_from(row.status).unwrap_or(200),
             answer: row.answer,
         },
-        Some(_) => Known::OtherContent,
+        Some(_) => KeyState::OtherContent,
     })
 }
 
 /// Stores the response in the transaction that did the work.
-pub async fn keep(
+pub async fn store_response(
     transaction: &mut Transaction,
     caller: &str,
     key: &str,

@@ -8,7 +8,7 @@ mod write;
 use super::audit::{Action, Actor, AuditEntry};
 use super::exclusion::Exclusion;
 use super::intake_lock::lock_intake;
-use super::left_out::{Including, reasons};
+use super::left_out::{Inclusions, reasons};
 use super::system_emails::{Wording, keep_wording};
 use super::{StoreResult, Transaction, seconds, until_moved, users_in_bulk, within};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
@@ -51,7 +51,7 @@ pub struct NewBatch {
     /// The earliest time at which mail is sent.
     pub start_at: Option<OffsetDateTime>,
     /// Which users are included although they are usually left out.
-    pub including: Including,
+    pub including: Inclusions,
     /// Which users the sender leaves out.
     pub exclusion: Exclusion,
     /// Wording for this batch only; `None` for the shared text.
@@ -101,7 +101,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
     );
     let row = until_moved(writing.fetch_one(&mut **transaction)).await?;
     if let Some(selection) = chosen.chosen {
-        super::selections::note_batch(transaction, selection, row.id).await?;
+        super::selections::link_batch(transaction, selection, row.id).await?;
     }
     within(sqlx::query!("select pg_notify('beckon_work', '')").execute(&mut **transaction)).await?;
     let mut details = json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,

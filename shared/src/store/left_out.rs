@@ -52,14 +52,14 @@ crate::named_enum! {
 
 /// Users who are sent to although they are usually left out.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Including {
+pub struct Inclusions {
     /// Those who have signed in.
     pub signed_in: bool,
     /// Those who got an email of this kind in the last 24 hours.
     pub recent: bool,
 }
 
-impl Including {
+impl Inclusions {
     /// All users who may be included.
     pub const ALL: Self = Self {
         signed_in: true,
@@ -114,7 +114,7 @@ impl Facts {
     }
 
     /// Why users with these facts are left out of a batch; none if they get the email.
-    pub fn reason(self, kind: SystemEmailKind, including: Including) -> Option<LeftOutReason> {
+    pub fn reason(self, kind: SystemEmailKind, including: Inclusions) -> Option<LeftOutReason> {
         let is_password = kind == SystemEmailKind::PasswordReset;
         let applies = |reason: &LeftOutReason| match reason {
             LeftOutReason::UnknownUser => self.has(Self::UNKNOWN),
@@ -134,7 +134,7 @@ impl Facts {
 
 /// The rule as a table: the reason for each set of facts, at the set's number; empty for users who get
 /// the email.
-pub(super) fn reasons(kind: SystemEmailKind, including: Including) -> Vec<String> {
+pub(super) fn reasons(kind: SystemEmailKind, including: Inclusions) -> Vec<String> {
     let reason = |bits| Facts(bits).reason(kind, including).map_or("", LeftOutReason::as_str);
     (0..Facts::SETS).map(|bits| reason(bits).to_owned()).collect()
 }
@@ -221,7 +221,7 @@ pub(super) use with_facts;
 
 /// Number of selected users that share these facts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Alike {
+pub struct UserCount {
     /// The facts they share.
     pub facts: Facts,
     /// How many.
@@ -234,7 +234,7 @@ pub async fn of_selection(
     id: Uuid,
     kind: SystemEmailKind,
     excluded: &ExcludedUsers,
-) -> StoreResult<Vec<Alike>> {
+) -> StoreResult<Vec<UserCount>> {
     let counting = with_facts!(
         query,
         "with given as materialized (
@@ -248,11 +248,11 @@ pub async fn of_selection(
         id
     );
     let rows = within(counting.fetch_all(db)).await?;
-    let alike = rows.into_iter().map(|row| Alike {
+    let counts = rows.into_iter().map(|row| UserCount {
         facts: Facts(row.facts),
         count: row.count,
     });
-    Ok(alike.collect())
+    Ok(counts.collect())
 }
 
 #[cfg(test)]
@@ -280,8 +280,8 @@ mod tests {
         let mut left = EVERYTHING;
         for (fact, reason) in EACH {
             let kind = SystemEmailKind::PasswordReset;
-            assert_eq!(fact.reason(kind, Including::default()), Some(reason));
-            assert_eq!(left.reason(kind, Including::default()), Some(reason));
+            assert_eq!(fact.reason(kind, Inclusions::default()), Some(reason));
+            assert_eq!(left.reason(kind, Inclusions::default()), Some(reason));
             left = left.without(fact);
         }
         assert_eq!(left, Facts::default());
@@ -291,29 +291,29 @@ mod tests {
     #[test]
     fn invites_also_go_to_locked_users_and_leave_out_those_who_have_signed_in() {
         let reason = |facts: Facts, including| facts.reason(SystemEmailKind::Invite, including);
-        let signed_in = Including {
+        let signed_in = Inclusions {
             signed_in: true,
             recent: false,
         };
 
-        assert_eq!(reason(Facts::LOCKED, Including::default()), None);
-        assert_eq!(reason(Facts::MANY_PASSWORDS, Including::default()), None);
+        assert_eq!(reason(Facts::LOCKED, Inclusions::default()), None);
+        assert_eq!(reason(Facts::MANY_PASSWORDS, Inclusions::default()), None);
         assert_eq!(
-            reason(Facts::SIGNED_IN, Including::default()),
+            reason(Facts::SIGNED_IN, Inclusions::default()),
             Some(LeftOutReason::SignedIn)
         );
         assert_eq!(reason(Facts::SIGNED_IN, signed_in), None);
         assert_eq!(reason(Facts::RECENT, signed_in), Some(LeftOutReason::MailedRecently));
-        assert_eq!(reason(Facts::RECENT, Including::ALL), None);
+        assert_eq!(reason(Facts::RECENT, Inclusions::ALL), None);
     }
 
     #[test]
     fn the_table_has_the_reason_for_each_set_of_facts() {
         for kind in SystemEmailKind::ALL {
-            let table = reasons(kind, Including::default());
+            let table = reasons(kind, Inclusions::default());
             assert_eq!(table.len(), 1_024);
             for (bits, reason) in (0..).zip(&table) {
-                let expected = Facts(bits).reason(kind, Including::default());
+                let expected = Facts(bits).reason(kind, Inclusions::default());
                 assert_eq!(reason, expected.map_or("", LeftOutReason::as_str), "{kind:?} {bits}");
             }
         }

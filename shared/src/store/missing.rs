@@ -4,7 +4,7 @@
 //! Only users who get the email count. Those left out of the batch would not read it.
 
 use super::exclusion::ExcludedUsers;
-use super::left_out::{Including, reasons, with_facts};
+use super::left_out::{Inclusions, reasons, with_facts};
 use super::{Db, StoreResult, Transaction, until_moved, within};
 use crate::system_email::SystemEmailKind;
 use uuid::Uuid;
@@ -17,14 +17,14 @@ pub struct ChosenUsers<'a> {
     /// The system email.
     pub kind: SystemEmailKind,
     /// Which users are included although they are usually left out.
-    pub including: Including,
+    pub including: Inclusions,
     /// The users excluded from the batch.
     pub excluded: &'a ExcludedUsers,
 }
 
 /// Number of users of one language without a value for a merge field.
 #[derive(Clone, Debug)]
-pub struct Lacking {
+pub struct MissingCount {
     /// The merge field.
     pub field: String,
     /// The language of the users; may be empty.
@@ -35,7 +35,7 @@ pub struct Lacking {
 
 /// A user without a value for a merge field.
 #[derive(Clone, Debug)]
-pub struct LackingUser {
+pub struct UserMissingValue {
     /// The id.
     pub id: Uuid,
     /// The address as typed.
@@ -68,9 +68,9 @@ macro_rules! of_selection {
 }
 
 /// For each of these merge fields and each language, the number of users without a value who get the email.
-pub async fn count(db: &Db, chosen: ChosenUsers<'_>, fields: &[String]) -> StoreResult<Vec<Lacking>> {
+pub async fn count(db: &Db, chosen: ChosenUsers<'_>, fields: &[String]) -> StoreResult<Vec<MissingCount>> {
     let counting = of_selection!(
-        query_as Lacking,
+        query_as MissingCount,
         r#"select f.name as "field!", u.language as "language!", count(*) as "people!"
            from sent u cross join unnest($8::text[]) as f (name)
            where merge_value(f.name, u.first_name, u.last_name, u.language, u.fields) = ''
@@ -93,9 +93,9 @@ pub async fn languages(db: &Db, chosen: ChosenUsers<'_>) -> StoreResult<Vec<(Str
 }
 
 /// The users without a value for a merge field who get the email, in the order of selection.
-pub async fn users(db: &Db, chosen: ChosenUsers<'_>, field: &str, limit: i64) -> StoreResult<Vec<LackingUser>> {
+pub async fn users(db: &Db, chosen: ChosenUsers<'_>, field: &str, limit: i64) -> StoreResult<Vec<UserMissingValue>> {
     let listing = of_selection!(
-        query_as LackingUser,
+        query_as UserMissingValue,
         r#"select u.id as "id!", u.email as "email!", trim(u.first_name || ' ' || u.last_name) as "name!"
            from sent u
            where merge_value($8, u.first_name, u.last_name, u.language, u.fields) = ''
@@ -137,9 +137,9 @@ pub async fn leave_out(db: &Db, chosen: ChosenUsers<'_>, field: &str) -> StoreRe
 
 /// For each of these merge fields and each language, the number of users without a value among those whom a batch owes
 /// an email.
-pub async fn in_batch(transaction: &mut Transaction, batch: Uuid, fields: &[String]) -> StoreResult<Vec<Lacking>> {
+pub async fn in_batch(transaction: &mut Transaction, batch: Uuid, fields: &[String]) -> StoreResult<Vec<MissingCount>> {
     let reading = sqlx::query_as!(
-        Lacking,
+        MissingCount,
         r#"select f.name as "field!", u.language as "language!", count(*) as "people!"
            from deliveries d join users u on u.id = d.user_id
            cross join unnest($2::text[]) as f (name)

@@ -31,7 +31,7 @@ pub async fn make(db: &Db) -> StoreResult<i64> {
     );
     let missing = within(reading.fetch_all(db)).await?;
     for month in missing {
-        let mut transaction = impatient(db).await?;
+        let mut transaction = begin_with_lock_timeout(db).await?;
         within(sqlx::query!("select make_month($1)", month).fetch_one(&mut *transaction)).await?;
         commit(transaction).await?;
     }
@@ -65,7 +65,7 @@ pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
                 break;
             }
         }
-        let mut transaction = impatient(db).await?;
+        let mut transaction = begin_with_lock_timeout(db).await?;
         within(sqlx::query!("select drop_month($1)", month.month).fetch_one(&mut *transaction)).await?;
         commit(transaction).await?;
         dropped.push(month.month);
@@ -146,7 +146,7 @@ async fn forget_passwords(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
 
 /// A transaction with a short lock timeout, because other transactions queue behind it. Two processes that
 /// begin at the same time run one after the other.
-async fn impatient(db: &Db) -> StoreResult<Transaction> {
+async fn begin_with_lock_timeout(db: &Db) -> StoreResult<Transaction> {
     let mut transaction = begin(db).await?;
     let locking = sqlx::query!(
         "select set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(hashtextextended('months', 0))"

@@ -1,7 +1,7 @@
 //! The pool of connections to Postgres.
 
 use super::primary::{self, Primary};
-use super::{Db, PATIENCE, StoreResult, silent};
+use super::{Db, PATIENCE, StoreResult, timeout_error};
 use crate::config::DatabaseSettings;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
@@ -28,26 +28,26 @@ const SETTINGS: [(&str, &str); 5] = [
 
 /// How Postgres plans the statements of a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Planning {
+pub enum PlanCacheMode {
     /// Each time. A plan cached while a table was empty may read all of it once it is full. Costs some
     /// milliseconds for a statement over all months.
-    Anew,
+    CustomPlans,
     /// Once, for a process whose statements all find groups of rows by id: there is one good plan, and
     /// planning would cost more than executing it.
-    ById,
+    GenericPlans,
 }
 
-impl Planning {
+impl PlanCacheMode {
     /// Settings of a session.
     const fn settings(self) -> [(&'static str, &'static str); 3] {
         match self {
-            Self::Anew => [
+            Self::CustomPlans => [
                 ("plan_cache_mode", "force_custom_plan"),
                 ("enable_hashjoin", "on"),
                 ("enable_mergejoin", "on"),
             ],
             // Either join would read the whole table, which is only good while it is empty.
-            Self::ById => [
+            Self::GenericPlans => [
                 ("plan_cache_mode", "force_generic_plan"),
                 ("enable_hashjoin", "off"),
                 ("enable_mergejoin", "off"),
@@ -74,12 +74,12 @@ impl Planning {
 /// # Errors
 ///
 /// The URL cannot be parsed.
-pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> StoreResult<Db> {
+pub fn connect(settings: &DatabaseSettings, name: &str, plan_cache_mode: PlanCacheMode) -> StoreResult<Db> {
     let options = PgConnectOptions::from_str(&settings.url)?
         .application_name(name)
         // Poolers reject it in the startup message; values are sent in binary anyway.
         .extra_float_digits(None);
-    let set_up: Arc<str> = planning.set_up().into();
+    let set_up: Arc<str> = plan_cache_mode.set_up().into();
     let primary = Primary::at(&options);
     let (opening, idle, released) = (primary.clone(), primary.clone(), primary);
     let pool = PgPoolOptions::new()
@@ -116,9 +116,9 @@ pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> S
                 }
                 // A connection whose statement was abandoned is closed instead of waiting for it.
                 let asked = tokio::time::timeout(PATIENCE, Released::ask(connection)).await;
-                let released = asked.map_err(|_| silent())??;
+                let released = asked.map_err(|_| timeout_error())??;
                 if released.is_read_only() {
-                    primary.note_read_only();
+                    primary.mark_read_only();
                 }
                 Ok(released.is_reusable())
             })
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_session_is_set_up_in_one_message() {
-        let set_up = Planning::ById.set_up();
+        let set_up = PlanCacheMode::GenericPlans.set_up();
         assert!(
             set_up.starts_with("set idle_in_transaction_session_timeout = '30s';"),
             "{set_up}"

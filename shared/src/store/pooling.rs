@@ -4,7 +4,7 @@
 //! prepared statements and notifications are then lost or reach another program, so Beckon needs session
 //! mode, in which a connection keeps its session.
 
-use super::{Db, PATIENCE, StoreError, StoreResult, silent};
+use super::{Db, PATIENCE, StoreError, StoreResult, timeout_error};
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
@@ -71,6 +71,6 @@ async fn session_of(connection: &mut PgConnection, query: &'static str) -> Store
 async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
     match tokio::time::timeout(PATIENCE, statement).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(StoreError::Unavailable(silent())),
+        Err(_) => Err(StoreError::Unavailable(timeout_error())),
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn has_moved_since(then: Instant) -> bool {
     last.is_some_and(|last| last >= then)
 }
 
-fn note_move() {
+fn announce_move() {
     *LAST_MOVE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     MOVED.notify_waiters();
 }
@@ -104,10 +104,10 @@ pub(super) struct Primary {
 }
 
 /// What is known about an address while a pool has it.
-type Known = (Arc<str>, Weak<Mutex<Seen>>);
+type KnownAddress = (Arc<str>, Weak<Mutex<Seen>>);
 
 /// The addresses of open pools.
-static ADDRESSES: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+static ADDRESSES: Mutex<Vec<KnownAddress>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
 struct Seen {
@@ -135,7 +135,7 @@ impl Primary {
         let (primary, is_first) = Self::of(server_of(options).into());
         if is_first && let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let seen = Arc::downgrade(&primary.seen);
-            runtime.spawn(keep_looking(Arc::clone(&primary.server), seen, options.clone()));
+            runtime.spawn(keep_checking(Arc::clone(&primary.server), seen, options.clone()));
         }
         primary
     }
@@ -159,7 +159,7 @@ impl Primary {
     }
 
     /// Records that a server is read-only. Connections opened before may lead to it.
-    pub(super) fn note_read_only(&self) {
+    pub(super) fn mark_read_only(&self) {
         let mut seen = self.seen();
         seen.outdated_at = Some(Instant::now());
         if seen.is_to_be_logged() {
@@ -217,7 +217,7 @@ impl Primary {
             Some(newest) => {
                 seen.newest = Some(found);
                 seen.outdated_at = Some(Instant::now() + CHECK_TAKES);
-                note_move();
+                announce_move();
                 warn!(
                     server = &*self.server,
                     timeline = found.timeline,
@@ -239,7 +239,7 @@ impl Primary {
 }
 
 /// Checks where an address leads until its last pool is dropped.
-async fn keep_looking(server: Arc<str>, seen: Weak<Mutex<Seen>>, options: PgConnectOptions) {
+async fn keep_checking(server: Arc<str>, seen: Weak<Mutex<Seen>>, options: PgConnectOptions) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let Some(seen) = seen.upgrade() else { return };
@@ -277,7 +277,7 @@ mod tests {
         let primary = primary();
         assert!(!primary.is_outdated(BEFORE));
 
-        primary.note_read_only();
+        primary.mark_read_only();
 
         assert!(primary.is_outdated(BEFORE));
         std::thread::sleep(Duration::from_millis(2));
@@ -338,7 +338,7 @@ mod tests {
 
         waiting.await;
         assert!(has_moved_since(began));
-        assert!(moved().is_passing());
+        assert!(moved().is_transient());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct RefusedBatch {
 }
 
 /// Adds refusals to the recorded ones. After a resume the mails of a batch are counted from zero.
-pub async fn note(db: &Db, refusals: &[RelayRefusal]) -> StoreResult<()> {
+pub async fn record(db: &Db, refusals: &[RelayRefusal]) -> StoreResult<()> {
     for refusal in refusals {
         let noting = || async {
             let noting = sqlx::query!(

@@ -197,7 +197,7 @@ pub async fn set_wording(db: &Db, id: Uuid, wording: Option<&Wording>) -> StoreR
 }
 
 /// Records the batch that was sent to a selection, in the transaction of the batch.
-pub async fn note_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) -> StoreResult<()> {
+pub async fn link_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) -> StoreResult<()> {
     let changing = sqlx::query!("update selections set batch_id = $2 where id = $1", id, batch);
     within(changing.execute(&mut **transaction)).await?;
     Ok(())
@@ -205,7 +205,7 @@ pub async fn note_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) ->
 
 /// Stores a selection id by id, in the order in which the users were created. Returns their number, or `None` if a
 /// batch was sent to it meanwhile.
-pub async fn write_down(db: &Db, selection: &Selection) -> StoreResult<Option<i32>> {
+pub async fn store_ids(db: &Db, selection: &Selection) -> StoreResult<Option<i32>> {
     let everyone = UserFilter::default();
     let writing = users_matching!(
         query() "with matching as (select u.id from users u",

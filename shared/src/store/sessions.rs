@@ -127,7 +127,7 @@ pub async fn holds(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<
 }
 
 /// Records that a session is used.
-pub async fn note_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
+pub async fn record_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
     within(sqlx::query!("update sessions set seen_at = now() where digest = $1", digest).execute(db)).await?;
     Ok(())
 }
@@ -140,7 +140,7 @@ pub async fn end(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bo
 
 /// A session as shown to its administrator.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct SessionSummary {
     /// When they signed in.
     pub created_at: OffsetDateTime,
     /// When it was last used, to the minute.
@@ -150,9 +150,9 @@ pub struct Place {
 }
 
 /// The latest `most` valid sessions of an administrator.
-pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> StoreResult<Vec<Place>> {
+pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> StoreResult<Vec<SessionSummary>> {
     let reading = sqlx::query_as!(
-        Place,
+        SessionSummary,
         r#"select created_at, seen_at, digest = $2 as "is_this!"
            from sessions
            where administrator_id = $1

@@ -172,7 +172,7 @@ pub struct Group<'a> {
     /// The worker's name.
     pub worker: &'a str,
     /// Tokens of claims whose deliveries are all recorded.
-    pub let_go: &'a [Uuid],
+    pub released: &'a [Uuid],
     /// Whether this repeats a request whose answer was lost. The result then includes what was recorded
     /// before.
     pub is_repeated: bool,
@@ -190,7 +190,7 @@ pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
         Vec::new()
     } else {
         // Claims are released once everything in them is recorded.
-        settle_sent(db, &sent, group.worker, if is_all { group.let_go } else { &[] }).await?
+        settle_sent(db, &sent, group.worker, if is_all { group.released } else { &[] }).await?
     };
     let done: HashSet<Uuid> = settled.iter().map(|one| one.delivery).collect();
     let rest: Vec<&Outcome> = group
@@ -204,7 +204,7 @@ pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
     Ok(settled)
 }
 
-async fn settle_sent(db: &Db, sent: &[&Outcome], worker: &str, let_go: &[Uuid]) -> StoreResult<Vec<Settled>> {
+async fn settle_sent(db: &Db, sent: &[&Outcome], worker: &str, released: &[Uuid]) -> StoreResult<Vec<Settled>> {
     let mut sent = sent.to_vec();
     sent.sort_unstable_by_key(|outcome| outcome.delivery);
     let began_at: Vec<OffsetDateTime> = sent.iter().map(|outcome| outcome.began_at).collect();
@@ -222,7 +222,7 @@ async fn settle_sent(db: &Db, sent: &[&Outcome], worker: &str, let_go: &[Uuid]) 
             &columns.enhanced_codes as &[Option<String>],
             &columns.replies,
             worker,
-            let_go,
+            released,
         );
         within(settling.fetch_all(db)).await
     };
@@ -254,7 +254,7 @@ async fn settle_any(db: &Db, outcomes: &[&Outcome], group: Group<'_>) -> StoreRe
             &columns.unknown_keys as &[Option<String>],
             &columns.unknown_emails as &[Option<String>],
             group.worker,
-            group.let_go,
+            group.released,
         );
         within(settling.fetch_all(db)).await
     };

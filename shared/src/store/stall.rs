@@ -96,7 +96,7 @@ impl Observation {
 }
 
 /// Checks whether mail is stalled. Returns `None` if all is well or no mail waits.
-pub async fn look(db: &Db) -> StoreResult<Option<Stall>> {
+pub async fn find_stall(db: &Db) -> StoreResult<Option<Stall>> {
     let observed = observe(db).await?;
     let asked_at = observed.asked_at;
     let Some((cause, since)) = observed.cause() else {

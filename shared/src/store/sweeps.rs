@@ -92,7 +92,7 @@ pub async fn requeue_lost(db: &Db, lease: DispatcherLease, queue_lease: Duration
 }
 
 /// The time in Postgres, if a lane has published deliveries that are not known to be claimed.
-pub async fn now_if_unclaimed(db: &Db, lane: Lane) -> StoreResult<Option<OffsetDateTime>> {
+pub async fn time_if_unclaimed(db: &Db, lane: Lane) -> StoreResult<Option<OffsetDateTime>> {
     let asking = sqlx::query_scalar!(
         r#"select now() as "now!"
            where exists (
@@ -137,7 +137,7 @@ pub async fn requeue_unclaimed(
 ///
 /// Leases that end later than the longest one (`BECKON_LEASE`, at most ten minutes) start again: the clock of Postgres
 /// went back.
-pub async fn end_vanished(db: &Db, lease: DispatcherLease, attempts_most: i32) -> StoreResult<u64> {
+pub async fn end_expired_leases(db: &Db, lease: DispatcherLease, attempts_most: i32) -> StoreResult<u64> {
     let ending = || async {
         let ending = sqlx::query_file!("src/store/lost_workers.sql", attempts_most, lease.epoch, CLAIMS_MOST);
         within(ending.fetch_one(db)).await

@@ -10,7 +10,7 @@ pub(crate) mod matching;
 pub use export::export;
 
 use super::audit::{Action, Actor, AuditEntry};
-use super::users_in_bulk::{self, unless_it_timed_out, until_a_timeout};
+use super::users_in_bulk::{self, none_if_timed_out, set_statement_timeout};
 pub use super::users_in_bulk::{PageEdge, UserOrder};
 use super::{Db, StoreResult, begin, commit, despite_deadlocks, until_moved, within};
 use crate::batch::BatchState;
@@ -146,7 +146,7 @@ pub async fn page(
     limit: i64,
 ) -> StoreResult<Vec<User>> {
     let mut transaction = begin(db).await?;
-    until_a_timeout(&mut transaction, LOOKING).await?;
+    set_statement_timeout(&mut transaction, LOOKING).await?;
     let looking = if after.is_some() {
         let rows = matching!(filter, "and u.id > $2 order by u.id limit $3", after, limit);
         within(rows.fetch_all(&mut *transaction)).await
@@ -159,7 +159,7 @@ pub async fn page(
         );
         within(rows.fetch_all(&mut *transaction)).await
     };
-    if let Some(found) = unless_it_timed_out(looking)? {
+    if let Some(found) = none_if_timed_out(looking)? {
         commit(transaction).await?;
         return Ok(found);
     }
@@ -218,7 +218,7 @@ pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> 
 }
 
 /// The users among these who match.
-pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
+pub async fn matching_ids(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
     let rows = matching!(filter, "and u.id = any($2)", ids);
     Ok(within(rows.fetch_all(db))
         .await?
@@ -279,7 +279,7 @@ pub async fn field_names(db: &Db) -> StoreResult<Vec<String>> {
 }
 
 /// Records that these merge fields exist.
-pub async fn note_fields(db: &Db, names: &[String]) -> StoreResult<()> {
+pub async fn record_fields(db: &Db, names: &[String]) -> StoreResult<()> {
     let adding = sqlx::query!(
         "insert into merge_fields (name) select unnest($1::text[]) on conflict do nothing",
         names

@@ -56,10 +56,10 @@ pub(super) async fn ids(transaction: &mut Transaction, filter: &UserFilter) -> S
 /// optional number.
 pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> StoreResult<Option<i64>> {
     let mut transaction = as_sets(db).await?;
-    until_a_timeout(&mut transaction, time).await?;
+    set_statement_timeout(&mut transaction, time).await?;
     let counting = users_matching!(query() r#"select count(*) as "n!" from users u"#, "", "", filter);
     let counted = within(counting.fetch_one(&mut *transaction)).await;
-    let Some(row) = unless_it_timed_out(counted)? else {
+    let Some(row) = none_if_timed_out(counted)? else {
         return Ok(None);
     };
     commit(transaction).await?;
@@ -67,7 +67,7 @@ pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> Store
 }
 
 /// Sets a timeout for each further statement of a transaction.
-pub(super) async fn until_a_timeout(transaction: &mut Transaction, time: Duration) -> StoreResult<()> {
+pub(super) async fn set_statement_timeout(transaction: &mut Transaction, time: Duration) -> StoreResult<()> {
     let milliseconds = i64::try_from(time.as_millis()).unwrap_or(1_000).to_string();
     let setting = sqlx::query!("select set_config('statement_timeout', $1, true)", milliseconds);
     within(setting.fetch_one(&mut **transaction)).await?;
@@ -75,7 +75,7 @@ pub(super) async fn until_a_timeout(transaction: &mut Transaction, time: Duratio
 }
 
 /// The result of a statement, or `None` if it timed out.
-pub(super) fn unless_it_timed_out<T>(answer: StoreResult<T>) -> StoreResult<Option<T>> {
+pub(super) fn none_if_timed_out<T>(answer: StoreResult<T>) -> StoreResult<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
         // 57014: query_canceled.

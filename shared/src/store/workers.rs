@@ -56,7 +56,7 @@ pub async fn report(
 }
 
 /// Reports that a worker has stopped in an orderly way.
-pub async fn leave(db: &Db, name: &str) -> StoreResult<()> {
+pub async fn deregister(db: &Db, name: &str) -> StoreResult<()> {
     let leaving = sqlx::query!(
         "update workers
          set seen_at = now(), stopped_at = now(), trouble = null, trouble_since = null, trouble_told = null,

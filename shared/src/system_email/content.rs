@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::escaping::Escaping;
 use super::segment::{Segment, push_segment};
-use super::source::{Piece, Pieces, Place, Slot};
+use super::source::{Piece, Pieces, Slot, ValueContext};
 use super::{Field, LetterValues, preheader};
 
 /// Start of the mark around a value in a preview, and around the name of a missing one.
@@ -211,10 +211,10 @@ fn segments(pieces: &Pieces, numbers: &[usize], of_words: Escaping, is_marked: b
             // The slots of pieces belong to the same part.
             slot: numbers.get(*n).copied().unwrap_or(usize::MAX),
             escaping: match place {
-                Place::Words | Place::WholeLink => of_words,
-                Place::InsideLink => Escaping::Percent,
+                ValueContext::Words | ValueContext::WholeLink => of_words,
+                ValueContext::InsideLink => Escaping::Percent,
             },
-            is_marked: is_marked && *place == Place::Words,
+            is_marked: is_marked && *place == ValueContext::Words,
         },
     };
     pieces.pieces.iter().map(segment).collect()

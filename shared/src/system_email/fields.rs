@@ -1,6 +1,6 @@
 //! The merge fields: their names and meanings.
 
-use crate::address::slips_between;
+use crate::address::edit_distance;
 
 use super::{CustomFields, SystemEmailKind};
 
@@ -106,7 +106,7 @@ impl Field {
         let distance = |field: &Self| {
             let known: String = bare_name(field.name()).collect();
             let is_start = bare.len() >= 4 && (known.starts_with(&bare) || bare.starts_with(&known));
-            if is_start { 1 } else { slips_between(&bare, &known) }
+            if is_start { 1 } else { edit_distance(&bare, &known) }
         };
         let nearest = Self::offered(kind, custom).into_iter().min_by_key(distance)?;
         // Two typos in a name of four letters make it a different name.

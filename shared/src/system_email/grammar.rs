@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use super::fault::echo;
 use super::source::{Slot, Tokenised};
-use super::values::{breaks_line, turns_text};
+use super::values::{breaks_line, changes_direction};
 use super::{CustomFields, Field, Part, SystemEmailKind, TemplateFault};
 
 /// Maximum number of fields in a subject or body, including repeated ones.
@@ -168,7 +168,7 @@ impl Reader<'_, '_> {
         let from = inside.find('|')?;
         let fault = inside
             .get(from..)?
-            .find(|c| (breaks_line(c) && c != '\t') || turns_text(c));
+            .find(|c| (breaks_line(c) && c != '\t') || changes_direction(c));
         if let Some(offset) = fault {
             let message = "There is a control character in this default: remove it";
             self.fault(open + 2 + from + offset, "control_character", message);

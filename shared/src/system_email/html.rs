@@ -11,7 +11,7 @@ use ammonia::{UrlRelative, UrlRelativeEvaluate};
 use pulldown_cmark::{Event, html};
 
 use super::Field;
-use super::source::{Piece, Place, Tokenised};
+use super::source::{Piece, Tokenised, ValueContext};
 
 /// Elements that a body may contain: those that our Markdown can produce.
 const ELEMENTS: [&str; 24] = [
@@ -186,7 +186,7 @@ pub(super) fn is_same_address(tokenised: &Tokenised<'_>, words: &str, address: &
         let mut pieces = tokenised.split(text.strip_prefix("mailto:").unwrap_or(text));
         for piece in &mut pieces {
             if let Piece::Slot(_, place) = piece {
-                *place = Place::Words;
+                *place = ValueContext::Words;
             }
         }
         pieces

@@ -5,7 +5,7 @@
 //! host of their own.
 
 use super::Field;
-use super::source::{Piece, Place, Tokenised};
+use super::source::{Piece, Tokenised, ValueContext};
 
 /// Why a link is rejected: the code for programs and the message for the administrator.
 pub(super) type LinkFault = (&'static str, &'static str);
@@ -39,17 +39,17 @@ pub(super) fn destination(tokenised: &Tokenised<'_>, typed: &str) -> Result<Stri
     let first_place = match pieces.as_slice() {
         [Piece::Literal(text), rest @ ..] => {
             check_start(text, !rest.is_empty())?;
-            Place::InsideLink
+            ValueContext::InsideLink
         }
         [first, rest @ ..] if field_of(first) == Some(&Field::SignInUrl) => {
             check_behind_sign_in_url(rest)?;
-            Place::WholeLink
+            ValueContext::WholeLink
         }
         _ => return Err(SCHEME),
     };
     for (n, piece) in pieces.iter_mut().enumerate() {
         if let Piece::Slot(_, place) = piece {
-            *place = if n == 0 { first_place } else { Place::InsideLink };
+            *place = if n == 0 { first_place } else { ValueContext::InsideLink };
         }
     }
     Ok(tokenised.join(&pieces))

@@ -2,7 +2,7 @@
 //!
 //! A token consists of ASCII letters and digits, which Markdown, HTML and URLs leave unchanged. The finished
 //! text is split at the tokens. The last letter of a token determines how the value is escaped there, see
-//! [`Place`].
+//! [`ValueContext`].
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ impl Slot {
 
 /// The context of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ValueContext {
     /// Within text.
     Words,
     /// Inside a link: percent-encoded, so that it stays one component.
@@ -37,7 +37,7 @@ pub(super) enum Place {
     WholeLink,
 }
 
-impl Place {
+impl ValueContext {
     const ALL: [Self; 3] = [Self::Words, Self::InsideLink, Self::WholeLink];
 
     /// The last letter of a token. It must not occur elsewhere in a token.
@@ -55,7 +55,7 @@ impl Place {
 pub(super) enum Piece {
     Literal(String),
     /// The number of the slot, and its context.
-    Slot(usize, Place),
+    Slot(usize, ValueContext),
 }
 
 /// A text split at its fields.
@@ -116,12 +116,12 @@ impl<'s> Tokenised<'s> {
             self.slots.push(slot);
             self.slots.len() - 1
         });
-        self.text.push_str(&self.token(number, Place::Words));
+        self.text.push_str(&self.token(number, ValueContext::Words));
         self.ends.push((self.text.len(), end));
     }
 
     /// The token of a slot in a context.
-    fn token(&self, slot: usize, place: Place) -> String {
+    fn token(&self, slot: usize, place: ValueContext) -> String {
         format!("{}{slot}{}", self.nonce, place.letter())
     }
 
@@ -132,7 +132,7 @@ impl<'s> Tokenised<'s> {
             .iter()
             .enumerate()
             .filter(move |(_, slot)| slot.field == *field);
-        slots.map(|(number, _)| self.token(number, Place::Words))
+        slots.map(|(number, _)| self.token(number, ValueContext::Words))
     }
 
     /// The fields, each once per default.
@@ -206,11 +206,13 @@ impl<'s> Tokenised<'s> {
     }
 
     /// Parses what follows the prefix of a token.
-    fn read_token<'t>(&self, part: &'t str) -> Option<(usize, Place, &'t str)> {
+    fn read_token<'t>(&self, part: &'t str) -> Option<(usize, ValueContext, &'t str)> {
         let end = part.find(|c: char| !c.is_ascii_digit())?;
         let (number, rest) = part.split_at_checked(end)?;
         let number = number.parse().ok().filter(|number| *number < self.slots.len())?;
-        let place = Place::ALL.into_iter().find(|place| rest.starts_with(place.letter()))?;
+        let place = ValueContext::ALL
+            .into_iter()
+            .find(|place| rest.starts_with(place.letter()))?;
         Some((number, place, rest.get(1..)?))
     }
 }

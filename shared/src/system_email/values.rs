@@ -92,10 +92,10 @@ impl<'v> LetterValues<'v> {
 pub(super) fn on_one_line(value: &str) -> Cow<'_, str> {
     let value = value.trim();
     // Most values are short and plain.
-    if value.len() <= CHARACTERS && !value.contains(|c| breaks_line(c) || turns_text(c)) {
+    if value.len() <= CHARACTERS && !value.contains(|c| breaks_line(c) || changes_direction(c)) {
         return Cow::Borrowed(value);
     }
-    let kept = value.chars().filter(|c| !turns_text(*c)).take(CHARACTERS);
+    let kept = value.chars().filter(|c| !changes_direction(*c)).take(CHARACTERS);
     Cow::Owned(kept.map(|c| if breaks_line(c) { ' ' } else { c }).collect())
 }
 
@@ -105,6 +105,6 @@ pub(super) fn breaks_line(c: char) -> bool {
 }
 
 /// Marks that change the direction of all following text. Names in Arabic or Hebrew need none.
-pub(super) fn turns_text(c: char) -> bool {
+pub(super) fn changes_direction(c: char) -> bool {
     matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

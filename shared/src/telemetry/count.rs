@@ -28,9 +28,9 @@ pub fn counter() -> IntCounterVec {
 }
 
 /// Counts the events that pass the filter.
-pub(super) struct Counting;
+pub(super) struct LogLineCounter;
 
-impl<S: Subscriber> Layer<S> for Counting {
+impl<S: Subscriber> Layer<S> for LogLineCounter {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let level = LEVELS.iter().find(|(level, _)| level == event.metadata().level());
         if let Some((_, level)) = level {

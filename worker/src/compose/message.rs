@@ -225,7 +225,7 @@ fn push_id(out: &mut Vec<u8>, id: &Uuid) {
 fn write_value(out: &mut Vec<u8>, value: &str, escaping: Escaping) {
     let mut encoder = Encoder::at_line_start(out);
     escaping.write(value, &mut |text| encoder.write(text));
-    encoder.end_stretch();
+    encoder.soft_break();
 }
 
 /// Collects steps, merging adjacent fixed ones.
@@ -293,7 +293,7 @@ impl Steps {
                     let mut encoder = Encoder::at_line_start(&mut self.fixed);
                     encoder.write(text);
                     if n + 1 < segments.len() {
-                        encoder.end_stretch();
+                        encoder.soft_break();
                     }
                 }
                 Segment::Value { slot, escaping, .. } => self.push(Step::Value {

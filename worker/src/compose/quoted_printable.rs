@@ -48,7 +48,7 @@ impl<'o> Encoder<'o> {
     }
 
     /// Ends the current line softly: what follows starts on a new line, which readers join to this one.
-    pub(super) fn end_stretch(self) {
+    pub(super) fn soft_break(self) {
         if self.column > 0 {
             self.out.extend_from_slice(b"=\r\n");
         }
@@ -162,7 +162,7 @@ mod tests {
             let mut out = Vec::new();
             let mut encoder = Encoder::at_line_start(&mut out);
             encoder.write(text);
-            encoder.end_stretch();
+            encoder.soft_break();
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{text:?}");
         }
     }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, Held, domain_of, without_recipient};
+use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, HeldMail, domain_of, without_recipient};
 use super::outbox::{Health, Outbox, ROUNDS, State};
 use super::phase::Phase;
 use super::refusals::{Signature, Subject};
@@ -19,7 +19,7 @@ use super::verdict::{Answer, Verdict};
 impl<S: Shipment> Outbox<S> {
     /// Handles the answer to a mail. `was_used` is true if its connection had carried other mails before.
     pub(super) fn finish(self: &Arc<Self>, mut queued: Queued<S>, answer: Answer, was_used: bool) {
-        if was_used && queued.rounds < ROUNDS && had_died(&answer) {
+        if was_used && queued.rounds < ROUNDS && was_closed_before_mail(&answer) {
             queued.rounds += 1;
             return self.put_back(queued);
         }
@@ -74,7 +74,7 @@ impl<S: Shipment> Outbox<S> {
         let (limit, alone) = (self.settings.hold_limit, self.settings.hold_alone);
         let answers = &mut state.answers;
         let count = answers.count;
-        let is_due = |held: &mut Held<S>| {
+        let is_due = |held: &mut HeldMail<S>| {
             let age = now.duration_since(held.since);
             all || age >= limit || (is_at_rest && age >= alone) || count - held.count >= ANSWERS_MOST
         };
@@ -177,11 +177,11 @@ impl<S: Shipment> State<S> {
         let signature = Signature::of(&answer, mail.envelope());
         self.flow.pace.ended(began);
         self.answers.refusals.other(subject, false, now);
-        if !self.answers.took_mail_lately(mail.envelope(), now) {
+        if !self.answers.has_accepted_recently(mail.envelope(), now) {
             return finished.push((mail, answer));
         }
         self.answers.hold(mail, answer, subject, signature, now, finished);
-        let is_same = |held: &Held<S>| held.signature == signature;
+        let is_same = |held: &HeldMail<S>| held.signature == signature;
         if self.answers.held.iter().filter(|held| is_same(held)).count() >= DEFERRALS {
             self.answers.throttling = Some(signature);
             let pace = &mut self.flow.pace;
@@ -227,7 +227,7 @@ impl<S: Shipment> State<S> {
 
 /// Whether an idle connection was closed before the relay processed the mail. Many relays end a connection
 /// with a 421 to the first command, after some time or a number of mails.
-fn had_died(answer: &Answer) -> bool {
+fn was_closed_before_mail(answer: &Answer) -> bool {
     let is_trouble = matches!(answer.verdict, Verdict::TryLater { .. } | Verdict::RelayTrouble { .. });
     answer.phase == Phase::Mail && is_trouble && matches!(answer.code, None | Some(421))
 }

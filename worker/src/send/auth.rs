@@ -10,7 +10,7 @@ use super::dialogue::{Dialogue, expect};
 use super::login::{Login, Mechanism};
 use super::phase::Phase;
 use super::relay::Security;
-use super::reply::{Lost, ReplyResult};
+use super::reply::{ReplyError, ReplyResult};
 use super::verdict::Answer;
 
 /// Logs in.
@@ -20,22 +20,24 @@ pub(super) async fn log_in(
     mechanism: Option<Mechanism>,
     ends: Instant,
 ) -> Result<(), Answer> {
-    let lost = |lost: Lost| Answer::from_lost(Phase::Auth, &lost);
+    let lost = |lost: ReplyError| Answer::from_reply_error(Phase::Auth, &lost);
     if !dialogue.stream.is_encrypted() && dialogue.terms.relay.security() != Security::Plaintext {
         let text = "the connection is not encrypted; the password was not sent";
-        return Err(lost(Lost::NotPrivate(text.to_owned())));
+        return Err(lost(ReplyError::NotPrivate(text.to_owned())));
     }
     let Some(mechanism) = mechanism else {
-        return Err(lost(Lost::NoLogin(not_offered(login))));
+        return Err(lost(ReplyError::NoLogin(not_offered(login))));
     };
     let started = Instant::now();
     let end = ends.min(started + dialogue.terms.deadlines.auth);
     let exchange = exchange(dialogue, mechanism, login);
-    let received = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
-    dialogue.note(Phase::Auth, started, &received);
+    let received = timeout_at(end.into(), exchange)
+        .await
+        .unwrap_or(Err(ReplyError::TimedOut));
+    dialogue.observe_reply(Phase::Auth, started, &received);
     expect(Phase::Auth, received)
         .map(drop)
-        .map_err(|answer| withhold(answer, login))
+        .map_err(|answer| redact_words(answer, login))
 }
 
 fn not_offered(login: &Login) -> String {
@@ -62,7 +64,7 @@ async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) 
     let mut responses = responses.into_iter();
     loop {
         let written = dialogue.stream.write_command(command.as_bytes()).await;
-        written.map_err(|fault| Lost::Broken(fault.to_string()))?;
+        written.map_err(|fault| ReplyError::Broken(fault.to_string()))?;
         let reply = dialogue.stream.read_reply().await?;
         let next = responses.next();
         match next {
@@ -71,7 +73,7 @@ async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) 
                 command = format!("{}\r\n", BASE64.encode(response));
             }
             None if reply.code == 334 => {
-                return Err(Lost::Garbled(
+                return Err(ReplyError::Garbled(
                     "the relay asks for more than a user and a password".to_owned(),
                 ));
             }
@@ -82,9 +84,9 @@ async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) 
 
 /// Removes the relay's words if they contain the password. A relay that does not support AUTH may repeat the
 /// whole line that it did not understand, and its words go to logs and pages.
-fn withhold(mut answer: Answer, login: &Login) -> Answer {
+fn redact_words(mut answer: Answer, login: &Login) -> Answer {
     if login.appears_in(&answer.reply) {
-        answer.withhold_words();
+        answer.redact_words();
     }
     answer
 }

@@ -10,7 +10,7 @@ use tokio::time::{timeout, timeout_at};
 use super::dialogue::Terms;
 use super::phase::Phase;
 use super::relay::Security;
-use super::reply::Lost;
+use super::reply::ReplyError;
 use super::stream::RelayStream;
 use super::verdict::Answer;
 
@@ -19,11 +19,11 @@ pub(super) async fn connect(terms: &Terms, ends: Instant) -> Result<RelayStream,
     let started = Instant::now();
     let end = ends.min(started + terms.deadlines.connect);
     let dialled = timeout_at(end.into(), dial(terms)).await;
-    terms.metrics.took(Phase::Connect, started.elapsed());
-    let lost = |lost| Answer::from_lost(Phase::Connect, &lost);
+    terms.metrics.observe(Phase::Connect, started.elapsed());
+    let lost = |lost| Answer::from_reply_error(Phase::Connect, &lost);
     let stream = dialled
-        .map_err(|_| lost(Lost::TimedOut))?
-        .map_err(|fault| lost(Lost::Broken(fault.to_string())))?;
+        .map_err(|_| lost(ReplyError::TimedOut))?
+        .map_err(|fault| lost(ReplyError::Broken(fault.to_string())))?;
     if terms.relay.security() == Security::ImplicitTls {
         return encrypt(terms, stream, Phase::Connect, ends).await;
     }
@@ -56,19 +56,19 @@ pub(super) async fn encrypt(
 ) -> Result<RelayStream, Answer> {
     let started = Instant::now();
     let end = ends.min(started + terms.deadlines.starttls);
-    let not_private = |text: String| Answer::from_lost(phase, &Lost::NotPrivate(text));
+    let not_private = |text: String| Answer::from_reply_error(phase, &ReplyError::NotPrivate(text));
     let name = ServerName::try_from(terms.relay.host().to_owned())
         .map_err(|_| not_private("the relay's name cannot stand in a certificate".to_owned()))?;
     let Some(config) = terms.tls.clone() else {
         return Err(not_private("the connection was meant to be plain".to_owned()));
     };
     let handshake = timeout_at(end.into(), stream.encrypt(config, name)).await;
-    terms.metrics.took(Phase::StartTls, started.elapsed());
+    terms.metrics.observe(Phase::StartTls, started.elapsed());
     match handshake {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(fault)) => Err(not_private(format!(
             "could not encrypt the connection to the relay: {fault}"
         ))),
-        Err(_) => Err(Answer::from_lost(phase, &Lost::TimedOut)),
+        Err(_) => Err(Answer::from_reply_error(phase, &ReplyError::TimedOut)),
     }
 }

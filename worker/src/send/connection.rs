@@ -15,7 +15,7 @@ use super::connect::{connect, encrypt};
 use super::dialogue::{Dialogue, Terms, expect};
 use super::phase::Phase;
 use super::relay::Security;
-use super::reply::Lost;
+use super::reply::ReplyError;
 use super::verdict::Answer;
 
 /// Timeout for the reply to QUIT. Short, because the connection counts towards the limit until then.
@@ -110,7 +110,10 @@ async fn start_tls(mut dialogue: Dialogue, capabilities: &Capabilities, ends: In
     let phase = Phase::StartTls;
     if !capabilities.starttls {
         let text = "the relay does not offer STARTTLS, which SMTP_URL requires; no mail and no password was sent";
-        return Err(Answer::from_lost(phase, &Lost::NotPrivate(text.to_owned())));
+        return Err(Answer::from_reply_error(
+            phase,
+            &ReplyError::NotPrivate(text.to_owned()),
+        ));
     }
     expect(phase, dialogue.exchange(phase, "STARTTLS\r\n", ends).await)?;
     let Dialogue { stream, terms } = dialogue;

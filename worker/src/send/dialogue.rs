@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 use super::metrics::SmtpMetrics;
 use super::phase::Phase;
 use super::relay::RelayUrl;
-use super::reply::{Lost, Reply, ReplyResult};
+use super::reply::{Reply, ReplyError, ReplyResult};
 use super::settings::Deadlines;
 use super::stream::RelayStream;
 use super::verdict::Answer;
@@ -45,12 +45,14 @@ impl Dialogue {
             let written = stream.write_command(commands.as_bytes()).await;
             match (stream.read_reply().await, written) {
                 // A relay that closes the connection often sends the reason first.
-                (Err(_), Err(fault)) => Err(Lost::Broken(fault.to_string())),
+                (Err(_), Err(fault)) => Err(ReplyError::Broken(fault.to_string())),
                 (received, _) => received,
             }
         };
-        let received = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
-        self.note(phase, started, &received);
+        let received = timeout_at(end.into(), exchange)
+            .await
+            .unwrap_or(Err(ReplyError::TimedOut));
+        self.observe_reply(phase, started, &received);
         received
     }
 
@@ -59,13 +61,13 @@ impl Dialogue {
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.of(phase));
         let received = timeout_at(end.into(), self.stream.read_reply()).await;
-        let received = received.unwrap_or(Err(Lost::TimedOut));
-        self.note(phase, started, &received);
+        let received = received.unwrap_or(Err(ReplyError::TimedOut));
+        self.observe_reply(phase, started, &received);
         received
     }
 
-    pub(super) fn note(&self, phase: Phase, started: Instant, received: &ReplyResult) {
-        self.terms.metrics.took(phase, started.elapsed());
+    pub(super) fn observe_reply(&self, phase: Phase, started: Instant, received: &ReplyResult) {
+        self.terms.metrics.observe(phase, started.elapsed());
         self.terms.metrics.count_reply(received);
     }
 }
@@ -75,6 +77,6 @@ pub(super) fn expect(phase: Phase, received: ReplyResult) -> Result<Reply, Answe
     match received {
         Ok(reply) if reply.is_completion() => Ok(reply),
         Ok(reply) => Err(Answer::from_reply(phase, &reply)),
-        Err(lost) => Err(Answer::from_lost(phase, &lost)),
+        Err(lost) => Err(Answer::from_reply_error(phase, &lost)),
     }
 }

@@ -30,13 +30,13 @@ impl Envelope {
 
     /// Whether both addresses can be sent to a relay that supports ASCII only.
     pub(super) fn is_ascii(&self) -> bool {
-        self.both().into_iter().all(str::is_ascii)
+        self.addresses().into_iter().all(str::is_ascii)
     }
 
     /// Whether an address would break out of its command. Parsed addresses cannot, but lettre can also create
     /// addresses without parsing them.
-    pub(super) fn breaks_out(&self) -> bool {
-        self.both()
+    pub(super) fn has_control_characters(&self) -> bool {
+        self.addresses()
             .into_iter()
             .any(|address| address.chars().any(char::is_control))
     }
@@ -44,11 +44,11 @@ impl Envelope {
     /// Whether a reply names the sender and not the recipient, and so is about the sender.
     pub(super) fn is_only_sender_in(&self, words: &str) -> bool {
         let words = words.to_ascii_lowercase();
-        let [sender, recipient] = self.both().map(str::to_ascii_lowercase);
+        let [sender, recipient] = self.addresses().map(str::to_ascii_lowercase);
         words.contains(&sender) && !words.contains(&recipient)
     }
 
-    fn both(&self) -> [&str; 2] {
+    fn addresses(&self) -> [&str; 2] {
         [self.sender.as_ref(), self.recipient.as_ref()]
     }
 }

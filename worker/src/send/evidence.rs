@@ -9,7 +9,7 @@ use super::envelope::Envelope;
 use super::permit::Permit;
 use super::phase::Phase;
 use super::refusals::{Finding, Refusals, Signature, Subject, WINDOW};
-use super::set_aside::{Part, SetAside};
+use super::set_aside::{MailGroup, SetAside};
 use super::shipment::Shipment;
 use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
@@ -61,9 +61,9 @@ pub struct AccountRefusal {
 pub(super) struct Answers<S> {
     pub(super) refusals: Refusals,
     pub(super) set_aside: SetAside,
-    pub(super) held: Vec<Held<S>>,
+    pub(super) held: Vec<HeldMail<S>>,
     /// When each domain last accepted a mail at its first attempt.
-    took_mail: HashMap<String, Instant>,
+    record_accepted: HashMap<String, Instant>,
     /// The words with which the relay throttles, if only their repetition shows that it does.
     pub(super) throttling: Option<Signature>,
     pub(super) reports: HashMap<(Uuid, TroubleClass), AccountRefusal>,
@@ -77,7 +77,7 @@ impl<S> Default for Answers<S> {
             refusals: Refusals::default(),
             set_aside: SetAside::default(),
             held: Vec::new(),
-            took_mail: HashMap::new(),
+            record_accepted: HashMap::new(),
             throttling: None,
             reports: HashMap::new(),
             count: 0,
@@ -86,7 +86,7 @@ impl<S> Default for Answers<S> {
 }
 
 /// A mail with a refusal of unclear scope.
-pub(super) struct Held<S> {
+pub(super) struct HeldMail<S> {
     pub(super) mail: S,
     pub(super) answer: Answer,
     pub(super) subject: Subject,
@@ -123,7 +123,7 @@ impl<S: Shipment> Answers<S> {
         if self.set_aside.is_empty() {
             return None;
         }
-        let part = Part::of(mail.lane(), mail.batch());
+        let part = MailGroup::of(mail.lane(), mail.batch());
         let (remaining, words) = match self.set_aside.remaining(&domain_of(mail.envelope()), now) {
             Some(remaining) => (
                 remaining,
@@ -132,7 +132,7 @@ impl<S: Shipment> Answers<S> {
             None => (
                 spread(mail, self.set_aside.remaining(&part, now)?),
                 match part {
-                    Part::Interactive => "not attempted, because the relay refuses emails from our account",
+                    MailGroup::Interactive => "not attempted, because the relay refuses emails from our account",
                     _ => "not attempted, because the relay refuses the emails of this batch",
                 },
             ),
@@ -158,7 +158,7 @@ impl<S: Shipment> Answers<S> {
         }
         self.set_aside.end(&domain_of(mail.envelope()));
         if answer.verdict == Verdict::Accepted {
-            self.set_aside.end(&Part::of(mail.lane(), mail.batch()));
+            self.set_aside.end(&MailGroup::of(mail.lane(), mail.batch()));
         }
     }
 
@@ -173,28 +173,28 @@ impl<S: Shipment> Answers<S> {
         self.refusals.other(subject, true, now);
         // Greylisting accepts later attempts, and still defers every other recipient's first one.
         if mail.is_first_attempt() {
-            self.took_mail(mail.envelope(), now);
+            self.record_accepted(mail.envelope(), now);
         }
         // The relay accepts mail, so an earlier deferral was about its recipient.
-        let is_over = |held: &mut Held<S>| held.is_deferral() && held.since < began;
+        let is_over = |held: &mut HeldMail<S>| held.is_deferral() && held.since < began;
         let over = self.held.extract_if(.., is_over);
         finished.mails.extend(over.map(|held| (held.mail, held.answer)));
     }
 
-    fn took_mail(&mut self, envelope: &Envelope, now: Instant) {
+    fn record_accepted(&mut self, envelope: &Envelope, now: Instant) {
         let domain = envelope.recipient().domain();
-        if let Some(at) = self.took_mail.get_mut(domain) {
+        if let Some(at) = self.record_accepted.get_mut(domain) {
             *at = now;
         } else {
-            if self.took_mail.len() >= DOMAINS_MOST {
-                self.took_mail.clear();
+            if self.record_accepted.len() >= DOMAINS_MOST {
+                self.record_accepted.clear();
             }
-            self.took_mail.insert(domain.to_owned(), now);
+            self.record_accepted.insert(domain.to_owned(), now);
         }
     }
 
-    pub(super) fn took_mail_lately(&self, envelope: &Envelope, now: Instant) -> bool {
-        let at = self.took_mail.get(envelope.recipient().domain());
+    pub(super) fn has_accepted_recently(&self, envelope: &Envelope, now: Instant) -> bool {
+        let at = self.record_accepted.get(envelope.recipient().domain());
         at.is_some_and(|at| now.duration_since(*at) < TOOK_MAIL_WITHIN)
     }
 
@@ -214,8 +214,9 @@ impl<S: Shipment> Answers<S> {
             Finding::AllRecipients => {
                 self.account_refused(mail, answer, now, finished);
                 let refusals = &mut self.refusals;
-                let is_everybodys = |held: &mut Held<S>| {
-                    held.signature == signature && refusals.look(held.subject, signature, now) == Finding::AllRecipients
+                let is_everybodys = |held: &mut HeldMail<S>| {
+                    held.signature == signature
+                        && refusals.evaluate(held.subject, signature, now) == Finding::AllRecipients
                 };
                 let released: Vec<_> = self.held.extract_if(.., is_everybodys).collect();
                 for held in released {
@@ -238,7 +239,7 @@ impl<S: Shipment> Answers<S> {
             return finished.push((mail, answer));
         }
         finished.permits.extend(mail.take_permit());
-        self.held.push(Held {
+        self.held.push(HeldMail {
             mail,
             answer,
             subject,
@@ -250,12 +251,12 @@ impl<S: Shipment> Answers<S> {
 
     /// Finishes a mail that got an account-wide refusal.
     fn account_refused(&mut self, mail: S, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
-        answer.become_the_accounts();
+        answer.widen_to_account();
         self.report(&mail, &answer, true);
-        let part = Part::of(mail.lane(), mail.batch());
+        let part = MailGroup::of(mail.lane(), mail.batch());
         self.set_aside.begin(&part, now);
         let least = match part {
-            Part::Interactive => REFUSED_WAITS,
+            MailGroup::Interactive => REFUSED_WAITS,
             _ => Duration::ZERO,
         };
         let remaining = self.set_aside.remaining(&part, now);
@@ -281,14 +282,14 @@ impl<S: Shipment> Answers<S> {
     }
 }
 
-impl<S> Held<S> {
+impl<S> HeldMail<S> {
     const fn is_deferral(&self) -> bool {
         matches!(self.answer.verdict, Verdict::TryLater { .. })
     }
 }
 
-pub(super) fn domain_of(envelope: &Envelope) -> Part {
-    Part::Domain(envelope.recipient().domain().to_lowercase())
+pub(super) fn domain_of(envelope: &Envelope) -> MailGroup {
+    MailGroup::Domain(envelope.recipient().domain().to_lowercase())
 }
 
 /// How long a mail waits that is set aside for this time: longer by up to a quarter, so that the first mail probes

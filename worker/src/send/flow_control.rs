@@ -18,7 +18,7 @@ use prometheus::IntGauge;
 use shared::reconnect::Delays;
 
 use super::pace::Pace;
-use super::redaction::warn_of;
+use super::redaction::log_circuit_opened;
 use super::reply_table::Scope;
 use super::settings::Settings;
 use super::trouble::TroubleClass;
@@ -55,7 +55,7 @@ pub(super) enum Circuit {
 pub(super) struct Flow {
     most: usize,
     limit: usize,
-    widening: Widening,
+    widening: LimitGrowth,
     circuit: Circuit,
     /// Since when, and why, the relay is in trouble.
     down: Option<(Instant, Answer)>,
@@ -78,7 +78,7 @@ pub(super) struct Flow {
 }
 
 /// The other connections when one could not be opened.
-pub(super) struct Others {
+pub(super) struct OtherConnections {
     pub(super) open: usize,
     pub(super) opening: usize,
     /// Time that they have for a good answer.
@@ -93,7 +93,7 @@ struct Doubt {
 }
 
 /// How the connection limit grows again.
-struct Widening {
+struct LimitGrowth {
     changed_at: Option<Instant>,
     step: usize,
     pause: Duration,
@@ -101,7 +101,7 @@ struct Widening {
     has_grown: bool,
 }
 
-impl Default for Widening {
+impl Default for LimitGrowth {
     fn default() -> Self {
         Self {
             changed_at: None,
@@ -119,7 +119,7 @@ impl Flow {
         Self {
             most,
             limit: most,
-            widening: Widening::default(),
+            widening: LimitGrowth::default(),
             circuit: Circuit::Closed,
             down: None,
             has_answered: false,
@@ -206,7 +206,7 @@ impl Flow {
     }
 
     /// Records a failed connect beside `others`. Returns whether it opened the circuit.
-    pub(super) fn connect_failed(&mut self, answer: &Answer, others: &Others, now: Instant) -> bool {
+    pub(super) fn connect_failed(&mut self, answer: &Answer, others: &OtherConnections, now: Instant) -> bool {
         if matches!(self.circuit, Circuit::Open { .. }) {
             return false;
         }
@@ -272,7 +272,7 @@ impl Flow {
         }
         self.troubles += 1;
         if self.down.is_none() {
-            warn_of(answer, Duration::ZERO);
+            log_circuit_opened(answer, Duration::ZERO);
             self.down = Some((now, answer.clone()));
             self.up_gauge.set(0);
         }
@@ -315,7 +315,7 @@ impl Flow {
             self.delays.next_delay()
         };
         if self.down.is_none() {
-            warn_of(answer, pause);
+            log_circuit_opened(answer, pause);
         }
         let since = self.down.as_ref().map_or(now, |(since, _)| *since);
         self.down = Some((since, answer.clone()));
@@ -323,7 +323,7 @@ impl Flow {
         (self.has_answered, self.trial_began, self.doubt) = (false, None, None);
         (self.failed_connects, self.troubles) = (0, 0);
         // State from before the outage no longer applies.
-        self.widening = Widening::default();
+        self.widening = LimitGrowth::default();
         self.set_limit(self.most);
         self.up_gauge.set(0);
     }
@@ -354,7 +354,7 @@ const fn is_used_up_quota(answer: &Answer) -> bool {
     )
 }
 
-impl Widening {
+impl LimitGrowth {
     fn refused(&mut self, now: Instant) {
         let quiet = self.changed_at.map(|at| now.duration_since(at));
         if quiet.is_none_or(|quiet| quiet > 2 * WIDEN_AFTER_AT_MOST) {

@@ -88,15 +88,15 @@ impl<S: Shipment> Mailer<S> {
 
     /// Returns permits to claim up to `most` mails now.
     ///
-    /// If there is no room, returns none; [`Mailer::room_notice`] is notified once there may be some. Unless
+    /// If there is no room, returns none; [`Mailer::capacity_notify`] is notified once there may be some. Unless
     /// `is_urgent`, room that is not worth a claim counts as none.
     pub fn admit(&self, lane: Lane, most: usize, is_urgent: bool) -> Vec<Permit> {
         self.outbox.admit(lane, most, is_urgent)
     }
 
     /// See [`Mailer::admit`].
-    pub fn room_notice(&self, lane: Lane) -> Arc<Notify> {
-        self.outbox.room_notice(lane)
+    pub fn capacity_notify(&self, lane: Lane) -> Arc<Notify> {
+        self.outbox.capacity_notify(lane)
     }
 
     /// Sends mails. The outcome of each is passed to [`Shipment::finish`].
@@ -124,7 +124,7 @@ impl<S: Shipment> Mailer<S> {
     }
 
     /// Waits until the relay's state is no longer `was`: it goes down if it was up, or comes up if it was down.
-    pub async fn relay_changed(&self, was: &RelayState) {
+    pub async fn report_relay_change(&self, was: &RelayState) {
         let was_up = *was == RelayState::Up;
         self.wait_for(|health| (health == Health::Up) != was_up).await;
     }

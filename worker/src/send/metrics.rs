@@ -97,7 +97,7 @@ impl SmtpMetrics {
         self.set_aside.set(i64::try_from(domains).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn took(&self, phase: Phase, time: Duration) {
+    pub(super) fn observe(&self, phase: Phase, time: Duration) {
         // The array has the phases in the order of their declaration.
         if let Some(phase) = self.phases.get(phase as usize) {
             phase.observe(time.as_secs_f64());

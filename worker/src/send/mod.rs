@@ -59,7 +59,7 @@ pub use mailer::{Mailer, MailerError, RelayState, check};
 pub use permit::Permit;
 pub use phase::Phase;
 pub use relay::{RelayUrl, RelayUrlError, Security};
-pub use reply::{Lost, Reply};
+pub use reply::{Reply, ReplyError};
 pub use reply_table::Scope;
 pub use settings::{Deadlines, Settings};
 pub use shipment::Shipment;

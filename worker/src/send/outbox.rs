@@ -353,7 +353,7 @@ impl<S: Shipment> State<S> {
         };
         let class = answer.class().unwrap_or(TroubleClass::Throttled);
         let words = format!("not attempted, because the relay is in trouble: {}", describe(answer));
-        Some(Answer::relay_is_down(class, words))
+        Some(Answer::relay_unavailable(class, words))
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
 }
 
 /// Logs that the circuit has opened.
-pub(super) fn warn_of(answer: &Answer, pause: Duration) {
+pub(super) fn log_circuit_opened(answer: &Answer, pause: Duration) {
     let description = describe(answer);
     tracing::warn!(
         smtp.phase = answer.phase.as_str(),
@@ -104,7 +104,7 @@ pub(super) fn warn_of(answer: &Answer, pause: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reply::{Lost, Reply};
+    use super::super::reply::{Reply, ReplyError};
     use super::*;
 
     fn reply(phase: Phase, code: u16, words: &str) -> String {
@@ -119,7 +119,7 @@ mod tests {
             "421 4.3.2 down for an hour (at greeting)"
         );
         assert_eq!(reply(Phase::Auth, 535, "5.7.8 no"), "535 5.7.8 no (at auth)");
-        let refused = Answer::from_lost(Phase::Connect, &Lost::Broken("Connection refused".to_owned()));
+        let refused = Answer::from_reply_error(Phase::Connect, &ReplyError::Broken("Connection refused".to_owned()));
         assert_eq!(describe(&refused), "Connection refused (at connect)");
     }
 
@@ -134,9 +134,9 @@ mod tests {
             },
         );
         assert_eq!(describe_for_pages(&refused), "535 5.7.8 (auth, at auth)");
-        let garbled = Answer::from_lost(Phase::Auth, &Lost::Garbled("secret".to_owned()));
+        let garbled = Answer::from_reply_error(Phase::Auth, &ReplyError::Garbled("secret".to_owned()));
         assert_eq!(describe_for_pages(&garbled), "no usable answer (protocol, at auth)");
-        let away = Answer::from_lost(Phase::Connect, &Lost::Broken("Connection refused".to_owned()));
+        let away = Answer::from_reply_error(Phase::Connect, &ReplyError::Broken("Connection refused".to_owned()));
         assert_eq!(describe_for_pages(&away), "Connection refused (at connect)");
     }
 
@@ -169,7 +169,7 @@ mod tests {
             let text = words.to_owned();
             trouble(&Answer::from_reply(phase, &Reply { code, text }))
         };
-        let lost = |phase, lost: Lost| trouble(&Answer::from_lost(phase, &lost));
+        let lost = |phase, lost: ReplyError| trouble(&Answer::from_reply_error(phase, &lost));
 
         assert_eq!(of(Phase::Greeting, 421, "busy"), Is::RelayAsksToWait);
         assert_eq!(of(Phase::Greeting, 554, "go away"), Is::RelayTurnsAway);
@@ -181,18 +181,24 @@ mod tests {
         assert_eq!(of(Phase::Rcpt, 530, "login first"), Is::RelayRefusesLogin);
         assert_eq!(of(Phase::Dot, 554, "5.7.705 too much"), Is::RelayTurnsAway);
         assert_eq!(
-            lost(Phase::Connect, Lost::Broken("refused".to_owned())),
+            lost(Phase::Connect, ReplyError::Broken("refused".to_owned())),
             Is::RelayUnreachable
         );
-        assert_eq!(lost(Phase::Connect, Lost::TimedOut), Is::RelayUnreachable);
-        assert_eq!(lost(Phase::Greeting, Lost::TimedOut), Is::RelaySilent);
-        assert_eq!(lost(Phase::Dot, Lost::TimedOut), Is::RelaySilent);
-        assert_eq!(lost(Phase::Ehlo, Lost::Broken("reset".to_owned())), Is::RelayHangsUp);
+        assert_eq!(lost(Phase::Connect, ReplyError::TimedOut), Is::RelayUnreachable);
+        assert_eq!(lost(Phase::Greeting, ReplyError::TimedOut), Is::RelaySilent);
+        assert_eq!(lost(Phase::Dot, ReplyError::TimedOut), Is::RelaySilent);
         assert_eq!(
-            lost(Phase::StartTls, Lost::NotPrivate("expired".to_owned())),
+            lost(Phase::Ehlo, ReplyError::Broken("reset".to_owned())),
+            Is::RelayHangsUp
+        );
+        assert_eq!(
+            lost(Phase::StartTls, ReplyError::NotPrivate("expired".to_owned())),
             Is::RelayNotPrivate
         );
-        assert_eq!(lost(Phase::Ehlo, Lost::Garbled("?".to_owned())), Is::RelayUnreadable);
+        assert_eq!(
+            lost(Phase::Ehlo, ReplyError::Garbled("?".to_owned())),
+            Is::RelayUnreadable
+        );
     }
 
     #[test]
@@ -208,7 +214,7 @@ mod tests {
             (Phase::Body, "protocol"),
             (Phase::Dot, "unsure"),
         ] {
-            let garbled = Answer::from_lost(phase, &Lost::Garbled(bare.to_owned()));
+            let garbled = Answer::from_reply_error(phase, &ReplyError::Garbled(bare.to_owned()));
             assert_eq!(describe(&garbled), format!("no usable answer ({class}, at {phase})"));
         }
     }

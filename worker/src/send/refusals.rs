@@ -60,14 +60,14 @@ pub(super) enum Finding {
 /// Recent answers.
 #[derive(Default)]
 pub(super) struct Refusals {
-    all: Recent,
-    batches: HashMap<Uuid, Recent>,
+    all: RecentAnswers,
+    batches: HashMap<Uuid, RecentAnswers>,
     /// When recipients got an account-wide refusal.
     refused_at: HashMap<u64, Instant>,
 }
 
 #[derive(Default)]
-struct Recent {
+struct RecentAnswers {
     /// Signatures of refusals with their recipients; `None` for other answers.
     answers: VecDeque<Option<(Signature, u64)>>,
     common_to_all: Option<Signature>,
@@ -144,11 +144,11 @@ impl Refusals {
         let answer = Some((signature, subject.recipient));
         own.push(answer, now);
         self.all.push(answer, now);
-        self.look(subject, signature, now)
+        self.evaluate(subject, signature, now)
     }
 
     /// What is known now about a refusal that was undecided.
-    pub(super) fn look(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
+    pub(super) fn evaluate(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
         let own = batch(&mut self.batches, subject.batch);
         if own.is_everybodys(signature) || self.all.is_everybodys(signature) {
             if self.refused_at.len() >= REFUSED_MOST {
@@ -161,7 +161,7 @@ impl Refusals {
     }
 }
 
-fn batch(batches: &mut HashMap<Uuid, Recent>, batch: Uuid) -> &mut Recent {
+fn batch(batches: &mut HashMap<Uuid, RecentAnswers>, batch: Uuid) -> &mut RecentAnswers {
     if batches.len() >= BATCHES_MOST && !batches.contains_key(&batch) {
         let oldest = batches.iter().min_by_key(|(_, recent)| recent.touched_at);
         if let Some(oldest) = oldest.map(|(batch, _)| *batch) {
@@ -171,7 +171,7 @@ fn batch(batches: &mut HashMap<Uuid, Recent>, batch: Uuid) -> &mut Recent {
     batches.entry(batch).or_default()
 }
 
-impl Recent {
+impl RecentAnswers {
     fn push(&mut self, answer: Option<(Signature, u64)>, now: Instant) {
         if self.answers.len() == WINDOW {
             self.answers.pop_front();

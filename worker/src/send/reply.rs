@@ -11,7 +11,7 @@ pub struct Reply {
 
 /// Why there is no reply. The connection is never used again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lost {
+pub enum ReplyError {
     /// The deadline of the step passed.
     TimedOut,
     /// The connection could not be opened, was closed or was reset; holds the system's error message.
@@ -25,7 +25,7 @@ pub enum Lost {
 }
 
 /// A reply, or why there is none.
-pub(super) type ReplyResult = Result<Reply, Lost>;
+pub(super) type ReplyResult = Result<Reply, ReplyError>;
 
 impl Reply {
     /// Whether the command succeeded (2xx).

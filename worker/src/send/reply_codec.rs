@@ -45,7 +45,7 @@ impl Decoder for ReplyCodec {
             let length = end + 1;
             let line = bytes.get(..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let found = Line::parse(line).ok_or_else(|| garbled(&format!("not a reply: {}", readable(line))))?;
+            let found = Line::parse(line).ok_or_else(|| garbled_reply(&format!("not a reply: {}", readable(line))))?;
             self.add(&found)?;
             let (code, is_last) = (found.code, found.is_last);
             self.seen += length + LINE_COST;
@@ -61,7 +61,7 @@ impl Decoder for ReplyCodec {
 impl ReplyCodec {
     fn check_length(&self, more: usize) -> io::Result<()> {
         if self.seen + more > REPLY_LIMIT {
-            return Err(garbled("the relay's reply does not end"));
+            return Err(garbled_reply("the relay's reply does not end"));
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl ReplyCodec {
     fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
         let class = u8::try_from(line.code / 100).unwrap_or_default();
         if self.class.replace(class).is_some_and(|before| before != class) {
-            return Err(garbled("the lines of a reply contradict each other"));
+            return Err(garbled_reply("the lines of a reply contradict each other"));
         }
         if self.seen > 0 {
             self.text.push('\n');
@@ -105,7 +105,7 @@ fn readable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\u{fffd}', "?")
 }
 
-fn garbled(text: &str) -> io::Error {
+fn garbled_reply(text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 

@@ -182,7 +182,7 @@ const TABLE: &[Rule] = &[
 /// Looks up a reply in the table. `names_sender` means that it names our sender address and not the recipient.
 ///
 /// Returns `None` if the reply is not a refusal.
-pub(super) fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> Option<(Scope, Class, Consequence)> {
+pub(super) fn classify(phase: Phase, reply: &Reply, names_sender: bool) -> Option<(Scope, Class, Consequence)> {
     let fits = |rule: &&Rule| rule.fits(phase, reply);
     let named = NAMES_THE_SENDER.iter().filter(|_| names_sender).find(fits);
     let rule = named.or_else(|| TABLE.iter().find(fits))?;

@@ -29,7 +29,7 @@ const MOST: usize = 1_024;
 
 /// What can be set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Part {
+pub(super) enum MailGroup {
     /// Mail to this domain, in lower case.
     Domain(String),
     /// Mail of this batch.
@@ -38,7 +38,7 @@ pub(super) enum Part {
     Interactive,
 }
 
-impl Part {
+impl MailGroup {
     /// The batch of a bulk mail, and the lane of an interactive one.
     pub(super) const fn of(lane: Lane, batch: Uuid) -> Self {
         match lane {
@@ -57,7 +57,7 @@ impl Part {
 
 #[derive(Default)]
 pub(super) struct SetAside {
-    entries: HashMap<Part, Entry>,
+    entries: HashMap<MailGroup, Entry>,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl SetAside {
     /// Records trouble with mail of this part, which is set aside after repeated trouble, or at once if
     /// `is_sole`: no other mail has been accepted yet. Returns whether it was set aside before, with no
     /// accepted mail since.
-    pub(super) fn trouble(&mut self, part: &Part, is_sole: bool, now: Instant) -> bool {
+    pub(super) fn trouble(&mut self, part: &MailGroup, is_sole: bool, now: Instant) -> bool {
         if self.entries.len() >= MOST && !self.entries.contains_key(part) {
             self.entries.clear();
         }
@@ -90,7 +90,7 @@ impl SetAside {
     }
 
     /// Sets this part aside at once.
-    pub(super) fn begin(&mut self, part: &Part, now: Instant) {
+    pub(super) fn begin(&mut self, part: &MailGroup, now: Instant) {
         self.trouble(part, true, now);
     }
 
@@ -100,19 +100,19 @@ impl SetAside {
     }
 
     /// Records a good answer to mail of this part.
-    pub(super) fn end(&mut self, part: &Part) {
+    pub(super) fn end(&mut self, part: &MailGroup) {
         self.entries.remove(part);
     }
 
     /// How much longer a part is set aside.
-    pub(super) fn remaining(&self, part: &Part, now: Instant) -> Option<Duration> {
+    pub(super) fn remaining(&self, part: &MailGroup, now: Instant) -> Option<Duration> {
         let until = self.entries.get(part)?.until?;
         (until > now).then(|| until.duration_since(now))
     }
 
     /// Number of domains that are currently set aside.
     pub(super) fn domains(&self, now: Instant) -> usize {
-        let is_domain = |part: &&Part| matches!(part, Part::Domain(_));
+        let is_domain = |part: &&MailGroup| matches!(part, MailGroup::Domain(_));
         let aside = self.entries.keys().filter(is_domain);
         aside.filter(|part| self.remaining(part, now).is_some()).count()
     }
@@ -122,8 +122,8 @@ impl SetAside {
 mod tests {
     use super::*;
 
-    fn domain() -> Part {
-        Part::Domain("example.org".to_owned())
+    fn domain() -> MailGroup {
+        MailGroup::Domain("example.org".to_owned())
     }
 
     #[test]
@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn refused_interactive_mail_is_tried_every_five_minutes_at_last() {
         let (mut aside, mut now) = (SetAside::default(), Instant::now());
-        let part = Part::of(Lane::Interactive, Uuid::from_u128(1));
-        assert_eq!(part, Part::of(Lane::Interactive, Uuid::from_u128(2)));
+        let part = MailGroup::of(Lane::Interactive, Uuid::from_u128(1));
+        assert_eq!(part, MailGroup::of(Lane::Interactive, Uuid::from_u128(2)));
         let mut pauses = Vec::new();
         for _ in 0..8 {
             aside.begin(&part, now);

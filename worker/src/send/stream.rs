@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder as _;
 
-use super::reply::{Lost, ReplyResult};
+use super::reply::{ReplyError, ReplyResult};
 use super::reply_codec::ReplyCodec;
 
 /// Room for the replies to one mail.
@@ -121,15 +121,15 @@ impl RelayStream {
             match self.codec.decode(&mut self.unread) {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
-                Err(fault) => return Err(Lost::Garbled(fault.to_string())),
+                Err(fault) => return Err(ReplyError::Garbled(fault.to_string())),
             }
             match self.transport.read_buf(&mut self.unread).await {
                 Ok(0) => {
                     self.has_ended = true;
-                    return Err(Lost::Broken("the relay closed the connection".to_owned()));
+                    return Err(ReplyError::Broken("the relay closed the connection".to_owned()));
                 }
                 Ok(_) => {}
-                Err(fault) => return Err(Lost::Broken(fault.to_string())),
+                Err(fault) => return Err(ReplyError::Broken(fault.to_string())),
             }
         }
     }

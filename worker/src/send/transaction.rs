@@ -17,7 +17,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::connection::Connection;
 use super::phase::Phase;
-use super::reply::{Lost, Reply, ReplyResult};
+use super::reply::{Reply, ReplyError, ReplyResult};
 use super::shipment::{Queued, Shipment};
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
@@ -56,7 +56,7 @@ impl Command {
     }
 
     /// Rejects replies that do not fit this command: from then on, replies may belong to other commands.
-    fn check(self, received: ReplyResult) -> Result<Reply, Lost> {
+    fn check(self, received: ReplyResult) -> Result<Reply, ReplyError> {
         let reply = received?;
         let fits = match self {
             Self::Reset => reply.is_completion() || reply.code == 421,
@@ -71,7 +71,7 @@ impl Command {
             reply.code,
             reply.on_one_line()
         );
-        Err(Lost::Garbled(text))
+        Err(ReplyError::Garbled(text))
     }
 
     fn reached(self) {
@@ -88,7 +88,7 @@ impl Connection {
     /// Why this relay can never accept this mail, if that is so.
     pub(super) fn obstacle(&self, mail: &impl Shipment) -> Option<Answer> {
         let refuse = |class, words: String| Some(Answer::unsendable(class, words));
-        if mail.envelope().breaks_out() {
+        if mail.envelope().has_control_characters() {
             let words = "the address has a control character";
             return refuse(TroubleClass::AddressUnsupported, words.to_owned());
         }
@@ -118,7 +118,7 @@ impl Connection {
         let first = usize::from(!std::mem::take(&mut self.needs_reset));
         let commands = ENVELOPE.get(first..).unwrap_or_default();
         let mut together = match (is_written, self.capabilities.pipelining) {
-            (false, true) => Some(self.written_out(commands, mail)),
+            (false, true) => Some(self.encode(commands, mail)),
             _ => None,
         };
         let mut refusal: Option<Answer> = None;
@@ -129,7 +129,7 @@ impl Connection {
                 Some(all) => Some(all),
                 None if is_written || self.capabilities.pipelining => None,
                 None if refusal.is_some() => break,
-                None => Some(self.written_out(&[*command], mail)),
+                None => Some(self.encode(&[*command], mail)),
             };
             let received = match to_write {
                 Some(commands) => self.dialogue.exchange(phase, &commands, ends).await,
@@ -138,7 +138,7 @@ impl Connection {
             let reply = match command.check(received) {
                 Ok(reply) => reply,
                 // An earlier refusal counts, whatever happens to the connection afterwards.
-                Err(lost) => return Some(refusal.unwrap_or_else(|| Answer::from_lost(phase, &lost))),
+                Err(lost) => return Some(refusal.unwrap_or_else(|| Answer::from_reply_error(phase, &lost))),
             };
             has_recipient |= *command == Command::Recipient && reply.is_completion();
             is_open = reply.is_go_ahead();
@@ -176,14 +176,14 @@ impl Connection {
             return None;
         }
         let lost = if self.dialogue.stream.has_ended() {
-            Lost::Broken("the relay closed the connection before the body".to_owned())
+            ReplyError::Broken("the relay closed the connection before the body".to_owned())
         } else {
-            Lost::Garbled("the relay sent an unexpected reply before the body".to_owned())
+            ReplyError::Garbled("the relay sent an unexpected reply before the body".to_owned())
         };
-        Some(Answer::from_lost(Phase::Data, &lost))
+        Some(Answer::from_reply_error(Phase::Data, &lost))
     }
 
-    fn written_out(&self, commands: &[Command], mail: &impl Shipment) -> String {
+    fn encode(&self, commands: &[Command], mail: &impl Shipment) -> String {
         let mut text = String::with_capacity(192);
         for command in commands {
             match command {
@@ -232,33 +232,33 @@ impl Connection {
         ends: Instant,
     ) -> Answer {
         let body = mail.wire();
-        let envelope = ahead.as_ref().map(|next| self.written_out(&AHEAD, &next.mail));
+        let envelope = ahead.as_ref().map(|next| self.encode(&AHEAD, &next.mail));
         let envelope = envelope.as_deref().unwrap_or_default().as_bytes();
         self.die_half_way(body).await;
         let (started, before) = (Instant::now(), self.dialogue.stream.written());
         let written = self.write_body([body, envelope], ends).await;
         let metrics = &self.dialogue.terms.metrics;
-        metrics.took(Phase::Body, started.elapsed());
+        metrics.observe(Phase::Body, started.elapsed());
         if let Err(lost) = written {
             // Encrypted, the mail takes more bytes than this and never fewer. So if the count does not reach
             // the dot, the dot has not left.
             let taken = self.dialogue.stream.written().saturating_sub(before);
             let has_dot_left = taken > (body.len() - FINAL_DOT.min(body.len())) as u64;
             let phase = if has_dot_left { Phase::Dot } else { Phase::Body };
-            return self.listen_for_last_words(phase, lost).await;
+            return self.read_closing_reply(phase, lost).await;
         }
         reach(Point::DotWritten);
         let written_at = Instant::now();
         let dot_ends = ends.min(written_at + self.dialogue.terms.deadlines.dot);
         let (received, was_slow) = self.read_dot_reply(ahead, put_back, dot_ends).await;
         reach(Point::ReplyRead);
-        self.dialogue.note(Phase::Dot, written_at, &received);
+        self.dialogue.observe_reply(Phase::Dot, written_at, &received);
         match received {
             Ok(reply) => {
                 self.is_clean = (reply.is_completion() || reply.is_refusal()) && reply.code != 421 && !was_slow;
                 Answer::from_reply(Phase::Dot, &reply)
             }
-            Err(lost) => Answer::from_lost(Phase::Dot, &lost),
+            Err(lost) => Answer::from_reply_error(Phase::Dot, &lost),
         }
     }
 
@@ -280,7 +280,7 @@ impl Connection {
         let was_slow = next.is_some();
         next.map(put_back);
         let received = timeout_at(ends.into(), stream.read_reply()).await;
-        (received.unwrap_or(Err(Lost::TimedOut)), was_slow)
+        (received.unwrap_or(Err(ReplyError::TimedOut)), was_slow)
     }
 
     /// Body and dot are one write, so tests need this to simulate a worker that dies between them.
@@ -294,31 +294,31 @@ impl Connection {
 
     /// Writes both parts, in one system call if the socket accepts them. Each partial write starts the
     /// deadline of the body again.
-    async fn write_body(&mut self, parts: [&[u8]; 2], ends: Instant) -> Result<(), Lost> {
+    async fn write_body(&mut self, parts: [&[u8]; 2], ends: Instant) -> Result<(), ReplyError> {
         let Self { dialogue, .. } = self;
         let pause = dialogue.terms.deadlines.body;
         let stream = &mut dialogue.stream;
-        let broken = |fault: std::io::Error| Lost::Broken(fault.to_string());
+        let broken = |fault: std::io::Error| ReplyError::Broken(fault.to_string());
         let mut done = 0;
         while done < parts.iter().map(|part| part.len()).sum() {
             let end = ends.min(Instant::now() + pause);
             let writing = timeout_at(end.into(), stream.write_some(parts, done));
-            done += writing.await.map_err(|_| Lost::TimedOut)?.map_err(broken)?;
+            done += writing.await.map_err(|_| ReplyError::TimedOut)?.map_err(broken)?;
         }
         loop {
             let (end, before) = (ends.min(Instant::now() + pause), stream.written());
             match timeout_at(end.into(), stream.flush()).await {
                 Ok(flushed) => return flushed.map_err(broken),
                 Err(_) if end < ends && stream.written() > before => {}
-                Err(_) => return Err(Lost::TimedOut),
+                Err(_) => return Err(ReplyError::TimedOut),
             }
         }
     }
 
     /// Waits for the reason why the relay closed during a body. It has often sent one.
-    async fn listen_for_last_words(&mut self, phase: Phase, lost: Lost) -> Answer {
+    async fn read_closing_reply(&mut self, phase: Phase, lost: ReplyError) -> Answer {
         let mut received = Err(lost);
-        if matches!(received, Err(Lost::Broken(_)))
+        if matches!(received, Err(ReplyError::Broken(_)))
             && let Ok(Ok(reply)) = timeout(LAST_WORDS, self.dialogue.stream.read_reply()).await
             && (reply.is_refusal() || phase == Phase::Dot)
         {
@@ -327,7 +327,7 @@ impl Connection {
         self.dialogue.terms.metrics.count_reply(&received);
         match received {
             Ok(reply) => Answer::from_reply(phase, &reply),
-            Err(lost) => Answer::from_lost(phase, &lost),
+            Err(lost) => Answer::from_reply_error(phase, &lost),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::envelope::Envelope;
 use super::phase::Phase;
-use super::reply::{Lost, Reply};
+use super::reply::{Reply, ReplyError};
 use super::reply_table::{self, Consequence, Scope};
 use super::trouble::TroubleClass;
 
@@ -78,16 +78,16 @@ pub struct Answer {
 impl Answer {
     /// Interprets a reply that decides about a mail.
     pub fn from_reply(phase: Phase, reply: &Reply) -> Self {
-        Self::judged(phase, reply, false)
+        Self::classified(phase, reply, false)
     }
 
     /// Interprets a reply about a mail with this envelope.
     pub fn from_reply_about(envelope: &Envelope, phase: Phase, reply: &Reply) -> Self {
-        Self::judged(phase, reply, envelope.is_only_sender_in(&reply.text))
+        Self::classified(phase, reply, envelope.is_only_sender_in(&reply.text))
     }
 
-    fn judged(phase: Phase, reply: &Reply, names_sender: bool) -> Self {
-        let (scope, verdict) = judge(phase, reply, names_sender);
+    fn classified(phase: Phase, reply: &Reply, names_sender: bool) -> Self {
+        let (scope, verdict) = classify(phase, reply, names_sender);
         Self {
             verdict,
             phase,
@@ -108,17 +108,17 @@ impl Answer {
             class: TroubleClass::RelayingDenied,
         };
         if self.verdict == denied {
-            self.become_the_accounts();
+            self.widen_to_account();
         }
     }
 
     /// Removes words that repeat a password. The verdict is unchanged.
-    pub fn withhold_words(&mut self) {
+    pub fn redact_words(&mut self) {
         "(the relay's words repeat the password and are left out)".clone_into(&mut self.reply);
     }
 
     /// Makes a refusal account-wide, which spends no attempt.
-    pub(super) fn become_the_accounts(&mut self) {
+    pub(super) fn widen_to_account(&mut self) {
         if let Some(class) = self.class() {
             let class = if self.lacks_login { TroubleClass::Auth } else { class };
             (self.verdict, self.scope) = (Verdict::RelayTrouble { class }, Scope::Account);
@@ -142,14 +142,15 @@ impl Answer {
     }
 
     /// Interprets a missing reply.
-    pub fn from_lost(phase: Phase, lost: &Lost) -> Self {
+    pub fn from_reply_error(phase: Phase, lost: &ReplyError) -> Self {
         let words = match lost {
-            Lost::TimedOut => format!("no answer in time at {phase}"),
-            Lost::Broken(text) | Lost::Garbled(text) | Lost::NotPrivate(text) | Lost::NoLogin(text) => {
-                presentable(text)
-            }
+            ReplyError::TimedOut => format!("no answer in time at {phase}"),
+            ReplyError::Broken(text)
+            | ReplyError::Garbled(text)
+            | ReplyError::NotPrivate(text)
+            | ReplyError::NoLogin(text) => presentable(text),
         };
-        Self::unanswered(judge_silence(phase, lost), phase, words)
+        Self::unanswered(classify_silence(phase, lost), phase, words)
     }
 
     /// A refusal of a mail that this relay declares it cannot carry, without offering it.
@@ -163,7 +164,7 @@ impl Answer {
     }
 
     /// The answer when the relay is known to be in trouble and was not contacted.
-    pub fn relay_is_down(class: TroubleClass, words: String) -> Self {
+    pub fn relay_unavailable(class: TroubleClass, words: String) -> Self {
         Self::unanswered(Verdict::RelayTrouble { class }, Phase::Connect, words)
     }
 
@@ -192,13 +193,16 @@ impl Answer {
     }
 }
 
-/// What a reply means. Replies that fit no step count as silence: [`judge_silence`].
-fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> (Scope, Verdict) {
+/// What a reply means. Replies that fit no step count as silence: [`classify_silence`].
+fn classify(phase: Phase, reply: &Reply, names_sender: bool) -> (Scope, Verdict) {
     if phase == Phase::Dot && reply.is_completion() {
         return (Scope::Recipient, Verdict::Accepted);
     }
-    let Some((scope, class, consequence)) = reply_table::judge(phase, reply, names_sender) else {
-        return (Scope::Relay, judge_silence(phase, &Lost::Garbled(String::new())));
+    let Some((scope, class, consequence)) = reply_table::classify(phase, reply, names_sender) else {
+        return (
+            Scope::Relay,
+            classify_silence(phase, &ReplyError::Garbled(String::new())),
+        );
     };
     let verdict = match consequence {
         Consequence::Fail => Verdict::Refused { class },
@@ -210,14 +214,14 @@ fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> (Scope, Verdict) {
 }
 
 /// The decision table for silence and for words that are not a reply.
-fn judge_silence(phase: Phase, lost: &Lost) -> Verdict {
+fn classify_silence(phase: Phase, lost: &ReplyError) -> Verdict {
     let class = match lost {
-        Lost::TimedOut => TroubleClass::Timeout,
-        Lost::Broken(_) if phase == Phase::Connect => TroubleClass::Connect,
-        Lost::Broken(_) => TroubleClass::ConnectionLost,
-        Lost::Garbled(_) => TroubleClass::Protocol,
-        Lost::NotPrivate(_) => TroubleClass::Tls,
-        Lost::NoLogin(_) => TroubleClass::Auth,
+        ReplyError::TimedOut => TroubleClass::Timeout,
+        ReplyError::Broken(_) if phase == Phase::Connect => TroubleClass::Connect,
+        ReplyError::Broken(_) => TroubleClass::ConnectionLost,
+        ReplyError::Garbled(_) => TroubleClass::Protocol,
+        ReplyError::NotPrivate(_) => TroubleClass::Tls,
+        ReplyError::NoLogin(_) => TroubleClass::Auth,
     };
     match phase {
         Phase::Dot => Verdict::Unsure,

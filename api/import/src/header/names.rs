@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::squeezed;
+use super::normalised;
 
 /// A built-in value of a user, as opposed to a merge field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,13 +26,13 @@ pub(super) struct Entry {
     pub(super) known: Known,
     /// 0 for an unambiguous name, 1 for a name that depends on another column; for a fallback name, its line number.
     pub(super) rank: usize,
-    /// The squeezed name of a column that must also be in the file.
+    /// The normalised name of a column that must also be in the file.
     pub(super) beside: Option<String>,
 }
 
 static TABLE: LazyLock<HashMap<String, Vec<Entry>>> = LazyLock::new(|| parse(include_str!("names.txt")));
 
-/// The entries for a squeezed name.
+/// The entries for a normalised name.
 pub(super) fn entries(name: &str) -> &'static [Entry] {
     TABLE.get(name).map(Vec::as_slice).unwrap_or_default()
 }
@@ -50,7 +50,7 @@ fn parse(table: &str) -> HashMap<String, Vec<Entry>> {
         }
         let Some((known, is_otherwise)) = section else { continue };
         let (name, beside) = match text.split_once(" + ") {
-            Some((name, beside)) => (name, Some(squeezed(beside))),
+            Some((name, beside)) => (name, Some(normalised(beside))),
             None => (text, None),
         };
         let rank = if is_otherwise {
@@ -59,7 +59,7 @@ fn parse(table: &str) -> HashMap<String, Vec<Entry>> {
             usize::from(beside.is_some())
         };
         entries
-            .entry(squeezed(name))
+            .entry(normalised(name))
             .or_default()
             .push(Entry { known, rank, beside });
     }

@@ -4,9 +4,9 @@
 //! name. A column about passwords (when they were changed, how they are hashed) is left out too, because its name is
 //! too similar.
 
-use super::{squeezed, without_notes};
+use super::{normalised, without_notes};
 
-/// Words that mean a password anywhere in a name, squeezed.
+/// Words that mean a password anywhere in a name, normalised.
 const WORDS: [&str; 40] = [
     "password",
     "passwort",
@@ -139,7 +139,7 @@ pub(crate) enum Passwords {
 /// How a column name relates to passwords; `None` if it does not.
 pub(crate) fn passwords_in(header: &str) -> Option<Passwords> {
     let all_words = words(header);
-    let whole = squeezed(header);
+    let whole = normalised(header);
     let is_alone = |word: &String| ALONE.contains(&word.as_str());
     let is_of_short_words = all_words.iter().any(is_alone)
         && all_words

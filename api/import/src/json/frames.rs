@@ -81,12 +81,12 @@ enum State {
 #[derive(Default)]
 struct Nesting {
     depth: usize,
-    in_text: bool,
+    is_in_text: bool,
     escaped: bool,
 }
 
 /// What a chunk means for the current element.
-enum Cut {
+enum ElementEnd {
     /// It continues.
     More,
     /// It ends before this byte of the chunk.
@@ -153,8 +153,8 @@ impl<R: Read + Seek> Frames<R> {
             }
             let cut = nesting.cut(chunk);
             let length = match cut {
-                Cut::More => chunk.len(),
-                Cut::At(length) | Cut::TooDeep(length) => length,
+                ElementEnd::More => chunk.len(),
+                ElementEnd::At(length) | ElementEnd::TooDeep(length) => length,
             };
             let limit = self.limits.row_bytes;
             if text.len() + length > limit {
@@ -163,9 +163,9 @@ impl<R: Read + Seek> Frames<R> {
             text.extend_from_slice(self.chunk()?.get(..length).unwrap_or_default());
             self.skip(length);
             match cut {
-                Cut::More => {}
-                Cut::At(_) => return Ok(start),
-                Cut::TooDeep(_) => {
+                ElementEnd::More => {}
+                ElementEnd::At(_) => return Ok(start),
+                ElementEnd::TooDeep(_) => {
                     return Err(self.at.fault("too many nested brackets"));
                 }
             }
@@ -206,32 +206,32 @@ impl<R: Read + Seek> Frames<R> {
 
 impl Nesting {
     /// Looks for the end of the element in its next chunk.
-    fn cut(&mut self, chunk: &[u8]) -> Cut {
+    fn cut(&mut self, chunk: &[u8]) -> ElementEnd {
         for (place, &byte) in chunk.iter().enumerate() {
-            if self.in_text {
+            if self.is_in_text {
                 match byte {
                     _ if self.escaped => self.escaped = false,
                     b'\\' => self.escaped = true,
-                    b'"' => self.in_text = false,
+                    b'"' => self.is_in_text = false,
                     _ => {}
                 }
                 continue;
             }
             match byte {
-                b'"' => self.in_text = true,
-                b'{' | b'[' if self.depth == DEPTH => return Cut::TooDeep(place),
+                b'"' => self.is_in_text = true,
+                b'{' | b'[' if self.depth == DEPTH => return ElementEnd::TooDeep(place),
                 b'{' | b'[' => self.depth += 1,
                 // Outside all brackets, these end an element that is not an object.
-                b',' | b']' | b'}' if self.depth == 0 => return Cut::At(place),
+                b',' | b']' | b'}' if self.depth == 0 => return ElementEnd::At(place),
                 b'}' | b']' => {
                     self.depth -= 1;
                     if self.depth == 0 {
-                        return Cut::At(place + 1);
+                        return ElementEnd::At(place + 1);
                     }
                 }
                 _ => {}
             }
         }
-        Cut::More
+        ElementEnd::More
     }
 }

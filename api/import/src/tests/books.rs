@@ -7,7 +7,7 @@ use std::io::{Cursor, Seek as _, Write as _};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::super::{Directions, FileFault, Limits, Line, ParsedFile};
+use super::super::{Directions, FileFault, Limits, ParsedFile, ParsedRow};
 
 /// A file on disk with these bytes.
 pub(super) fn on_disk(bytes: &[u8]) -> File {
@@ -18,7 +18,7 @@ pub(super) fn on_disk(bytes: &[u8]) -> File {
 }
 
 /// The sheet and all lines of a file of any kind, or its fault.
-pub(super) fn open(bytes: &[u8], sheet: Option<&str>) -> Result<(ParsedFile, Vec<Line>), FileFault> {
+pub(super) fn open(bytes: &[u8], sheet: Option<&str>) -> Result<(ParsedFile, Vec<ParsedRow>), FileFault> {
     let directions = Directions {
         sheet: sheet.map(str::to_owned),
         ..Directions::default()

@@ -1,6 +1,6 @@
 //! CSV files: accepted variants, and what is read from them.
 
-use super::super::Line;
+use super::super::ParsedRow;
 use super::{people, problem, read};
 
 #[test]
@@ -87,8 +87,8 @@ fn rows_are_numbered_as_a_spreadsheet_shows_them() {
     // The `sep=` line that Excel hides is not counted, as in Excel.
     assert_eq!(rows("sep=,\r\nemail\r\na@b.co"), [2]);
     let (_, lines) = read("email,note\na@b.co,\"two\nlines\"\nc@d.co,x\n").unwrap();
-    assert!(matches!(&lines[0], Line::Rejected(row) if row.row == 2));
-    assert!(matches!(&lines[1], Line::Person(person) if person.row == 3));
+    assert!(matches!(&lines[0], ParsedRow::Rejected(row) if row.row == 2));
+    assert!(matches!(&lines[1], ParsedRow::Person(person) if person.row == 3));
 }
 #[test]
 fn invisible_characters_are_removed_and_visible_ones_stay() {

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::books::on_disk;
 use crate::{
-    Directions, FileFault, Limits, Line, Mapping, ParsedFile, Person, Preview, RememberedMapping, RowRules, sorted_keys,
+    Directions, FileFault, Limits, Mapping, ParsedFile, ParsedRow, Person, Preview, RememberedMapping, RowRules,
+    sorted_keys,
 };
 
 fn mapping(text: serde_json::Value) -> Mapping {
@@ -22,7 +23,7 @@ fn directions(text: serde_json::Value) -> Directions {
 fn people(text: &str, directions: &Directions, rules: RowRules) -> Result<Vec<Person>, FileFault> {
     let (_, lines) = ParsedFile::open(on_disk(text.as_bytes()), directions, Limits::default())?;
     let person = |line| match line {
-        Ok(Line::Person(person)) => person,
+        Ok(ParsedRow::Person(person)) => person,
         other => panic!("{other:?}"),
     };
     Ok(lines.with_rules(rules).map(person).collect())

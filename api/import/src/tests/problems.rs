@@ -1,6 +1,6 @@
 //! The exact sentence for each row that is rejected.
 
-use super::super::{Limits, Line, ParsedFile, Problem};
+use super::super::{Limits, ParsedFile, ParsedRow, Problem};
 use super::{file, people, problem, rejected};
 
 /// Refused cells: the header, the cell, the code, the sentence.
@@ -177,7 +177,7 @@ fn all_problems_of_a_row_are_reported_with_its_cells() {
 fn a_duplicate_user_is_reported_with_the_first_row() {
     let (sheet, mut lines) =
         ParsedFile::open_csv(file("Team,E-Mail,,Problem\nx,ADA@example.org,,y\n"), Limits::default()).unwrap();
-    let Some(Ok(Line::Person(person))) = lines.next() else {
+    let Some(Ok(ParsedRow::Person(person))) = lines.next() else {
         panic!("the row is in order");
     };
 

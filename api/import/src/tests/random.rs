@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use super::super::cells::Row;
 use super::super::rows::Rows;
-use super::super::{FileFault, Limits, Line, ParsedFile};
+use super::super::{FileFault, Limits, ParsedFile, ParsedRow};
 use super::file;
 
 /// Pseudo-random numbers, the same in every run (xorshift64*).
@@ -48,13 +48,13 @@ impl Seek for Trickle {
 fn outcome<R: Read + Seek>(opened: Result<(ParsedFile, super::super::Lines<R>), FileFault>) -> String {
     match opened {
         Ok((sheet, lines)) => {
-            let lines: Result<Vec<Line>, FileFault> = lines.collect();
+            let lines: Result<Vec<ParsedRow>, FileFault> = lines.collect();
             let lines = lines.unwrap();
             assert_eq!(u32::try_from(lines.len()).unwrap(), sheet.rows);
             let width = sheet.header.len();
             assert!(lines.iter().all(|line| match line {
-                Line::Person(person) => sheet.cells_of(person).len() == width,
-                Line::Rejected(row) => !row.problems.is_empty() && row.cells.len() >= width,
+                ParsedRow::Person(person) => sheet.cells_of(person).len() == width,
+                ParsedRow::Rejected(row) => !row.problems.is_empty() && row.cells.len() >= width,
             }));
             format!("{sheet:?} {lines:?}")
         }

@@ -2,7 +2,7 @@
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
-use super::super::{Directions, HELP_SHEET, Limits, Line, ParsedFile};
+use super::super::{Directions, HELP_SHEET, Limits, ParsedFile, ParsedRow};
 use super::all_people;
 use super::books::{archive, compound, ods, open, record, xls, xlsx};
 
@@ -65,7 +65,7 @@ fn a_spreadsheet_yields_its_users_as_displayed() {
         ("xlsx", "Staff", 1)
     );
     assert_eq!((sheet.header_row, sheet.rows), (3, 3));
-    let Line::Person(ada) = &lines[0] else {
+    let ParsedRow::Person(ada) = &lines[0] else {
         panic!("{lines:?}")
     };
     assert_eq!((ada.row, ada.first_name.as_deref()), (4, Some("Ada")));
@@ -84,7 +84,7 @@ fn a_spreadsheet_yields_its_users_as_displayed() {
             ("sum", "42")
         ]
     );
-    let Line::Rejected(cem) = &lines[2] else {
+    let ParsedRow::Rejected(cem) = &lines[2] else {
         panic!("{lines:?}")
     };
     assert_eq!(cem.problems[0].cell.as_deref(), Some("A6"));
@@ -173,7 +173,7 @@ fn an_opendocument_sheet_yields_its_users() {
         ("ods", "People", 1)
     );
     assert_eq!(sheet.header_row, 3);
-    let Line::Rejected(ada) = &lines[0] else {
+    let ParsedRow::Rejected(ada) = &lines[0] else {
         panic!("{lines:?}")
     };
     assert_eq!(ada.cells, ["ada@ example.org", "Ada", "2026-10-01", "12"]);
@@ -226,7 +226,7 @@ fn an_old_excel_file_yields_its_users() {
         ("xls", "Old", 1)
     );
     assert_eq!(sheet.header, ["email", "date", "\u{1234}\u{3456}"]);
-    let Line::Rejected(ada) = &lines[0] else {
+    let ParsedRow::Rejected(ada) = &lines[0] else {
         panic!("{lines:?}")
     };
     assert_eq!(ada.cells, ["ada@example.org", "2026-10-01", "#N/A"]);

@@ -1,6 +1,6 @@
 //! Files as other programs write them: their headers, the rows above them, and damaged values.
 
-use super::super::{Limits, Line, ParsedFile, Person, RowRules};
+use super::super::{Limits, ParsedFile, ParsedRow, Person, RowRules};
 use super::{all_people, file, read};
 
 /// Headers of other programs, and what each column fills.
@@ -202,8 +202,8 @@ fn sorted(text: &str) -> (Vec<Person>, Vec<Found>) {
     let (mut people, mut problems) = (Vec::new(), Vec::new());
     for line in read(text).unwrap().1 {
         match line {
-            Line::Person(person) => people.push(person),
-            Line::Rejected(rejected) => {
+            ParsedRow::Person(person) => people.push(person),
+            ParsedRow::Rejected(rejected) => {
                 for problem in rejected.problems {
                     problems.push((problem.cell.unwrap_or_default(), problem.code, problem.suggestion));
                 }
@@ -331,7 +331,7 @@ fn accepted_doubtful_values_are_imported_unchanged() {
     let text = "email,first name,team\nada@gmial.com,JosÃ©,NULL\nbob@example.con,Bob,x\n";
     let (_, lines) = ParsedFile::open_csv(file(text), Limits::default()).unwrap();
 
-    let lines: Vec<Line> = lines
+    let lines: Vec<ParsedRow> = lines
         .with_rules(RowRules {
             accepts_doubtful: true,
             ..RowRules::default()
@@ -339,7 +339,7 @@ fn accepted_doubtful_values_are_imported_unchanged() {
         .map(Result::unwrap)
         .collect();
 
-    let Line::Person(ada) = &lines[0] else {
+    let ParsedRow::Person(ada) = &lines[0] else {
         panic!("{lines:?}")
     };
     assert_eq!(ada.email.as_typed(), "ada@gmial.com");
@@ -348,5 +348,5 @@ fn accepted_doubtful_values_are_imported_unchanged() {
         (Some("JosÃ©"), "NULL")
     );
     // Mail cannot reach a domain that cannot exist, so this cannot be accepted.
-    assert!(matches!(&lines[1], Line::Rejected(row) if !row.is_acceptable()));
+    assert!(matches!(&lines[1], ParsedRow::Rejected(row) if !row.is_acceptable()));
 }

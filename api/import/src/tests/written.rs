@@ -1,6 +1,6 @@
 //! The CSV we write.
 
-use super::super::{FixFile, Line, SafeCsv, safe_cell};
+use super::super::{FixFile, ParsedRow, SafeCsv, safe_cell};
 use super::{people, read};
 
 #[test]
@@ -88,7 +88,7 @@ fn the_file_of_rejected_rows_can_be_corrected_and_uploaded_again() {
     let (sheet, lines) = read(upload).unwrap();
     let mut file = FixFile::new(Vec::new(), sheet.separator, &sheet.header).unwrap();
     for line in &lines {
-        if let Line::Rejected(row) = line {
+        if let ParsedRow::Rejected(row) = line {
             let words = row.problems.iter().map(|p| (p.column.as_deref(), p.message.as_str()));
             file.write(&row.cells, words).unwrap();
         }
@@ -104,11 +104,11 @@ fn the_file_of_rejected_rows_can_be_corrected_and_uploaded_again() {
     );
     let (again, lines) = read(&text).unwrap();
     assert_eq!(again.header, sheet.header);
-    let Some(Line::Rejected(second)) = lines.last() else {
+    let Some(ParsedRow::Rejected(second)) = lines.last() else {
         panic!("{lines:?}");
     };
     assert_eq!(second.cells, ["", "x\"y", "", "extra"]);
     let corrected = text.replace("ada@example\"", "ada@example.org\"");
     let (_, lines) = read(corrected).unwrap();
-    assert!(matches!(&lines[0], Line::Person(person) if person.fields["team"] == "=1"));
+    assert!(matches!(&lines[0], ParsedRow::Person(person) if person.fields["team"] == "=1"));
 }

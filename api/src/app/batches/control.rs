@@ -70,7 +70,7 @@ pub async fn control_batch(api: &AppState, id: Uuid, actor: &Actor, command: Bat
 /// # Errors
 ///
 /// If the batch can no longer come into the state `wanted`.
-pub async fn bring_to(
+pub async fn ensure_state(
     api: &AppState,
     id: Uuid,
     actor: &Actor,

@@ -1,7 +1,7 @@
 //! Finds the user whose password was typed at the platform's sign-in.
 //!
-//! Takes a try ([`Tries`](super::Tries)), reads the person's verifiers from Postgres and computes one hash, whether or
-//! not the person exists.
+//! Takes an attempt ([`AttemptLimiter`](super::AttemptLimiter)), reads the person's verifiers from Postgres and
+//! computes one hash, whether or not the person exists.
 //!
 //! Input in the form of a mailed password is first compared with mailed passwords, without a try: they cannot be
 //! guessed, and the comparison takes a third of a millisecond. So guessing cannot lock out a person who has a mailed
@@ -12,7 +12,7 @@ use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
 use sha2::{Digest as _, Sha256};
 use shared::address::EmailAddress;
-use shared::password::{Form, HashFault, PersonalWords, Rank, Verifier, is_like_mailed};
+use shared::password::{HashFault, PasswordOrigin, PersonalWords, Rank, Verifier, is_like_mailed};
 use shared::store::audit::Action;
 use shared::store::credentials::{self, Candidate};
 use shared::store::{known_clients, users};
@@ -20,7 +20,7 @@ use std::time::Instant;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::tries::{Attempt, Client, Place, Refusal, Try, UsedUp};
+use super::attempt_limiter::{Attempt, AttemptToken, Client, ExhaustedLimit, Realm, Refusal};
 
 /// Longer candidates are rejected before hashing: hashing a megabyte costs more than sending it.
 const CANDIDATE_MOST_BYTES: usize = 1_024;
@@ -44,7 +44,7 @@ impl From<HashFault> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        if refusal.used_up == UsedUp::Overall {
+        if refusal.used_up == ExhaustedLimit::Overall {
             return Self::unavailable("busy", refusal.sentence(), refusal.seconds());
         }
         let mut problem = Self::new(ProblemKind::LimitReached, "too_many_tries", refusal.sentence());
@@ -73,7 +73,7 @@ pub(super) struct Check<'a> {
     key: String,
     /// The mailed password that it matched, if any.
     mailed: Option<Candidate>,
-    spent: Try,
+    spent: AttemptToken,
 }
 
 impl<'a> Check<'a> {
@@ -96,7 +96,7 @@ impl<'a> Check<'a> {
         let platform = caller.actor.kind.id().unwrap_or_default();
         let key = EmailAddress::parse(claim.email).map(|address| address.key()).ok();
         let is_like_mailed = is_like_mailed(claim.password);
-        let mailed = if is_like_mailed && api.tries.allow_light_check(platform, Instant::now()) {
+        let mailed = if is_like_mailed && api.attempt_limiter.allow_light_check(platform, Instant::now()) {
             mailed_match(api, key.as_deref().unwrap_or_default(), claim.password).await?
         } else {
             None
@@ -106,16 +106,16 @@ impl<'a> Check<'a> {
             None => named_client(api, key.as_deref(), claim.client).await?,
         };
         let attempt = Attempt {
-            place: Place::Platform { key: platform },
+            realm: Realm::Platform { key: platform },
             person: key.as_deref().unwrap_or(claim.email),
             client: client.as_ref(),
             is_known,
             is_like_mailed,
         };
-        let spent = match api.tries.take(attempt, Instant::now()) {
+        let spent = match api.attempt_limiter.take(attempt, Instant::now()) {
             Ok(spent) => spent,
             Err(refusal) => {
-                let is_busy = refusal.used_up == UsedUp::Overall;
+                let is_busy = refusal.used_up == ExhaustedLimit::Overall;
                 count(api, if is_busy { "busy" } else { "throttled" });
                 // Recorded without the person: an entry per person would reveal who exists.
                 api.record_access(Action::CredentialThrottled, &caller.actor, None);
@@ -164,7 +164,7 @@ impl<'a> Check<'a> {
         }
         // An internal failure reveals nothing about the password, so the try is given back.
         if !matches!(found, Ok(None)) {
-            self.api.tries.give_back(self.spent);
+            self.api.attempt_limiter.refund(self.spent);
         }
         found
     }
@@ -249,12 +249,12 @@ async fn mailed_match(api: &AppState, key: &str, password: &Zeroizing<String>) -
     }
 }
 
-fn verifiers_of(candidates: &[Candidate]) -> Vec<(Verifier, Form)> {
+fn verifiers_of(candidates: &[Candidate]) -> Vec<(Verifier, PasswordOrigin)> {
     let verifier = |candidate: &Candidate| {
         let form = if candidate.is_generated {
-            Form::Generated
+            PasswordOrigin::Generated
         } else {
-            Form::Chosen
+            PasswordOrigin::Chosen
         };
         (Verifier::from_stored(candidate.verifier.clone()), form)
     };

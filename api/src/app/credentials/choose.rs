@@ -92,7 +92,7 @@ pub async fn choose_password(
             let found = checking::found(api, &request.email, request.new_password).await?;
             repeated(before, found.as_ref())
         }
-        None => Err(wrong()),
+        None => Err(wrong_current_password()),
     }
 }
 
@@ -110,14 +110,14 @@ async fn replace(
         if once.answered_before::<Chosen>(&api.db).await?.is_some() {
             return Ok(None);
         }
-        return Err(unfit("password_reused", REUSED.to_owned()));
+        return Err(invalid_password("password_reused", REUSED.to_owned()));
     }
     // Judged again with the person's own words, which must be revealed only to that person.
     let words = checking::words_of(api, proof.user).await?;
     let judged = api.hashing.choose(Rank::FIRST, new, words).await?;
     let (_, verifier) = api.hashing.hash(judged.map_err(guessable)?).await?;
     // It may have expired or been revoked during hashing.
-    if !credentials::note_use(&api.db, proof).await? {
+    if !credentials::record_use(&api.db, proof).await? {
         return Ok(None);
     }
     let Some(transaction) = despite_deadlocks(|| begin_setting(api, once, proof, &verifier)).await?? else {
@@ -159,18 +159,18 @@ fn repeated(before: Chosen, found: Option<&Candidate>) -> Result<Chosen, Problem
 }
 
 /// The response to a wrong current password.
-fn wrong() -> Problem {
+fn wrong_current_password() -> Problem {
     Problem::invalid("credentials_wrong", "The email address or password is incorrect.")
 }
 
 const REUSED: &str = "Password must not be the current one or one that was mailed";
 
 fn guessable(fault: PasswordFault) -> Problem {
-    unfit(fault.code(), fault.to_string())
+    invalid_password(fault.code(), fault.to_string())
 }
 
 /// The response to a password that cannot be chosen.
-fn unfit(code: &str, message: String) -> Problem {
+fn invalid_password(code: &str, message: String) -> Problem {
     let error = FieldError::in_field("new_password", code, message);
     Problem::invalid("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])
 }

@@ -29,14 +29,14 @@ pub struct Revoked {
 
 /// Whose mailed passwords to revoke.
 #[derive(Clone, Debug)]
-pub enum Whose {
+pub enum RevokeTarget {
     /// Those mailed by this batch.
     Batch(Uuid),
     /// Those of these users.
     Users(Vec<Uuid>),
 }
 
-impl Whose {
+impl RevokeTarget {
     fn scope(&self) -> Scope<'_> {
         match self {
             Self::Batch(batch) => Scope::Batch(*batch),
@@ -53,7 +53,7 @@ impl Whose {
 pub async fn revoke_passwords(
     api: &AppState,
     actor: &Actor,
-    whose: Whose,
+    whose: RevokeTarget,
     include_used: bool,
 ) -> Result<Revoked, Problem> {
     require_known(&api.db, &whose).await?;
@@ -66,8 +66,8 @@ pub async fn revoke_passwords(
     )
     .await?;
     let (batch, users) = match &whose {
-        Whose::Batch(batch) => (Some(*batch), 0),
-        Whose::Users(users) => (None, users.len()),
+        RevokeTarget::Batch(batch) => (Some(*batch), 0),
+        RevokeTarget::Users(users) => (None, users.len()),
     };
     let stopped_batch = batch.filter(|_| done.has_stopped_batch);
     if let Some(batch) = stopped_batch {
@@ -101,13 +101,13 @@ pub async fn revoke_passwords(
     Ok(answer)
 }
 
-async fn require_known(db: &Db, whose: &Whose) -> Result<(), Problem> {
+async fn require_known(db: &Db, whose: &RevokeTarget) -> Result<(), Problem> {
     let unknown = match whose {
-        Whose::Batch(batch) => {
+        RevokeTarget::Batch(batch) => {
             let found = batches::find(db, *batch).await?;
             return found.map(|_| ()).ok_or_else(|| Problem::not_found("batch"));
         }
-        Whose::Users(users) => users::unknown(db, users, UNKNOWN_MOST).await?,
+        RevokeTarget::Users(users) => users::unknown(db, users, UNKNOWN_MOST).await?,
     };
     if unknown.is_empty() {
         return Ok(());

@@ -5,14 +5,14 @@
 
 use super::no_list;
 use crate::app::imports::file_problem::file_problem;
-use crate::app::imports::request::Form;
+use crate::app::imports::request::BodyFormat;
 use crate::app::imports::store::Groups;
 use crate::app::problem::{FieldError, Problem};
 use crate::app::saved_filters::NAME_MOST;
 use crate::app::state::AppState;
 use crate::app::upload_spool::{Spooled, disk};
 use crate::app::validation::{unusable, without_controls};
-use import::{AddressLines, Limits, Line, Rejected, open_addresses, open_json_addresses};
+use import::{AddressLines, Limits, ParsedRow, Rejected, open_addresses, open_json_addresses};
 use shared::store::audit::Actor;
 use shared::store::do_not_mail::{self, Addresses};
 use shared::store::{Transaction, begin, commit};
@@ -27,7 +27,7 @@ pub(crate) struct AddressFile {
     /// The file.
     pub(crate) spooled: Spooled,
     /// Its format.
-    pub(crate) form: Form,
+    pub(crate) form: BodyFormat,
     /// The sheet to read of a spreadsheet with several.
     pub(crate) sheet: Option<String>,
     /// Whether it was made from a pasted list, by adding a header.
@@ -67,7 +67,7 @@ pub(crate) fn list_name(given: &str) -> Result<String, Problem> {
 /// If the name is taken, there are too many lists, or the file cannot be read or has a faulty address.
 pub(crate) async fn create(api: &AppState, new: NewList, file: AddressFile, actor: &Actor) -> Result<Uuid, Problem> {
     let rows = open(api, &file).await?;
-    let _room = api.room.for_import().await?;
+    let _permit = api.concurrency_limits.for_import().await?;
     let mut transaction = begin(&api.db).await?;
     let created = do_not_mail::create(&mut transaction, &new.name, new.always, actor).await?;
     let id = match created {
@@ -105,7 +105,7 @@ fn too_many() -> Problem {
 /// If there is no such list, or the file cannot be read or has a faulty address.
 pub(crate) async fn add(api: &AppState, id: Uuid, file: AddressFile, actor: &Actor) -> Result<u64, Problem> {
     let rows = open(api, &file).await?;
-    let _room = api.room.for_import().await?;
+    let _permit = api.concurrency_limits.for_import().await?;
     let mut transaction = begin(&api.db).await?;
     let name = do_not_mail::hold(&mut transaction, id).await?.ok_or_else(no_list)?;
     let added = put(&mut transaction, id, &name, rows, actor).await?;
@@ -116,12 +116,12 @@ pub(crate) async fn add(api: &AppState, id: Uuid, file: AddressFile, actor: &Act
 
 /// Opens a file. Spreadsheets are unpacked one at a time, because that takes time and disk space.
 async fn open(api: &AppState, file: &AddressFile) -> Result<AddressLines, Problem> {
-    let _room = api.room.for_check().await?;
+    let _permit = api.concurrency_limits.for_check().await?;
     let (form, sheet) = (file.form, file.sheet.clone());
     let source = file.spooled.file.try_clone().map_err(|fault| disk(&fault))?;
     let opened = tokio::task::spawn_blocking(move || match form {
-        Form::Table => open_addresses(source, sheet, Limits::default()),
-        Form::Json => open_json_addresses(source, Limits::default()),
+        BodyFormat::Table => open_addresses(source, sheet, Limits::default()),
+        BodyFormat::Json => open_json_addresses(source, Limits::default()),
     });
     let opened = opened.await.map_err(|_| Problem::internal())?.map_err(file_problem)?;
     Ok(AddressLines {
@@ -148,11 +148,11 @@ async fn put(
         let mut addresses = Addresses::default();
         for line in group.map_err(file_problem)? {
             match line {
-                Line::Person(person) => {
+                ParsedRow::Person(person) => {
                     addresses.keys.push(person.email.key());
                     addresses.emails.push(person.email.as_typed().to_owned());
                 }
-                Line::Rejected(rejected) => faults.note(&rejected),
+                ParsedRow::Rejected(rejected) => faults.push(&rejected),
             }
         }
         if faults.rows == 0 {
@@ -162,7 +162,7 @@ async fn put(
     if faults.rows > 0 {
         return Err(faults.problem());
     }
-    do_not_mail::note_added(transaction, list, name, added, actor).await?;
+    do_not_mail::record_added(transaction, list, name, added, actor).await?;
     Ok(added)
 }
 
@@ -176,7 +176,7 @@ struct Faults {
 }
 
 impl Faults {
-    fn note(&mut self, rejected: &Rejected) {
+    fn push(&mut self, rejected: &Rejected) {
         self.rows += 1;
         let room = FAULTS_MOST.saturating_sub(self.errors.len());
         let errors = rejected.problems.iter().take(room).map(|problem| FieldError {

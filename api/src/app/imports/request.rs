@@ -6,7 +6,7 @@ use import::single::ValueFault;
 use import::{Directions, Mapping, RowRules};
 use serde::{Deserialize, Serialize};
 use shared::store::imports::ImportMode;
-use shared::store::imports::rows::Manner;
+use shared::store::imports::rows::RowOptions;
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
@@ -61,7 +61,7 @@ impl From<bool> for EmptyCells {
 
 /// Options for all rows of a file.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct How {
+pub struct ImportOptions {
     /// Whether users are created, updated or both.
     pub mode: ImportMode,
     /// Effect of an empty cell.
@@ -70,17 +70,17 @@ pub struct How {
 
 impl ImportRequest {
     /// The options for all rows.
-    pub const fn how(&self) -> How {
-        How {
+    pub const fn how(&self) -> ImportOptions {
+        ImportOptions {
             mode: self.mode,
             empty: self.empty,
         }
     }
 
     /// The options for all rows, for the store and the parser.
-    pub fn manner(&self) -> (Manner, RowRules) {
+    pub fn manner(&self) -> (RowOptions, RowRules) {
         let clears_empty = self.empty == EmptyCells::Clear;
-        let manner = Manner {
+        let manner = RowOptions {
             accepts_doubtful: self.accept_doubtful,
             mode: self.mode,
             clears_empty,
@@ -97,9 +97,9 @@ impl ImportRequest {
     /// # Errors
     ///
     /// The errors in the mapping.
-    pub fn directions(&self, form: Form) -> Result<Directions, Problem> {
+    pub fn directions(&self, form: BodyFormat) -> Result<Directions, Problem> {
         let mapping = self.mapping.as_deref().map(read_mapping).transpose()?;
-        if mapping.is_some() && matches!(form, Form::Json) {
+        if mapping.is_some() && matches!(form, BodyFormat::Json) {
             return Err(mapping_faults(vec![FieldError::in_field(
                 "mapping",
                 "mapping_of_json",
@@ -160,7 +160,7 @@ pub fn named(request: &ImportRequest) -> String {
 
 /// The form of the body.
 #[derive(Clone, Copy, Debug)]
-pub enum Form {
+pub enum BodyFormat {
     /// CSV or a spreadsheet, distinguished by the first bytes.
     Table,
     /// An array of users.

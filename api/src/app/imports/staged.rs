@@ -17,7 +17,7 @@ mod check;
 mod file;
 mod work;
 
-use crate::app::concurrency_limits::Room;
+use crate::app::concurrency_limits::ConcurrencyLimits;
 use crate::app::imports::file_problem::file_problem;
 use crate::app::problem::Problem;
 use crate::app::upload_spool::Spooled;
@@ -27,9 +27,9 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shared::lifecycle::Lifecycle;
 use shared::store::audit::{Action, Actor, AuditEntry};
-use shared::store::imports::mappings::{self, Remembered};
+use shared::store::imports::mappings::{self, StoredMapping};
 use shared::store::imports::steps::{self, Upload, Uploaded};
-use shared::store::imports::undo::{self, Undone};
+use shared::store::imports::undo::{self, UndoResult};
 use shared::store::imports::{Import, ImportMode, UndoneCounts};
 use shared::store::{Db, begin, commit};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub struct StagedImports {
     /// Postgres.
     pub db: Db,
     /// Limits concurrent checks and imports.
-    pub room: Arc<Room>,
+    pub concurrency_limits: Arc<ConcurrencyLimits>,
     /// Metrics.
     pub metrics: Arc<ApiMetrics>,
     /// Signals that the process stops.
@@ -52,9 +52,9 @@ pub struct StagedImports {
 }
 
 /// Work in the background.
-pub struct InHand(JoinHandle<()>);
+pub struct BackgroundWork(JoinHandle<()>);
 
-impl InHand {
+impl BackgroundWork {
     /// Waits for its end for a limited time, so that a small file needs no progress page.
     pub async fn ended_within(self, patience: Duration) {
         let _ = tokio::time::timeout(patience, self.0).await;
@@ -112,7 +112,7 @@ impl StagedImports {
             Uploaded::Again(import) => return Ok(import),
             Uploaded::New(import) => import,
         };
-        file::keep(&mut transaction, import, received.spooled.file).await?;
+        file::store(&mut transaction, import, received.spooled.file).await?;
         if let Some(former) = received.instead_of {
             steps::discard(&mut transaction, former, &received.by.name).await?;
         }
@@ -131,9 +131,9 @@ impl StagedImports {
     /// # Errors
     ///
     /// If Postgres is unavailable.
-    pub async fn check(&self, import: Uuid, sheet: Option<String>) -> Result<Option<InHand>, Problem> {
+    pub async fn check(&self, import: Uuid, sheet: Option<String>) -> Result<Option<BackgroundWork>, Problem> {
         let work = steps::begin_check(&self.db, import, sheet.as_deref()).await?;
-        Ok(work.map(|work| InHand(self.lifecycle.spawn(work::check(self.clone(), work)))))
+        Ok(work.map(|work| BackgroundWork(self.lifecycle.spawn(work::check(self.clone(), work)))))
     }
 
     /// The columns of a file that is not stored yet, with sample values.
@@ -142,7 +142,7 @@ impl StagedImports {
     ///
     /// If the file cannot be read, or Postgres is unavailable.
     pub async fn preview(&self, import: &Import) -> Result<Preview, Problem> {
-        let _room = self.room.for_check().await?;
+        let _permit = self.concurrency_limits.for_check().await?;
         let (file, sheet) = (file::fetch(&self.db, import.id).await?, import.sheet.clone());
         let read = tokio::task::spawn_blocking(move || Preview::of(file, sheet.as_deref(), Limits::default()));
         read.await.map_err(|_| Problem::internal())?.map_err(file_problem)
@@ -162,7 +162,7 @@ impl StagedImports {
         }
         let columns = sorted_keys(&chosen.header);
         let digest = Sha256::digest(columns.join("\n"));
-        let remembered = Remembered { columns, mapping };
+        let remembered = StoredMapping { columns, mapping };
         mappings::remember(&mut transaction, &digest, &remembered, &by.name).await?;
         commit(transaction).await?;
         Ok(true)
@@ -175,9 +175,14 @@ impl StagedImports {
     /// # Errors
     ///
     /// If Postgres is unavailable.
-    pub async fn store(&self, import: Uuid, by: &Actor, accepts_doubtful: bool) -> Result<Option<InHand>, Problem> {
+    pub async fn store(
+        &self,
+        import: Uuid,
+        by: &Actor,
+        accepts_doubtful: bool,
+    ) -> Result<Option<BackgroundWork>, Problem> {
         let work = steps::begin_store(&self.db, import, accepts_doubtful).await?;
-        Ok(work.map(|work| InHand(self.lifecycle.spawn(work::store(self.clone(), work, by.clone())))))
+        Ok(work.map(|work| BackgroundWork(self.lifecycle.spawn(work::store(self.clone(), work, by.clone())))))
     }
 
     /// Discards a file. Returns `false` if it was stored or is being stored.
@@ -204,11 +209,11 @@ impl StagedImports {
     /// # Errors
     ///
     /// If Postgres is unavailable, or another import is being stored for too long.
-    pub async fn undo(&self, import: Uuid, by: &Actor) -> Result<Undone, Problem> {
-        let _room = self.room.for_import().await?;
+    pub async fn undo(&self, import: Uuid, by: &Actor) -> Result<UndoResult, Problem> {
+        let _permit = self.concurrency_limits.for_import().await?;
         let mut transaction = begin(&self.db).await?;
         let undone = undo::undo(&mut transaction, import, &by.name).await?;
-        if let Undone::Done(UndoneCounts {
+        if let UndoResult::Done(UndoneCounts {
             removed,
             restored,
             kept,

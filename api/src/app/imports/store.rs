@@ -7,7 +7,7 @@ mod groups;
 
 use crate::app::imports::file_problem::file_problem;
 use crate::app::problem::Problem;
-use import::{Line, Lines, ParsedFile, Person, Problem as RowProblem, Rejected};
+use import::{Lines, ParsedFile, ParsedRow, Person, Problem as RowProblem, Rejected};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use shared::store::Transaction;
@@ -18,10 +18,10 @@ use std::io::{Read, Seek};
 use std::sync::atomic::{AtomicI32, Ordering};
 use uuid::Uuid;
 
-pub use groups::{Groups, file_of, keepable, number};
+pub use groups::{Groups, file_of, number, storable};
 
 /// The result of storing a file.
-pub struct Found {
+pub struct StoredRows {
     /// Properties of the file.
     pub file: File,
     /// The totals.
@@ -30,8 +30,8 @@ pub struct Found {
     pub problems: Vec<Value>,
 }
 
-/// Stores the rows of a file as `import` within a transaction that holds the lock for storing. `gone_through` is the
-/// progress. At most `problems_most` problems are returned.
+/// Stores the rows of a file as `import` within a transaction that holds the lock for storing. `progress` counts
+/// the rows read. At most `problems_most` problems are returned.
 ///
 /// # Errors
 ///
@@ -42,11 +42,11 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     lines: Lines<R>,
     import: Uuid,
     mode: ImportMode,
-    gone_through: &AtomicI32,
+    progress: &AtomicI32,
     problems_most: usize,
-) -> Result<Found, Problem> {
+) -> Result<StoredRows, Problem> {
     let file = file_of(&sheet);
-    rows::note_fields(transaction, &file).await?;
+    rows::record_fields(transaction, &file).await?;
     let mut storing = Storing {
         transaction,
         sheet,
@@ -60,11 +60,11 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     let mut groups = Groups::read(lines);
     while let Some(group) = groups.next().await {
         storing.group(group.map_err(file_problem)?).await?;
-        gone_through.store(storing.totals.rows, Ordering::Relaxed);
+        progress.store(storing.totals.rows, Ordering::Relaxed);
     }
     let blank = i32::try_from(storing.sheet.blank_rows).unwrap_or(i32::MAX);
     storing.totals.blank = blank;
-    Ok(Found {
+    Ok(StoredRows {
         file,
         totals: storing.totals,
         problems: storing.problems,
@@ -85,7 +85,7 @@ struct Storing<'t> {
 }
 
 impl Storing<'_> {
-    async fn group(&mut self, lines: Vec<Line>) -> Result<(), Problem> {
+    async fn group(&mut self, lines: Vec<ParsedRow>) -> Result<(), Problem> {
         self.totals.rows += i32::try_from(lines.len()).unwrap_or(i32::MAX);
         let (people, mut rejects) = self.sort(lines);
         let mut repeated = rejects.iter().filter(|reject| reject.is_duplicate()).count();
@@ -126,12 +126,12 @@ impl Storing<'_> {
     }
 
     /// Splits rows into the first row of each user, by identity, and rejected rows.
-    fn sort(&self, lines: Vec<Line>) -> (HashMap<String, Person>, Vec<Rejected>) {
+    fn sort(&self, lines: Vec<ParsedRow>) -> (HashMap<String, Person>, Vec<Rejected>) {
         let (mut people, mut rejects) = (HashMap::<String, Person>::new(), Vec::new());
         for line in lines {
             match line {
-                Line::Rejected(rejected) => rejects.push(rejected),
-                Line::Person(person) => {
+                ParsedRow::Rejected(rejected) => rejects.push(rejected),
+                ParsedRow::Person(person) => {
                     let key = person.email.key();
                     match people.get(&key) {
                         Some(earlier) => rejects.push(duplicate(&person, earlier.row, &self.sheet)),
@@ -156,7 +156,7 @@ impl Storing<'_> {
         let named = rejects.iter().flat_map(|reject| &reject.problems).take(room);
         self.problems
             .extend(named.filter_map(|problem| serde_json::to_value(problem).ok()));
-        Ok(rows::keep_rejects(self.transaction, self.import, &keepable(rejects)).await?)
+        Ok(rows::keep_rejects(self.transaction, self.import, &storable(rejects)).await?)
     }
 }
 

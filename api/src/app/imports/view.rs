@@ -1,7 +1,7 @@
 //! The result of an import in the API.
 
 use super::changes::ChangeView;
-use super::request::{EmptyCells, How};
+use super::request::{EmptyCells, ImportOptions};
 use import::{Mapping, ReadColumn, read_columns};
 use serde::{Deserialize, Serialize};
 use shared::store::imports::rows::File;
@@ -91,7 +91,7 @@ impl ImportView {
         state: ImportState,
         file_name: String,
         file: &File,
-        how: How,
+        how: ImportOptions,
         totals: &ImportCounts,
         problems: Vec<serde_json::Value>,
     ) -> Self {

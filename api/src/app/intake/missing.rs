@@ -6,7 +6,7 @@ use crate::app::wording::compiled;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::language::ByLanguage;
-use shared::store::missing::{self, ChosenUsers, Lacking};
+use shared::store::missing::{self, ChosenUsers, MissingCount};
 use shared::store::system_emails::Wording;
 use shared::store::{StoreResult, Transaction};
 use shared::system_email::SystemEmailKind;
@@ -95,9 +95,9 @@ fn users_url(batch: Uuid, field: &str) -> String {
     format!("/v1/users?{query}")
 }
 
-fn named(fallbacks: &Fallbacks, counted: Vec<Lacking>, users_url: impl Fn(&str) -> String) -> Vec<MissingValue> {
+fn named(fallbacks: &Fallbacks, counted: Vec<MissingCount>, users_url: impl Fn(&str) -> String) -> Vec<MissingValue> {
     let mut people: BTreeMap<(String, Option<String>), i64> = BTreeMap::new();
-    for Lacking {
+    for MissingCount {
         field,
         language,
         people: lacking,

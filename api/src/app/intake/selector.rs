@@ -22,12 +22,12 @@ pub(super) fn read(request: &mut SendRequest) -> Result<Selection, Problem> {
     let mut selection = Selection::default();
     if let Some(users) = request.users.take() {
         require_some("users", users.len())?;
-        selection.users = users.into_kept();
+        selection.users = users.into_entries();
     }
     if let Some(emails) = request.emails.take() {
         require_some("emails", emails.len())?;
         selection.email_keys = keys_of(emails.kept())?;
-        selection.emails_given = emails.into_kept();
+        selection.emails_given = emails.into_entries();
     }
     selection.import = request.import;
     if let Some(filter) = request.filter.take() {

@@ -1,7 +1,7 @@
 //! Renders exactly the email a person would get, before anything is sent.
 
 use super::texts::{compile_all, read_language};
-use super::{compile, current, custom_fields, tidied};
+use super::{compile, current, custom_fields, normalised};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::users;
@@ -76,7 +76,7 @@ pub async fn preview(api: &AppState, kind: SystemEmailKind, request: PreviewRequ
     let texts = current(api, kind).await?.texts().by_language();
     let language = language.as_ref().unwrap_or(&texts.language);
     let saved = texts.find(language).map_or(&texts.default, |(_, saved)| saved);
-    let draft = tidied(
+    let draft = normalised(
         subject.as_ref().unwrap_or(&saved.subject),
         body.as_ref().unwrap_or(&saved.body),
     );

@@ -1,6 +1,6 @@
 //! The texts of a system email in requests and responses.
 
-use super::{field_error, tidied};
+use super::{field_error, normalised};
 use crate::app::problem::{FieldError, Problem};
 use crate::app::validation::not_null;
 use import::single;
@@ -105,10 +105,10 @@ impl GivenTexts {
             if read.iter().any(|(known, _)| is_same(known, &tag)) {
                 return refuse("duplicate_language", "This language occurs twice.");
             }
-            read.push((tag, tidied(&text.subject, &text.body)));
+            read.push((tag, normalised(&text.subject, &text.body)));
         }
         Ok(Self {
-            default: tidied(&request.subject, &request.body),
+            default: normalised(&request.subject, &request.body),
             language,
             translations: request.translations.is_some().then_some(read),
         })

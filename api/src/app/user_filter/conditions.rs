@@ -53,7 +53,7 @@ pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
             let text = text.trim();
             if text.starts_with(['[', '{']) {
                 let list: Listed<T, KEPT> = serde_json::from_str(text).map_err(E::custom)?;
-                return Ok(list.into_kept());
+                return Ok(list.into_entries());
             }
             text.split(',')
                 .take(KEPT)
@@ -64,7 +64,7 @@ pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
         fn visit_seq<A: SeqAccess<'de>>(self, entries: A) -> Result<Vec<T>, A::Error> {
             let list = Listed::<serde_json::Value, KEPT>::deserialize(SeqAccessDeserializer::new(entries))?;
             let read = |entry| serde_json::from_value(entry).map_err(A::Error::custom);
-            list.into_kept().into_iter().map(read).collect()
+            list.into_entries().into_iter().map(read).collect()
         }
     }
 

@@ -92,10 +92,10 @@ fn batches(api: AppState, list_query: &ActivityQuery) -> Response {
 }
 
 fn batch_line(row: &Sending) -> Vec<String> {
-    let alike = row.alike();
+    let counts = row.delivery_counts();
     let of = |states: &[DeliveryState]| -> String {
-        let those = alike.iter().filter(|alike| states.contains(&alike.state));
-        let sum: i64 = those.map(|alike| alike.count).sum();
+        let those = counts.iter().filter(|deliveries| states.contains(&deliveries.state));
+        let sum: i64 = those.map(|deliveries| deliveries.count).sum();
         if row.finished_at.is_some() {
             sum.to_string()
         } else {

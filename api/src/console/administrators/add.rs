@@ -1,7 +1,7 @@
 //! Adding an administrator, who then chooses a password through a link.
 
 use super::super::fields::Fields;
-use super::super::frame::{Frame, Place};
+use super::super::frame::{Frame, Section};
 use super::super::one_time_secret;
 use super::super::respond::{page, page_as};
 use super::super::session::Administrator as Reader;
@@ -40,7 +40,7 @@ pub(in super::super) async fn ask(State(api): State<AppState>, reader: Reader) -
 }
 
 async fn form(api: &AppState, reader: &Reader, fields: &Fields, faults: Faults) -> NewPage {
-    let frame = reader.frame(api, Place::Manage, "Add an administrator").await;
+    let frame = reader.frame(api, Section::Manage, "Add an administrator").await;
     let token = fields.text("token");
     NewPage {
         frame: if faults.email.is_some() || faults.name.is_some() {
@@ -65,7 +65,7 @@ pub(in super::super) async fn add(
     reader: Reader,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let (address, mut faults) = judged(&fields);
+    let (address, mut faults) = validate(&fields);
     let Some(address) = address.filter(|_| faults.name.is_none()) else {
         return page_as(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -99,7 +99,7 @@ pub(in super::super) async fn add(
     }
 }
 
-fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
+fn validate(fields: &Fields) -> (Option<EmailAddress>, Faults) {
     let mut faults = Faults::default();
     let typed = fields.trimmed("email");
     let address = match EmailAddress::parse(typed) {

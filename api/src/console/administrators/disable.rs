@@ -2,7 +2,7 @@
 
 use super::super::fields::Fields;
 use super::super::format::{Moment, moment, some};
-use super::super::frame::{Frame, Place};
+use super::super::frame::{Frame, Section};
 use super::super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::super::session::Administrator as Reader;
 use super::PATH;
@@ -60,7 +60,7 @@ pub(in super::super) async fn consider(
     let keys = api_keys::made_by(&api.db, id, &known.name).await?;
     page(&DisablePage {
         frame: reader
-            .frame(&api, Place::Manage, format!("Disable {}?", known.name))
+            .frame(&api, Section::Manage, format!("Disable {}?", known.name))
             .await,
         id,
         name: known.name,

@@ -5,7 +5,7 @@
 
 use super::super::choose_password;
 use super::super::fields::Fields;
-use super::super::frame::Place;
+use super::super::frame::Section;
 use super::super::one_time_secret::{self, SecretTexts};
 use super::super::session::Administrator as Reader;
 use super::PATH;
@@ -28,7 +28,7 @@ pub(super) async fn shown(
     token: Option<Zeroizing<String>>,
     (id, lifetime): (Uuid, Duration),
 ) -> Result<Response, Problem> {
-    let frame = reader.frame(api, Place::Manage, title).await;
+    let frame = reader.frame(api, Section::Manage, title).await;
     let hours = lifetime.as_secs() / 3_600;
     let works = if hours > 48 {
         format!("{} days", hours / 24)

@@ -1,10 +1,10 @@
 //! The page of one administrator: details and actions.
 
-use super::super::frame::{Frame, Place};
+use super::super::frame::{Frame, Section};
 use super::super::one_time_secret;
 use super::super::respond::{page, redirect_with_flash};
 use super::super::session::Administrator as Reader;
-use super::{PATH, Row, Standing};
+use super::{AccountStatus, PATH, Row};
 use crate::app::administrators::{enable_administrator, find_administrator};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
@@ -31,7 +31,7 @@ pub(in super::super) async fn show(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let found = find_administrator(&api, id).await?;
-    let frame = reader.frame(&api, Place::Manage, found.name.clone()).await;
+    let frame = reader.frame(&api, Section::Manage, found.name.clone()).await;
     let name: String = byte_serialize(found.name.as_bytes()).collect();
     page(&OnePage {
         frame,

@@ -147,13 +147,13 @@ fn spelt(word: &str) -> String {
 
 /// The subject of an action.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct About {
+pub(super) struct AuditSubject {
     pub(super) label: String,
     /// Address of its page; empty if it has none.
     pub(super) href: String,
 }
 
-impl About {
+impl AuditSubject {
     /// Reads the kind and id of a subject, and the name recorded with it.
     pub(super) fn of(subject: Option<&str>, details: &Value) -> Option<Self> {
         let (kind, id) = subject?.split_once(' ')?;
@@ -280,10 +280,10 @@ mod tests {
 
     #[test]
     fn what_it_was_done_to_leads_there() {
-        let about = |subject: &str, details| About::of(Some(subject), &details).unwrap();
+        let about = |subject: &str, details| AuditSubject::of(Some(subject), &details).unwrap();
         assert_eq!(
             about("administrator 1-2", json!({ "name": "Ana" })),
-            About {
+            AuditSubject {
                 label: "Ana".to_owned(),
                 href: "/console/administrators/1-2".to_owned()
             }
@@ -295,7 +295,7 @@ mod tests {
         );
         assert_eq!(about("batch ../../evil", json!({})).href, "");
         assert_eq!(about("key 1", json!({ "name": "intranet" })).href, "");
-        assert_eq!(About::of(None, &json!({})), None);
+        assert_eq!(AuditSubject::of(None, &json!({})), None);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const HEADER: [&str; 9] = [
 
 /// Progress of the export.
 #[derive(Clone, Copy)]
-enum Stand {
+enum ExportPosition {
     Header,
     Before(Option<Uuid>),
     End,
@@ -49,21 +49,21 @@ pub(in super::super) async fn csv(
         let detail = faults.from.or(faults.to).unwrap_or("Write the days as 2026-11-23");
         Problem::invalid("day_invalid", format!("{detail}."))
     })?;
-    let lines = stream::try_unfold(Stand::Header, move |stand| {
+    let lines = stream::try_unfold(ExportPosition::Header, move |stand| {
         let (api, filter) = (api.clone(), filter.clone());
         async move {
             let before = match stand {
-                Stand::End => return Ok(None),
-                Stand::Header => None,
-                Stand::Before(before) => before,
+                ExportPosition::End => return Ok(None),
+                ExportPosition::Header => None,
+                ExportPosition::Before(before) => before,
             };
             let found = audit::list(&api.db, &filter, before, None, i64::from(GROUP)).await;
             let found = found.map_err(io::Error::other)?;
             let next = match found.last() {
-                Some(last) if found.len() == usize::from(GROUP) => Stand::Before(Some(last.id)),
-                _ => Stand::End,
+                Some(last) if found.len() == usize::from(GROUP) => ExportPosition::Before(Some(last.id)),
+                _ => ExportPosition::End,
             };
-            let is_first = matches!(stand, Stand::Header);
+            let is_first = matches!(stand, ExportPosition::Header);
             Ok::<_, io::Error>(Some((written(is_first, found)?, next)))
         }
     });

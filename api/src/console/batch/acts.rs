@@ -25,7 +25,7 @@ pub(in crate::console) async fn undo(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, BatchCommand::Undo).await
+    perform(state, who, id, BatchCommand::Undo).await
 }
 
 /// Ends the hold now.
@@ -34,7 +34,7 @@ pub(in crate::console) async fn start(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, BatchCommand::Start).await
+    perform(state, who, id, BatchCommand::Start).await
 }
 
 /// Pauses a batch.
@@ -43,7 +43,7 @@ pub(in crate::console) async fn pause(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, BatchCommand::Pause).await
+    perform(state, who, id, BatchCommand::Pause).await
 }
 
 /// Resumes a batch.
@@ -52,21 +52,21 @@ pub(in crate::console) async fn resume(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, BatchCommand::Resume).await
+    perform(state, who, id, BatchCommand::Resume).await
 }
 
-async fn fulfil(
+async fn perform(
     State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     command: BatchCommand,
 ) -> Result<Response, Problem> {
-    press(&api, &administrator, id, command).await?;
+    perform_command(&api, &administrator, id, command).await?;
     Ok(redirect(&address(id)))
 }
 
 /// Performs the action and waits up to [`PATIENCE`] for its effects.
-pub(super) async fn press(
+pub(super) async fn perform_command(
     api: &AppState,
     administrator: &Administrator,
     id: Uuid,

@@ -165,28 +165,28 @@ impl LedgerCounts {
 /// Problems, the most frequent first.
 pub(in crate::console) fn troubles(tally: &StateCounts, batch: BatchState) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for alike in &tally.alike {
-        let part = match alike.state {
+    for deliveries in &tally.counts {
+        let part = match deliveries.state {
             DeliveryState::Retrying => DeliveryGroup::Trying,
             DeliveryState::Failed | DeliveryState::Expired => DeliveryGroup::Failed,
             DeliveryState::Suppressed => DeliveryGroup::Blocked,
             DeliveryState::Cancelled => DeliveryGroup::Stopped,
             _ => continue,
         };
-        let status = status(alike.state, alike.reason.as_deref(), batch);
+        let status = status(deliveries.state, deliveries.reason.as_deref(), batch);
         match groups
             .iter_mut()
             .find(|group| group.status == status && group.part == part)
         {
             Some(group) => {
-                group.count += alike.count;
-                group.reasons.extend(alike.reason.clone());
+                group.count += deliveries.count;
+                group.reasons.extend(deliveries.reason.clone());
             }
             None => groups.push(Group {
                 status,
-                count: alike.count,
+                count: deliveries.count,
                 part,
-                reasons: alike.reason.iter().cloned().collect(),
+                reasons: deliveries.reason.iter().cloned().collect(),
             }),
         }
     }
@@ -242,7 +242,7 @@ fn whole(rate: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::store::counts::Alike;
+    use shared::store::counts::DeliveryCount;
 
     fn sums(waiting: i64, sent: i64) -> LedgerCounts {
         LedgerCounts {
@@ -345,18 +345,18 @@ mod tests {
 
     #[test]
     fn problems_with_the_same_label_are_grouped() {
-        let alike = |state, reason: &str, count| Alike {
+        let delivery_count = |state, reason: &str, count| DeliveryCount {
             state,
             reason: Some(reason.to_owned()),
             count,
             unsure: 0,
         };
         let tally = StateCounts {
-            alike: vec![
-                alike(DeliveryState::Failed, "address_unknown", 9),
-                alike(DeliveryState::Expired, "timeout", 3),
-                alike(DeliveryState::Failed, "protocol", 7),
-                alike(DeliveryState::Sent, "x", 1_190),
+            counts: vec![
+                delivery_count(DeliveryState::Failed, "address_unknown", 9),
+                delivery_count(DeliveryState::Expired, "timeout", 3),
+                delivery_count(DeliveryState::Failed, "protocol", 7),
+                delivery_count(DeliveryState::Sent, "x", 1_190),
             ],
             ..StateCounts::default()
         };

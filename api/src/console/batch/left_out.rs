@@ -6,7 +6,7 @@ use crate::app::state::AppState;
 use crate::app::status_labels;
 use crate::console::cursor::{LIMIT, PageRows};
 use crate::console::format::{Moment, counted, moment, some};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
 use crate::http::query::{Path, Query};
@@ -97,7 +97,7 @@ pub(in crate::console) async fn show(
         title = format!("{title}, page {number}");
     }
     page(&LeftOutPage {
-        frame: administrator.frame(&api, Place::Activity, title).await,
+        frame: administrator.frame(&api, Section::Activity, title).await,
         id,
         reasons: reasons.into_iter().map(|(why, count)| (why, counted(count))).collect(),
         previous,

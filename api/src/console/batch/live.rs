@@ -8,7 +8,7 @@ use super::delivery_group::ListQuery;
 use super::domains::{Domain, domains};
 use crate::app::status_labels::before_resuming;
 use crate::app::watch::Seen;
-use crate::console::format::{Moment, asker, clock, counted, lasting, moment, some};
+use crate::console::format::{Moment, author, clock, counted, lasting, moment, some};
 use askama::Template;
 use shared::batch::{BatchState, PauseCause};
 use shared::system_email::SystemEmailKind;
@@ -26,11 +26,11 @@ const SOON_HOURS: i64 = 12;
 pub(super) struct LivePart {
     pub(super) live: Live,
     /// The part of the page's frame that its forms need.
-    pub(super) frame: Carried,
+    pub(super) frame: FormFrame,
 }
 
 /// The part of a page's frame that forms need.
-pub(super) struct Carried {
+pub(super) struct FormFrame {
     /// The CSRF token.
     pub(super) csrf_token: String,
 }
@@ -61,14 +61,14 @@ pub(in crate::console) struct Live {
     pub(super) time_left: Option<String>,
     /// If the batch paused itself: what to do before it is resumed.
     pub(super) before_resuming: Option<&'static str>,
-    pub(super) starts: Starts,
+    pub(super) starts: StartTime,
     pub(super) finished: Option<(Moment, String)>,
     /// The selection it was sent from, if the reader made that selection.
     pub(super) selection: Option<Uuid>,
 }
 
 /// Start time of a batch.
-pub(super) struct Starts {
+pub(super) struct StartTime {
     pub(super) at: Moment,
     pub(super) is_soon: bool,
     /// Start and server time to the millisecond, for the countdown.
@@ -117,7 +117,7 @@ impl Live {
                 .as_deref()
                 .and_then(PauseCause::from_name)
                 .map(before_resuming),
-            starts: Starts::at(view.start_at, now),
+            starts: StartTime::at(view.start_at, now),
             finished: view.finished_at.map(|end| (moment(end), span(end))),
             selection,
             sums,
@@ -193,7 +193,7 @@ impl Live {
 /// Who paused or stopped a batch: "Paused by Priya".
 pub(in crate::console) fn reason(stored: &str) -> String {
     match stored.split_once(" by ") {
-        Some((what, who)) => format!("{what} by {}", asker(who)),
+        Some((what, who)) => format!("{what} by {}", author(who)),
         None => stored.to_owned(),
     }
 }
@@ -206,7 +206,7 @@ pub(in crate::console) fn mails(kind: SystemEmailKind, count: i64) -> String {
     }
 }
 
-impl Starts {
+impl StartTime {
     fn at(start: OffsetDateTime, now: OffsetDateTime) -> Self {
         let is_soon = (start - now).whole_hours() < SOON_HOURS;
         let exact = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();

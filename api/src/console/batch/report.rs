@@ -20,7 +20,7 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// Progress of the export.
-enum Place {
+enum ExportPosition {
     Deliveries(Option<Uuid>),
     LeftOut(i64),
 }
@@ -48,7 +48,7 @@ pub(in crate::console) async fn show(State(api): State<AppState>, Path(id): Path
         let (api, fields) = (api.clone(), fields.clone());
         async move { group(&api, id, batch.state, &fields, place).await }
     };
-    Ok(csv(&name, header, Place::Deliveries(None), read))
+    Ok(csv(&name, header, ExportPosition::Deliveries(None), read))
 }
 
 /// Exports the people who were left out.
@@ -83,26 +83,26 @@ async fn group(
     id: Uuid,
     batch: BatchState,
     fields: &[String],
-    place: Place,
-) -> io::Result<(Vec<Vec<String>>, Option<Place>)> {
+    place: ExportPosition,
+) -> io::Result<(Vec<Vec<String>>, Option<ExportPosition>)> {
     match place {
-        Place::Deliveries(after) => {
+        ExportPosition::Deliveries(after) => {
             let rows = ledger::report(&api.db, id, after, GROUP)
                 .await
                 .map_err(io::Error::other)?;
             let next = match rows.last() {
-                Some(last) => Place::Deliveries(Some(last.id)),
-                None => Place::LeftOut(0),
+                Some(last) => ExportPosition::Deliveries(Some(last.id)),
+                None => ExportPosition::LeftOut(0),
             };
             Ok((
                 rows.into_iter().map(|row| line(row, batch, fields)).collect(),
                 Some(next),
             ))
         }
-        Place::LeftOut(after) => {
+        ExportPosition::LeftOut(after) => {
             let rows = deliveries::left_out(&api.db, id, PageCursor::After(after), GROUP).await;
             let rows = rows.map_err(io::Error::other)?;
-            let next = rows.last().map(|last| Place::LeftOut(last.id));
+            let next = rows.last().map(|last| ExportPosition::LeftOut(last.id));
             Ok((rows.into_iter().map(|row| left_out_line(row, fields)).collect(), next))
         }
     }

@@ -1,12 +1,12 @@
 //! Revoking the mailed passwords of a batch. An email cannot be recalled, but the password in it can be revoked.
 
 use super::{address, seen};
-use crate::app::credentials::revoke::{Revoked, Whose, revoke_passwords};
+use crate::app::credentials::revoke::{RevokeTarget, Revoked, revoke_passwords};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
 use crate::console::format::{counted, some};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::http::query::Path;
@@ -77,7 +77,7 @@ pub(in crate::console) async fn ask(
     let (seen, _) = seen(&api, id).await?;
     let passwords = credentials::of_batch(&api.db, id).await?;
     page(&RevokePage {
-        frame: administrator.frame(&api, Place::Activity, "Revoke passwords").await,
+        frame: administrator.frame(&api, Section::Activity, "Revoke passwords").await,
         id,
         unused: passwords.unused,
         used: passwords.used,
@@ -94,7 +94,7 @@ pub(in crate::console) async fn revoke(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let include_used = fields.is_set("include_used");
-    let done = revoke_passwords(&api, &administrator.actor, Whose::Batch(id), include_used).await?;
+    let done = revoke_passwords(&api, &administrator.actor, RevokeTarget::Batch(id), include_used).await?;
     if done.revoked == 0 && done.mails_cancelled == 0 {
         return Ok(redirect_with_note(&address(id), &outcome(&done)));
     }

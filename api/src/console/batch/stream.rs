@@ -1,7 +1,7 @@
 //! Live updates of a batch's page: its live part is rendered again whenever the shared count changes.
 
 use super::delivery_group::ListQuery;
-use super::live::{Carried, Live, LivePart};
+use super::live::{FormFrame, Live, LivePart};
 use crate::app::batches;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
@@ -39,7 +39,7 @@ pub(in crate::console) async fn show(
             } else {
                 let part = LivePart {
                     live: Live::of(&seen, &look, None, seen.at),
-                    frame: Carried {
+                    frame: FormFrame {
                         csrf_token: administrator.csrf_token().to_owned(),
                     },
                 };

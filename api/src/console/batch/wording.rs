@@ -4,7 +4,7 @@ use crate::app::batches;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::wording;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
 use crate::console::system_emails::Comparison;
@@ -35,7 +35,7 @@ pub(in crate::console) async fn show(
     let own = own.ok_or_else(|| Problem::not_found("wording of its own for this batch"))?;
     page(&WordingPage {
         frame: administrator
-            .frame(&api, Place::Activity, "Wording of this batch")
+            .frame(&api, Section::Activity, "Wording of this batch")
             .await,
         id,
         name: batch.kind.name(),

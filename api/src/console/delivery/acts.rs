@@ -20,12 +20,12 @@ use shared::trace::TraceContext;
 use uuid::Uuid;
 
 /// Makes an email due now.
-pub(in crate::console) async fn hurry(
+pub(in crate::console) async fn retry_now(
     State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(&api, &administrator, id, DeliveryCommand::Hurry).await
+    perform(&api, &administrator, id, DeliveryCommand::Hurry).await
 }
 
 /// Cancels an email before it is sent.
@@ -34,11 +34,11 @@ pub(in crate::console) async fn withdraw(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(&api, &administrator, id, DeliveryCommand::Withdraw).await
+    perform(&api, &administrator, id, DeliveryCommand::Withdraw).await
 }
 
 /// Performs an action. If it comes too late, nothing changes and the page shows the current state.
-async fn fulfil(
+async fn perform(
     api: &AppState,
     administrator: &Administrator,
     id: Uuid,

@@ -3,7 +3,7 @@
 //! Replies of the relay are shown verbatim, as plain text because they are untrusted. A mail team asks for them.
 
 use crate::console::batch::live::reason;
-use crate::console::format::{Moment, asker, exact, lasting, moment};
+use crate::console::format::{Moment, author, exact, lasting, moment};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::attempts::Attempt;
@@ -47,7 +47,7 @@ impl Event {
 pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Vec<Event> {
     let mut events = vec![Event::new(
         "",
-        format!("Requested by {}", asker(&batch.created_by)),
+        format!("Requested by {}", author(&batch.created_by)),
         batch.created_at,
     )];
     events.extend(start(delivery, batch));

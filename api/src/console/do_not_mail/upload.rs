@@ -2,12 +2,12 @@
 
 use super::{find, path_of};
 use crate::app::do_not_mail::upload::{self, AddressFile, NewList};
-use crate::app::imports::request::Form;
+use crate::app::imports::request::BodyFormat;
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
 use crate::app::upload_spool::UPLOAD_MOST_BYTES;
 use crate::console::format::some;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::imports::receive::{Refused, Texts, most, receive};
 use crate::console::respond::{page_as, redirect_with_flash};
 use crate::console::session::Administrator;
@@ -69,7 +69,7 @@ async fn answer(
         || "Add a do-not-mail list".to_owned(),
         |list| format!("Add addresses to {}", list.name),
     );
-    let frame = administrator.frame(api, Place::Users, title).await;
+    let frame = administrator.frame(api, Section::Users, title).await;
     let shown = UploadPage {
         frame: if faults.is_empty() { frame } else { frame.with_faults() },
         list,
@@ -106,7 +106,7 @@ pub(super) async fn upload(
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
     let nothing = "Select a file, or paste the addresses";
-    let form = match receive(&api.room, &administrator, multipart, nothing).await {
+    let form = match receive(&api.concurrency_limits, &administrator, multipart, nothing).await {
         Ok(form) => form,
         Err(Refused::Problem(problem)) => return Err(problem),
         Err(Refused::Fault(fault, texts)) => {
@@ -116,7 +116,7 @@ pub(super) async fn upload(
     };
     let file = AddressFile {
         spooled: form.file,
-        form: Form::Table,
+        form: BodyFormat::Table,
         sheet: None,
         was_list: form.texts.pasted.is_list,
     };

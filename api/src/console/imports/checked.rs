@@ -3,13 +3,13 @@
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures};
-use super::how::How;
+use super::import_options::ImportOptions;
 use super::labels::{columns, is_spreadsheet, notes, read_columns_of, remedies};
 use super::upload::FileForm;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::format::{counted, some};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
 use askama::Template;
@@ -95,7 +95,7 @@ impl CheckedPage {
 /// Shows the result of the check.
 pub(super) async fn show(api: &AppState, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Check import: {}", import.file_name);
-    let frame = administrator.frame(api, Place::Imports, title).await;
+    let frame = administrator.frame(api, Section::Imports, title).await;
     let totals = import.totals.clone();
     let read = read_columns_of(import);
     page(&CheckedPage {
@@ -113,7 +113,7 @@ pub(super) async fn show(api: &AppState, administrator: &Administrator, import: 
         changes: changes::of(api, import).await?,
         columns: columns(&read),
         is_remembered: import.mapping_is_remembered,
-        how: How::of(import).sentences(),
+        how: ImportOptions::of(import).sentences(),
         clears_empty: import.clears_empty,
         notes: notes(import),
         is_spreadsheet: is_spreadsheet(import),

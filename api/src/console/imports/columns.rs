@@ -3,14 +3,14 @@
 mod line;
 
 use super::find::get;
-use super::how::How;
+use super::import_options::ImportOptions;
 use super::template::FIELDS_MOST;
 use super::upload::PATIENCE;
 use crate::app::imports::staged::Chosen;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, page_as, redirect, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::http::query::Path;
@@ -32,7 +32,7 @@ struct ColumnsPage {
     frame: Frame,
     id: Uuid,
     lines: Vec<ColumnLine>,
-    how: How,
+    how: ImportOptions,
     /// Validation errors, each with the index of its column.
     faults: Vec<(usize, String)>,
     /// Why the columns could not be recognised.
@@ -68,7 +68,15 @@ pub(super) async fn choose(
         .clone()
         .and_then(|mapping| serde_json::from_value(mapping).ok());
     let targets = suggested(&preview, mapping.as_ref());
-    let shown = of(api, administrator, import, &preview, &targets, How::of(import)).await?;
+    let shown = of(
+        api,
+        administrator,
+        import,
+        &preview,
+        &targets,
+        ImportOptions::of(import),
+    )
+    .await?;
     page(&shown)
 }
 
@@ -78,13 +86,13 @@ async fn of(
     import: &Import,
     preview: &Preview,
     targets: &[Target],
-    how: How,
+    how: ImportOptions,
 ) -> Result<ColumnsPage, Problem> {
     let title = format!("Columns of {}", import.file_name);
     let mut fields = users::field_names(&api.db).await?;
     fields.truncate(FIELDS_MOST);
     Ok(ColumnsPage {
-        frame: administrator.frame(api, Place::Imports, title).await,
+        frame: administrator.frame(api, Section::Imports, title).await,
         id: import.id,
         lines: lines(preview, targets, &fields),
         how,
@@ -100,7 +108,7 @@ async fn of(
 }
 
 /// Checks the file again with the submitted column mapping.
-pub(super) async fn press(
+pub(super) async fn submit(
     State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
@@ -114,7 +122,7 @@ pub(super) async fn press(
         return Ok(redirect(&address));
     }
     let preview = api.staged_imports.preview(&import).await?;
-    let how = How::read(fields.text("mode"), fields.text("empty"));
+    let how = ImportOptions::read(fields.text("mode"), fields.text("empty"));
     let targets: Vec<Target> = (0..preview.header.len())
         .map(|at| Target::read(fields.trimmed(&format!("as-{at}"))))
         .collect();

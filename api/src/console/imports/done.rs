@@ -3,13 +3,13 @@
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures_of_done};
-use super::how::How;
+use super::import_options::ImportOptions;
 use super::labels::is_spreadsheet;
 use super::undo;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
-use crate::console::format::{Moment, asker, moment, some};
-use crate::console::frame::{Frame, Place};
+use crate::console::format::{Moment, author, moment, some};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
 use askama::Template;
@@ -110,9 +110,9 @@ pub(super) async fn show(api: &AppState, administrator: &Administrator, import: 
         did: effects(&import.totals, import.undone),
     });
     page(&DonePage {
-        frame: administrator.frame(api, Place::Imports, title).await,
+        frame: administrator.frame(api, Section::Imports, title).await,
         id: import.id,
-        by: asker(import.done_by.as_ref().unwrap_or(&import.created_by)),
+        by: author(import.done_by.as_ref().unwrap_or(&import.created_by)),
         at: moment(import.done_at.unwrap_or(import.created_at)),
         figures: figures_of_done(import.id, &import.totals, import.state == ImportState::Undone),
         totals: import.totals.clone(),
@@ -121,7 +121,7 @@ pub(super) async fn show(api: &AppState, administrator: &Administrator, import: 
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,
         undone,
-        how: How::of(import).sentences(),
+        how: ImportOptions::of(import).sentences(),
         is_spreadsheet: is_spreadsheet(import),
         dropped: import.details_dropped_at.map(moment),
     })

@@ -6,7 +6,7 @@ use super::{checked, columns, done};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::format::{Moment, counted, lasting, moment};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
 use crate::http::query::Path;
@@ -113,7 +113,7 @@ async fn working(api: &AppState, administrator: &Administrator, import: &Import)
     };
     let totals = &import.totals;
     page(&WorkPage {
-        frame: administrator.frame(api, Place::Imports, title).await,
+        frame: administrator.frame(api, Section::Imports, title).await,
         id: import.id,
         is_storing,
         is_interrupted: import.is_interrupted,
@@ -138,7 +138,7 @@ struct DiscardedPage {
 async fn discarded(api: &AppState, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Discarded: {}", import.file_name);
     page(&DiscardedPage {
-        frame: administrator.frame(api, Place::Imports, title).await,
+        frame: administrator.frame(api, Section::Imports, title).await,
         by: import.ended_by.clone(),
         at: moment(import.ended_at.unwrap_or(import.created_at)),
     })

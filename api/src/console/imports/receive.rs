@@ -4,8 +4,8 @@
 //! is written to disk in pieces. After an error, the rest of the form is still read, up to a limit, because browsers
 //! show no response while they are sending a form.
 
-use super::how::How;
-use crate::app::concurrency_limits::Room;
+use super::import_options::ImportOptions;
+use crate::app::concurrency_limits::ConcurrencyLimits;
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::upload_spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, disk, spool_stream};
 use crate::console::form_origin::foreign;
@@ -37,7 +37,7 @@ const REST_MOST_BYTES: usize = 1024 * 1024 * 1024;
 const REST_WITHIN: Duration = Duration::from_mins(1);
 
 /// A received form with its file.
-pub(in crate::console) struct Form {
+pub(in crate::console) struct UploadForm {
     /// Idempotency key of the form.
     pub(super) token: Uuid,
     /// The import that this file replaces.
@@ -45,7 +45,7 @@ pub(in crate::console) struct Form {
     pub(super) file_name: String,
     pub(in crate::console) file: Spooled,
     /// Import options.
-    pub(super) how: How,
+    pub(super) how: ImportOptions,
     /// The short fields of the form.
     pub(in crate::console) texts: Texts,
 }
@@ -66,17 +66,21 @@ impl From<Problem> for Refused {
 
 /// Receives a form. Without a file, its error message is `nothing`.
 pub(in crate::console) async fn receive(
-    room: &Room,
+    concurrency_limits: &ConcurrencyLimits,
     administrator: &Administrator,
     multipart: Result<Multipart, MultipartRejection>,
     nothing: &str,
-) -> Result<Form, Refused> {
+) -> Result<UploadForm, Refused> {
     let mut texts = Texts::default();
     let mut multipart = multipart.map_err(|_| texts.fault(nothing.to_owned()))?;
-    let taken = timeout(UPLOAD_WITHIN, take(room, administrator, &mut multipart, &mut texts)).await;
+    let taken = timeout(
+        UPLOAD_WITHIN,
+        take(concurrency_limits, administrator, &mut multipart, &mut texts),
+    )
+    .await;
     let refused = match taken {
         Ok(Ok(Some((file_name, file)))) => {
-            return Ok(Form {
+            return Ok(UploadForm {
                 token: texts.token.unwrap_or_else(Uuid::new_v4),
                 instead_of: texts.instead_of,
                 file_name,
@@ -89,7 +93,7 @@ pub(in crate::console) async fn receive(
         Ok(Err(refused)) => refused,
         Err(_) => texts.fault(broken_off()),
     };
-    let _ = timeout(REST_WITHIN, pass_over(&mut multipart)).await;
+    let _ = timeout(REST_WITHIN, skip_rest(&mut multipart)).await;
     Err(refused)
 }
 
@@ -136,8 +140,8 @@ impl Texts {
         }
     }
 
-    pub(super) fn how(&self) -> How {
-        How::read(&self.mode, &self.empty)
+    pub(super) fn how(&self) -> ImportOptions {
+        ImportOptions::read(&self.mode, &self.empty)
     }
 
     fn fault(&self, words: String) -> Refused {
@@ -158,7 +162,7 @@ impl Texts {
 
 /// Reads a form to its end and returns the file with its name, if there is one.
 async fn take(
-    room: &Room,
+    concurrency_limits: &ConcurrencyLimits,
     administrator: &Administrator,
     multipart: &mut Multipart,
     texts: &mut Texts,
@@ -183,8 +187,8 @@ async fn take(
             "list" => texts.list = text(field).await.parse().ok(),
             "file" => {
                 let file_name = shown_name(field.file_name().unwrap_or_default());
-                let _slot = room.for_upload(administrator.id).await?;
-                let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
+                let _slot = concurrency_limits.for_upload(administrator.id).await?;
+                let file = spool_stream(concurrency_limits.disk.reservation(administrator.id), Box::pin(field)).await;
                 let file = file.map_err(|problem| texts.refused(problem))?;
                 // Without a selected file, browsers send an empty part. Text may have been pasted instead.
                 if !file_name.is_empty() {
@@ -192,8 +196,8 @@ async fn take(
                 }
             }
             "pasted" if taken.is_none() => {
-                let _slot = room.for_upload(administrator.id).await?;
-                let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
+                let _slot = concurrency_limits.for_upload(administrator.id).await?;
+                let file = spool_stream(concurrency_limits.disk.reservation(administrator.id), Box::pin(field)).await;
                 let file = file.map_err(|problem| texts.refused(problem))?;
                 let table = table(file).await.map_err(|problem| texts.refused(problem))?;
                 if let Some((table, pasted)) = table {
@@ -252,7 +256,7 @@ async fn text(mut field: Field<'_>) -> Zeroizing<String> {
     zeroized::into_text(bytes)
 }
 
-async fn pass_over(multipart: &mut Multipart) -> Result<(), MultipartError> {
+async fn skip_rest(multipart: &mut Multipart) -> Result<(), MultipartError> {
     let mut passed = 0;
     while let Some(mut field) = multipart.next_field().await? {
         while let Some(piece) = field.chunk().await? {

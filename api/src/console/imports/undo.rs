@@ -4,14 +4,14 @@ use super::find::get;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::format::some;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, redirect, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::http::query::Path;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::imports::undo::{self, Outlook, Undone};
+use shared::store::imports::undo::{self, UndoForecast, UndoResult};
 use shared::store::imports::{ImportState, UndoneCounts};
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ struct UndoPage {
     frame: Frame,
     id: Uuid,
     file_name: String,
-    outlook: Outlook,
+    outlook: UndoForecast,
     updated: i32,
 }
 
@@ -57,7 +57,7 @@ impl UndoPage {
         some(self.outlook.restored, "user", "users")
     }
 
-    fn restored_whom(&self) -> String {
+    fn restored_people(&self) -> String {
         some(
             self.outlook.restored,
             "user updated by this import gets",
@@ -111,10 +111,10 @@ pub(super) async fn ask(
     }
     let title = format!("Undo the import of {}", import.file_name);
     page(&UndoPage {
-        frame: administrator.frame(&api, Place::Imports, title).await,
+        frame: administrator.frame(&api, Section::Imports, title).await,
         id,
         file_name: import.file_name,
-        outlook: undo::outlook(&api.db, id).await?,
+        outlook: undo::undo_forecast(&api.db, id).await?,
         updated: import.totals.updated,
     })
 }
@@ -128,14 +128,14 @@ pub(super) async fn undo(
     get(&api, id).await?;
     let to = format!("/console/imports/{id}");
     match api.staged_imports.undo(id, &administrator.actor).await? {
-        Undone::Done(totals) => {
+        UndoResult::Done(totals) => {
             let message = format!("The import is undone. {}", done(totals).join(" "));
             Ok(redirect_with_flash(&to, message.trim()))
         }
         // The confirmation page explains why.
-        Undone::Known(_) => Ok(redirect(&format!("{to}/undo"))),
-        Undone::NotNow(Some(ImportState::Undone)) => Ok(redirect(&to)),
-        Undone::NotNow(_) => Ok(redirect_with_note(&to, "Only a finished import can be undone.")),
+        UndoResult::Known(_) => Ok(redirect(&format!("{to}/undo"))),
+        UndoResult::NotNow(Some(ImportState::Undone)) => Ok(redirect(&to)),
+        UndoResult::NotNow(_) => Ok(redirect_with_note(&to, "Only a finished import can be undone.")),
     }
 }
 

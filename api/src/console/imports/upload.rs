@@ -1,13 +1,13 @@
 //! The upload page.
 
-use super::how::How;
+use super::import_options::ImportOptions;
 use super::receive::{Refused, most, receive};
 use crate::app::imports::staged::Received;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::upload_spool::UPLOAD_MOST_BYTES;
 use crate::console::format::counted;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, page_as, redirect};
 use crate::console::session::Administrator;
 use askama::Template;
@@ -41,7 +41,7 @@ pub(super) struct FileForm {
     /// Validation error of the file.
     pub(super) fault: Option<String>,
     /// Import options.
-    pub(super) how: How,
+    pub(super) how: ImportOptions,
 }
 
 impl FileForm {
@@ -51,14 +51,14 @@ impl FileForm {
             token: Uuid::new_v4(),
             instead_of: import,
             fault: None,
-            how: How::default(),
+            how: ImportOptions::default(),
         }
     }
 
     /// A form for a corrected file, with the same import options.
     pub(super) fn correcting(import: &Import) -> Self {
         Self {
-            how: How::of(import),
+            how: ImportOptions::of(import),
             ..Self::instead_of(Some(import.id))
         }
     }
@@ -91,7 +91,7 @@ pub(super) async fn upload_page(
     administrator: &Administrator,
     form: FileForm,
 ) -> Result<Response, Problem> {
-    let frame = administrator.frame(api, Place::Imports, "Import users").await;
+    let frame = administrator.frame(api, Section::Imports, "Import users").await;
     let is_fault = form.fault.is_some();
     let shown = UploadPage {
         frame: if is_fault { frame.with_faults() } else { frame },
@@ -128,7 +128,7 @@ pub(super) async fn unreadable(
     import: Uuid,
     fault: String,
 ) -> Result<Response, Problem> {
-    let frame = administrator.frame(api, Place::Imports, "Import users").await;
+    let frame = administrator.frame(api, Section::Imports, "Import users").await;
     let form = FileForm {
         fault: Some(fault),
         ..FileForm::instead_of(Some(import))
@@ -147,7 +147,7 @@ pub(super) async fn upload(
     administrator: Administrator,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
-    let form = match receive(&api.room, &administrator, multipart, "Select a file").await {
+    let form = match receive(&api.concurrency_limits, &administrator, multipart, "Select a file").await {
         Ok(form) => form,
         Err(Refused::Problem(problem)) => return Err(problem),
         Err(Refused::Fault(fault, texts)) => {

@@ -80,7 +80,7 @@ pub(super) async fn of(api: &AppState, view: &View, import: Option<&Import>) -> 
         };
         Some((saved.name, view.query()))
     });
-    let who = view.who().unwrap_or_default();
+    let who = view.user_filter().unwrap_or_default();
     Ok(Conditions {
         imports: latest_imports(api, import).await?,
         is_import_negated: filter.not.contains(&Negatable::Import),

@@ -141,7 +141,7 @@ pub(in crate::console) async fn list(
     selection: Option<&Selection>,
     action: &str,
 ) -> Result<PeopleList, Problem> {
-    let Some(filter) = view.who() else {
+    let Some(filter) = view.user_filter() else {
         let conditions = conditions::of(api, &view, None).await?;
         return Ok(contradiction(view, conditions, selection, action));
     };
@@ -165,7 +165,7 @@ pub(in crate::console) async fn list(
         found.reverse();
     }
     let shown: Vec<Uuid> = found.iter().map(|user| user.id).collect();
-    let ticked = ticked(api, selection, &shown).await?;
+    let ticked = selected_among(api, selection, &shown).await?;
     let is_all =
         selection.is_some_and(|selection| selection.filter.as_ref() == Some(&filter) && selection.dropped.is_empty());
     Ok(PeopleList {
@@ -242,13 +242,17 @@ fn contradiction(view: View, conditions: Conditions, selection: Option<&Selectio
 }
 
 /// Which of these users are selected.
-async fn ticked(api: &AppState, selection: Option<&Selection>, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
+async fn selected_among(
+    api: &AppState,
+    selection: Option<&Selection>,
+    shown: &[Uuid],
+) -> Result<HashSet<Uuid>, Problem> {
     let Some(selection) = selection else {
         return Ok(HashSet::new());
     };
     let mut ticked: HashSet<Uuid> = selection.picked.iter().copied().collect();
     if let Some(filter) = &selection.filter {
-        let matching = users::those_matching(&api.db, filter, shown).await?;
+        let matching = users::matching_ids(&api.db, filter, shown).await?;
         ticked.extend(matching.into_iter().filter(|id| !selection.dropped.contains(id)));
     }
     Ok(ticked)

@@ -16,7 +16,7 @@ const ONE_BY_ONE_MOST: usize = 5_000;
 
 /// What the clicked button does after the ticks are saved.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::console) enum Pressed {
+pub(in crate::console) enum ButtonAction {
     /// Show the users who match the form's search and filters.
     Search,
     /// Show the next page.
@@ -35,7 +35,7 @@ pub(in crate::console) enum Pressed {
     Save,
 }
 
-impl Pressed {
+impl ButtonAction {
     fn of(word: &str) -> Self {
         match word {
             "next" => Self::Next,
@@ -61,11 +61,11 @@ pub(in crate::console) async fn take(
     mut selection: Option<Selection>,
     view: &View,
     fields: &Fields,
-) -> Result<(Option<Selection>, Pressed), Problem> {
-    let pressed = Pressed::of(fields.text("do"));
+) -> Result<(Option<Selection>, ButtonAction), Problem> {
+    let pressed = ButtonAction::of(fields.text("do"));
     let ticked: HashSet<Uuid> = ids(fields, "user");
     let shown: Vec<Uuid> = ids(fields, "shown");
-    if selection.is_none() && (!ticked.is_empty() || pressed == Pressed::All) {
+    if selection.is_none() && (!ticked.is_empty() || pressed == ButtonAction::All) {
         let id = selections::create(&api.db, administrator, None).await?;
         selection = selections::find(&api.db, administrator, id).await?;
     }
@@ -74,15 +74,15 @@ pub(in crate::console) async fn take(
     };
     let before = selection.clone();
     match pressed {
-        Pressed::All => {
-            let filter = view.who().ok_or_else(contradiction)?;
+        ButtonAction::All => {
+            let filter = view.user_filter().ok_or_else(contradiction)?;
             let counted = users_in_bulk::count(&api.db, &filter).await?;
             selection.matching = i32::try_from(counted).unwrap_or(i32::MAX);
             selection.filter = Some(filter);
             selection.dropped.clear();
             selection.picked.clear();
         }
-        Pressed::Clear => {
+        ButtonAction::Clear => {
             selection.matching = 0;
             selection.filter = None;
             selection.dropped.clear();
@@ -118,7 +118,7 @@ async fn matching(api: &AppState, selection: &Selection, shown: &[Uuid]) -> Resu
     let Some(filter) = &selection.filter else {
         return Ok(HashSet::new());
     };
-    let found = users::those_matching(&api.db, filter, shown).await?;
+    let found = users::matching_ids(&api.db, filter, shown).await?;
     Ok(found.into_iter().collect())
 }
 

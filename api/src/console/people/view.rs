@@ -41,7 +41,7 @@ pub(super) const COLUMNS_MOST: usize = 6;
 /// Query parameters other than the filters.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Place {
+struct ViewParameters {
     status: Option<Preset>,
     before: Option<Uuid>,
     after: Option<Uuid>,
@@ -52,7 +52,7 @@ struct Place {
     columns: Option<String>,
 }
 
-impl Place {
+impl ViewParameters {
     const NAMES: [&str; 7] = ["status", "before", "after", "page", "selection", "sort", "columns"];
 }
 
@@ -66,7 +66,7 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
 
 impl View {
     pub(super) fn parse(query: &str) -> Result<Self, Problem> {
-        let (filter, place) = read::<Place>(query, &Place::NAMES)?;
+        let (filter, place) = read::<ViewParameters>(query, &ViewParameters::NAMES)?;
         let view = Self {
             preset: place.status,
             filter,
@@ -86,7 +86,7 @@ impl View {
     ///
     /// 400 for an invalid filter. Ignoring it would apply the form to all users.
     pub(in crate::console) fn read(fields: &Fields) -> Result<Self, Problem> {
-        let names = FilterRequest::NAMES.into_iter().chain(Place::NAMES);
+        let names = FilterRequest::NAMES.into_iter().chain(ViewParameters::NAMES);
         let value = |name: &'static str| match name {
             "where" => conditions(fields),
             "columns" => fields.all("column").collect::<Vec<_>>().join(","),
@@ -181,14 +181,14 @@ impl View {
     }
 
     /// The filter of the view; `None` if its conditions contradict each other.
-    pub(in crate::console) fn who(&self) -> Option<UserFilter> {
+    pub(in crate::console) fn user_filter(&self) -> Option<UserFilter> {
         let preset = self.preset.map(Preset::filter).unwrap_or_default();
         preset.and(self.filter.clone())
     }
 
     /// Whether a search or filter is in use.
     pub(in crate::console) fn is_narrow(&self) -> bool {
-        self.who().is_none_or(|who| !who.is_empty())
+        self.user_filter().is_none_or(|who| !who.is_empty())
     }
 
     /// The query string.
@@ -331,7 +331,10 @@ mod tests {
         assert_eq!(view.query(), address);
         let form = format!("{address}&after=&invited=&signed_in=&shown={id}&user={id}&do=search");
         assert_eq!(View::read(&Fields::read(form.as_bytes()).unwrap()).unwrap(), view);
-        assert_eq!(View::of(view.who().unwrap(), None).who(), view.who());
+        assert_eq!(
+            View::of(view.user_filter().unwrap(), None).user_filter(),
+            view.user_filter()
+        );
     }
 
     #[test]
@@ -352,7 +355,7 @@ mod tests {
     #[test]
     fn conditions_that_contradict_each_other_match_nobody() {
         let view = View::parse("status=not_invited&invited=true").unwrap();
-        assert_eq!(view.who(), None);
+        assert_eq!(view.user_filter(), None);
         assert!(view.is_narrow());
     }
 

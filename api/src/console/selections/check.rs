@@ -16,7 +16,7 @@ use crate::app::system_emails::current;
 use crate::console::batch::live::mails;
 use crate::console::blocked::BlockedRow;
 use crate::console::format::{counted, lasting, some};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page_as, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::http::query::Query;
@@ -147,7 +147,7 @@ pub(in crate::console) async fn show(
     Query(choice): Query<Choice>,
 ) -> Result<Response, Problem> {
     let id = selection.id;
-    if load_selection::write_down(&api, &selection).await? == 0 {
+    if load_selection::store_ids(&api, &selection).await? == 0 {
         return Ok(redirect_with_note(
             &format!("/console/selections/{id}"),
             "No users are selected. Select at least one user.",
@@ -174,10 +174,10 @@ pub(super) async fn of(
 ) -> Result<CheckPage, Problem> {
     let exclude = exclude::choices(api, selection).await?;
     let excluded = exclude.exclusion.users(&api.db).await?;
-    let alike = left_out::of_selection(&api.db, selection.id, kind, &excluded).await?;
-    let people: i64 = alike.iter().map(|those| those.count).sum();
+    let counts = left_out::of_selection(&api.db, selection.id, kind, &excluded).await?;
+    let people: i64 = counts.iter().map(|those| those.count).sum();
     let including = choice.resolved(people == 1);
-    let sums = SelectionCounts::of(&alike, kind, including);
+    let sums = SelectionCounts::of(&counts, kind, including);
     let blocked = if sums.chosen == 1 && sums.sent < sums.sent_if_unblocked {
         blocked::find(&api.db, &addresses_of(selection.id)).await?
     } else {
@@ -197,7 +197,7 @@ pub(super) async fn of(
     let missing = missing::of_choice(api, chosen, selection.wording.as_ref()).await?;
     let languages = languages::lines(api, chosen, selection.wording.as_ref()).await?;
     let hold = i64::try_from(api.hold.as_secs()).unwrap_or(i64::MAX);
-    let frame = administrator.frame(api, Place::Users, "Check before you send").await;
+    let frame = administrator.frame(api, Section::Users, "Check before you send").await;
     let faults: Vec<_> = schedule.fault.iter().map(|fault| ("start_at", fault.clone())).collect();
     let (button, button_later) = buttons(&mails(kind, to_send), blocked.is_some());
     Ok(CheckPage {

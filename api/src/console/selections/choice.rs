@@ -2,7 +2,7 @@
 
 use crate::console::fields::Fields;
 use serde::Deserialize;
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use url::form_urlencoded::byte_serialize;
 
 /// Query of the check page: whether people who are usually left out are included, and when the batch starts.
@@ -50,8 +50,8 @@ impl Choice {
 
     /// The options, with defaults: a single selected person gets the email; from a larger selection, people who do not
     /// need it are left out.
-    pub(super) fn resolved(&self, is_one: bool) -> Including {
-        Including {
+    pub(super) fn resolved(&self, is_one: bool) -> Inclusions {
+        Inclusions {
             signed_in: self.signed_in.unwrap_or(is_one),
             recent: self.recent.unwrap_or(is_one),
         }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn one_person_chosen_by_name_is_not_left_out() {
-        assert_eq!(Choice::default().resolved(true), Including::ALL);
-        assert_eq!(Choice::default().resolved(false), Including::default());
+        assert_eq!(Choice::default().resolved(true), Inclusions::ALL);
+        assert_eq!(Choice::default().resolved(false), Inclusions::default());
     }
 }

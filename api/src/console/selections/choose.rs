@@ -4,8 +4,8 @@ use super::load_selection::{self, OpenSelection};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
-use crate::console::frame::{Frame, Place};
-use crate::console::people::{PeopleList, Pressed, View, list, list_as_typed, take};
+use crate::console::frame::{Frame, Section};
+use crate::console::people::{ButtonAction, PeopleList, View, list, list_as_typed, take};
 use crate::console::respond::{page, page_as, redirect};
 use crate::console::session::Administrator;
 use askama::Template;
@@ -67,7 +67,7 @@ async fn of(
     };
     let path = format!("/console/selections/{}", selection.id);
     Ok(ChoosePage {
-        frame: administrator.frame(api, Place::Users, title).await,
+        frame: administrator.frame(api, Section::Users, title).await,
         list: list(api, view, Some(selection), &path).await?,
         heading,
         send: verb(kind),
@@ -76,7 +76,7 @@ async fn of(
 }
 
 /// Saves the ticks and redirects to where the button leads.
-pub(in crate::console) async fn press(
+pub(in crate::console) async fn submit(
     State(api): State<AppState>,
     administrator: Administrator,
     OpenSelection(selection, kind): OpenSelection,
@@ -96,9 +96,9 @@ pub(in crate::console) async fn press(
     let (selection, pressed) = Box::pin(taken).await?;
     let selection = selection.ok_or_else(Problem::internal)?;
     let step = match pressed {
-        Pressed::Preview(_) => "preview",
-        Pressed::Check => "check",
-        Pressed::Save => {
+        ButtonAction::Preview(_) => "preview",
+        ButtonAction::Check => "check",
+        ButtonAction::Save => {
             let path = format!("/console/selections/{id}");
             return Box::pin(load_selection::save_filter(&api, &administrator, view, &fields, &path)).await;
         }
@@ -115,5 +115,5 @@ pub(in crate::console) async fn press(
         refused.fault = Some("Select at least one user");
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
     }
-    Box::pin(load_selection::go_on(&api, selection, None, step)).await
+    Box::pin(load_selection::save_and_redirect(&api, selection, None, step)).await
 }

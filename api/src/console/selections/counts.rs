@@ -5,7 +5,7 @@
 //!
 //! [`left_out`]: shared::store::left_out
 
-use shared::store::left_out::{Alike, Facts, Including, LeftOutReason};
+use shared::store::left_out::{Facts, Inclusions, LeftOutReason, UserCount};
 use shared::system_email::SystemEmailKind;
 
 /// The numbers of the check page. `sent` and `left_out` add up to `chosen`.
@@ -37,9 +37,9 @@ pub(super) struct Optional {
 }
 
 impl SelectionCounts {
-    pub(super) fn of(alike: &[Alike], kind: SystemEmailKind, including: Including) -> Self {
+    pub(super) fn of(counts: &[UserCount], kind: SystemEmailKind, including: Inclusions) -> Self {
         let count = |is: &dyn Fn(Facts) -> bool| -> i64 {
-            let those = alike.iter().filter(|those| is(those.facts));
+            let those = counts.iter().filter(|those| is(those.facts));
             those.map(|those| those.count).sum()
         };
         let with_reason = |reason, including| count(&|facts| facts.reason(kind, including) == reason);
@@ -54,22 +54,22 @@ impl SelectionCounts {
             left_out: each.into_iter().filter(|(_, count)| *count > 0).collect(),
             signed_in: optional(
                 LeftOutReason::SignedIn,
-                Including {
+                Inclusions {
                     signed_in: false,
                     ..including
                 },
-                Including {
+                Inclusions {
                     signed_in: true,
                     ..including
                 },
             ),
             recent: optional(
                 LeftOutReason::MailedRecently,
-                Including {
+                Inclusions {
                     recent: false,
                     ..including
                 },
-                Including {
+                Inclusions {
                     recent: true,
                     ..including
                 },
@@ -90,20 +90,20 @@ impl SelectionCounts {
 mod tests {
     use super::*;
 
-    fn alike(facts: &[Facts], count: i64) -> Alike {
+    fn counts(facts: &[Facts], count: i64) -> UserCount {
         let facts = facts.iter().fold(Facts::default(), |all, fact| all.with(*fact));
-        Alike { facts, count }
+        UserCount { facts, count }
     }
 
-    fn people() -> [Alike; 7] {
+    fn people() -> [UserCount; 7] {
         [
-            alike(&[], 1_000),
-            alike(&[Facts::SIGNED_IN], 37),
-            alike(&[Facts::SIGNED_IN, Facts::RECENT], 5),
-            alike(&[Facts::SIGNED_IN, Facts::WAITING], 1),
-            alike(&[Facts::WAITING, Facts::RECENT], 8),
-            alike(&[Facts::BLOCKED], 9),
-            alike(&[Facts::BLOCKED, Facts::WAITING, Facts::SIGNED_IN], 1),
+            counts(&[], 1_000),
+            counts(&[Facts::SIGNED_IN], 37),
+            counts(&[Facts::SIGNED_IN, Facts::RECENT], 5),
+            counts(&[Facts::SIGNED_IN, Facts::WAITING], 1),
+            counts(&[Facts::WAITING, Facts::RECENT], 8),
+            counts(&[Facts::BLOCKED], 9),
+            counts(&[Facts::BLOCKED, Facts::WAITING, Facts::SIGNED_IN], 1),
         ]
     }
 
@@ -111,7 +111,7 @@ mod tests {
     fn the_numbers_add_up_and_each_option_is_about_the_people_it_counts() {
         for kind in SystemEmailKind::ALL {
             for (signed_in, recent) in [(false, false), (true, false), (false, true), (true, true)] {
-                let sums = SelectionCounts::of(&people(), kind, Including { signed_in, recent });
+                let sums = SelectionCounts::of(&people(), kind, Inclusions { signed_in, recent });
                 let left_out: i64 = sums.left_out.iter().map(|(_, count)| count).sum();
 
                 assert_eq!((sums.sent + left_out, sums.chosen), (1_061, 1_061));
@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn an_option_adds_no_one_who_is_left_out_for_another_reason() {
-        let usual = SelectionCounts::of(&people(), SystemEmailKind::Invite, Including::default());
-        let all = SelectionCounts::of(&people(), SystemEmailKind::Invite, Including::ALL);
+        let usual = SelectionCounts::of(&people(), SystemEmailKind::Invite, Inclusions::default());
+        let all = SelectionCounts::of(&people(), SystemEmailKind::Invite, Inclusions::ALL);
 
         assert_eq!((usual.sent, all.sent), (1_000, 1_042));
         assert_eq!(usual.signed_in, Optional { people: 42, added: 37 });

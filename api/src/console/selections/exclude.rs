@@ -18,7 +18,7 @@ const FILTERS: &str = "exclude_filter";
 const LISTS: &str = "exclude_list";
 
 /// A filter or list that can be left out.
-pub(super) struct Choosable {
+pub(super) struct ExclusionOption {
     /// The field of its checkbox.
     pub(super) field: &'static str,
     pub(super) id: Uuid,
@@ -32,8 +32,8 @@ pub(super) struct Choosable {
 
 /// The filters and lists that can be left out, and those that are.
 pub(super) struct Choices {
-    pub(super) lists: Vec<Choosable>,
-    pub(super) filters: Vec<Choosable>,
+    pub(super) lists: Vec<ExclusionOption>,
+    pub(super) filters: Vec<ExclusionOption>,
     /// Those that are left out.
     pub(super) exclusion: Exclusion,
 }
@@ -48,15 +48,18 @@ impl Choices {
 
 /// Reads the filters and lists that the batch of a selection can leave out. Deleted ones are not among them.
 pub(super) async fn choices(api: &AppState, selection: &Selection) -> Result<Choices, Problem> {
-    let lists = do_not_mail::list(&api.db).await?.into_iter().map(|list| Choosable {
-        field: LISTS,
-        is_chosen: selection.excluded_lists.contains(&list.id),
-        id: list.id,
-        name: list.name,
-        hint: some(list.addresses, "address", "addresses"),
-        always: list.always,
-    });
-    let lists: Vec<Choosable> = lists.collect();
+    let lists = do_not_mail::list(&api.db)
+        .await?
+        .into_iter()
+        .map(|list| ExclusionOption {
+            field: LISTS,
+            is_chosen: selection.excluded_lists.contains(&list.id),
+            id: list.id,
+            name: list.name,
+            hint: some(list.addresses, "address", "addresses"),
+            always: list.always,
+        });
+    let lists: Vec<ExclusionOption> = lists.collect();
     let mut exclusion = Exclusion {
         lists: lists.iter().filter(|list| list.is_chosen).map(|list| list.id).collect(),
         ..Exclusion::default()
@@ -66,7 +69,7 @@ pub(super) async fn choices(api: &AppState, selection: &Selection) -> Result<Cho
         // One of a later release cannot be applied.
         let Some(filter) = saved.filter else { continue };
         let is_chosen = selection.excluded_filters.contains(&saved.id);
-        filters.push(Choosable {
+        filters.push(ExclusionOption {
             field: FILTERS,
             id: saved.id,
             name: saved.name.clone(),

@@ -4,7 +4,7 @@ use crate::app::problem::{Problem, ProblemKind};
 use crate::app::saved_filters;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
-use crate::console::people::{Pressed, View};
+use crate::console::people::{ButtonAction, View};
 use crate::console::respond::{redirect, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::http::query::Path;
@@ -76,7 +76,7 @@ pub(in crate::console) async fn load_selection(
 }
 
 /// Stores a selection and redirects to the next step.
-pub(in crate::console) async fn go_on(
+pub(in crate::console) async fn save_and_redirect(
     api: &AppState,
     mut selection: Selection,
     kind: Option<SystemEmailKind>,
@@ -86,16 +86,16 @@ pub(in crate::console) async fn go_on(
         selection.kind = kind;
         selections::change(&api.db, &selection).await?;
     }
-    write_down(api, &selection).await?;
+    store_ids(api, &selection).await?;
     Ok(redirect(&format!("/console/selections/{}/{step}", selection.id)))
 }
 
 /// Stores the users of a selection unless that was done before. Returns their number.
-pub(in crate::console) async fn write_down(api: &AppState, selection: &Selection) -> Result<i32, Problem> {
+pub(in crate::console) async fn store_ids(api: &AppState, selection: &Selection) -> Result<i32, Problem> {
     if let Some(chosen) = selection.chosen {
         return Ok(chosen);
     }
-    let written = selections::write_down(&api.db, selection).await?;
+    let written = selections::store_ids(&api.db, selection).await?;
     Ok(written.unwrap_or_default())
 }
 
@@ -107,7 +107,7 @@ pub(in crate::console) async fn save_filter(
     fields: &Fields,
     path: &str,
 ) -> Result<Response, Problem> {
-    let filter = view.who().unwrap_or_default();
+    let filter = view.user_filter().unwrap_or_default();
     let to = view.first_page().address(path);
     match saved_filters::save(api, fields.text("filter_name"), &filter, &administrator.actor).await {
         Ok(saved) => Ok(redirect_with_flash(
@@ -123,23 +123,23 @@ pub(in crate::console) async fn save_filter(
 }
 
 /// The view of a list after one of its buttons was clicked.
-pub(in crate::console) fn next_view(view: View, pressed: Pressed, fields: &Fields) -> View {
+pub(in crate::console) fn next_view(view: View, pressed: ButtonAction, fields: &Fields) -> View {
     let number = view.number();
     let edge = |name: &str| fields.trimmed(name).parse().ok();
     match pressed {
-        Pressed::Next => View {
+        ButtonAction::Next => View {
             before: edge("last"),
             after: None,
             page: Some(number + 1),
             ..view
         },
-        Pressed::Previous if number > 2 => View {
+        ButtonAction::Previous if number > 2 => View {
             after: edge("first"),
             before: None,
             page: Some(number - 1),
             ..view
         },
-        Pressed::All | Pressed::Clear => view,
+        ButtonAction::All | ButtonAction::Clear => view,
         _ => view.first_page(),
     }
 }

@@ -9,7 +9,7 @@ use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
 use crate::console::format::{counted, some};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::http::query::Query;
@@ -18,7 +18,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::exclusion::ExcludedUsers;
-use shared::store::missing::{self, ChosenUsers, LackingUser};
+use shared::store::missing::{self, ChosenUsers, UserMissingValue};
 use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ impl MissingLine {
 
     /// Describes one field. Texts in several languages may have several default texts for it.
     fn of(field: &str, values: &[&MissingValue], sent: i64) -> Self {
-        let lacking = values.iter().map(|value| value.people).sum();
+        let lacking: i64 = values.iter().map(|value| value.people).sum();
         let have = if lacking == 1 { "has" } else { "have" };
         let people = format!("{} of {} {have}", counted(lacking), some(sent, "person", "people"));
         let name = name_of(field);
@@ -120,7 +120,7 @@ struct MissingPage {
     frame: Frame,
     id: Uuid,
     field: String,
-    people: Vec<LackingUser>,
+    people: Vec<UserMissingValue>,
     has_more: bool,
     /// Options of the check page.
     choice: Choice,
@@ -131,7 +131,7 @@ struct MissingPage {
 /// Query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::console) struct Asked {
+pub(in crate::console) struct MissingQuery {
     /// Name of the field.
     #[serde(default)]
     field: String,
@@ -141,7 +141,7 @@ pub(in crate::console) struct Asked {
     recent: Option<bool>,
 }
 
-impl Asked {
+impl MissingQuery {
     fn choice(&self) -> Choice {
         Choice {
             signed_in: self.signed_in,
@@ -159,7 +159,7 @@ async fn chosen<'a>(
     choice: &Choice,
     excluded: &'a ExcludedUsers,
 ) -> Result<ChosenUsers<'a>, Problem> {
-    let people = load_selection::write_down(api, selection).await?;
+    let people = load_selection::store_ids(api, selection).await?;
     Ok(ChosenUsers {
         selection: selection.id,
         kind,
@@ -173,7 +173,7 @@ pub(in crate::console) async fn show(
     State(api): State<AppState>,
     administrator: Administrator,
     OpenSelection(selection, kind): OpenSelection,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<MissingQuery>,
 ) -> Result<Response, Problem> {
     let id = selection.id;
     let texts = fallbacks(&api, kind, selection.wording.as_ref()).await?;
@@ -197,7 +197,7 @@ pub(in crate::console) async fn show(
     people.truncate(usize::try_from(SHOWN).unwrap_or(100));
     let title = format!("People without a {}", name_of(&asked.field));
     page(&MissingPage {
-        frame: administrator.frame(&api, Place::Users, title).await,
+        frame: administrator.frame(&api, Section::Users, title).await,
         id,
         field: asked.field,
         people,

@@ -13,7 +13,7 @@ use crate::app::system_emails::trial::{Trial, send_test};
 use crate::app::wording::compiled;
 use crate::console::fields::Fields;
 use crate::console::format::{counted, some};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::letter;
 use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
@@ -65,7 +65,7 @@ struct PreviewPage {
 /// Query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::console) struct Whose {
+pub(in crate::console) struct PreviewedUser {
     /// Position in the selection.
     n: Option<i32>,
     /// Part of a name or address to find instead.
@@ -74,7 +74,7 @@ pub(in crate::console) struct Whose {
     part: Option<String>,
 }
 
-impl SearchForm for Whose {
+impl SearchForm for PreviewedUser {
     const MAY_BE_EMPTY: &'static [&'static str] = &["find"];
 }
 
@@ -83,10 +83,10 @@ pub(in crate::console) async fn show(
     State(api): State<AppState>,
     administrator: Administrator,
     OpenSelection(selection, kind): OpenSelection,
-    SearchQuery(whose): SearchQuery<Whose>,
+    SearchQuery(whose): SearchQuery<PreviewedUser>,
 ) -> Result<Response, Problem> {
     let id = selection.id;
-    let total = load_selection::write_down(&api, &selection).await?;
+    let total = load_selection::store_ids(&api, &selection).await?;
     if total == 0 {
         return Ok(redirect_with_note(
             &format!("/console/selections/{id}"),
@@ -100,7 +100,7 @@ pub(in crate::console) async fn show(
     let has_languages = !compiled.others.is_empty();
     let title = format!("Preview: {}", kind.name());
     page(&PreviewPage {
-        frame: administrator.frame(&api, Place::Users, title).await,
+        frame: administrator.frame(&api, Section::Users, title).await,
         id,
         key: kind.as_str(),
         name: kind.name(),
@@ -127,7 +127,7 @@ pub(in crate::console) async fn show(
     })
 }
 
-async fn found(api: &AppState, id: Uuid, whose: &Whose) -> Result<Option<i32>, Problem> {
+async fn found(api: &AppState, id: Uuid, whose: &PreviewedUser) -> Result<Option<i32>, Problem> {
     let Some(find) = &whose.find else { return Ok(None) };
     Ok(selections::place_of(&api.db, id, find).await?)
 }
@@ -171,12 +171,12 @@ pub(in crate::console) async fn html(
     State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
-    Query(whose): Query<Whose>,
+    Query(whose): Query<PreviewedUser>,
 ) -> Result<Response, Problem> {
     let Loaded::Open(selection, kind) = load_selection::load_selection(&api, &administrator, id).await? else {
         return Err(Problem::not_found("email to preview: it was already sent"));
     };
-    let total = load_selection::write_down(&api, &selection).await?;
+    let total = load_selection::store_ids(&api, &selection).await?;
     let compiled = compiled(&api, kind, selection.wording.as_ref()).await?;
     let place = whose.n.unwrap_or(1).clamp(1, total.max(1));
     let (mail, _) = mail_of(&api, &compiled, id, place).await?;

@@ -21,7 +21,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::audit::Actor;
 use shared::store::intake::{NewBatch, Selection};
-use shared::store::left_out::Including;
+use shared::store::left_out::Inclusions;
 use shared::store::selections;
 use shared::system_email::SystemEmailKind;
 use shared::trace::TraceContext;
@@ -51,7 +51,7 @@ pub(in crate::console) async fn send(
         let fault = (!is_understood).then(|| ("understood", fault.to_owned()));
         return refused(StatusCode::UNPROCESSABLE_ENTITY, page, fault);
     }
-    load_selection::write_down(&api, &selection).await?;
+    load_selection::store_ids(&api, &selection).await?;
     if fields.is_set("unblock") {
         unblock_addresses(&api, &administrator.actor, check::addresses_of(id)).await?;
     }
@@ -86,7 +86,7 @@ pub(in crate::console) async fn send(
 
 /// Options of a batch that the form sets.
 struct Sending {
-    including: Including,
+    including: Inclusions,
     start_at: Option<OffsetDateTime>,
     created_by: Actor,
     trace: TraceContext,

@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// The users to start with: exactly one of `import`, `user`, `again` and `everyone`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::console) struct Beginning {
+pub(in crate::console) struct StartQuery {
     /// The system email.
     kind: Option<SystemEmailKind>,
     /// Users of this import who have not been sent it yet.
@@ -38,7 +38,7 @@ pub(in crate::console) struct Beginning {
 pub(in crate::console) async fn begin(
     State(api): State<AppState>,
     administrator: Administrator,
-    Query(beginning): Query<Beginning>,
+    Query(beginning): Query<StartQuery>,
 ) -> Result<Response, Problem> {
     let ids = [beginning.import, beginning.user, beginning.again];
     let given = ids.iter().flatten().count() + usize::from(beginning.everyone == Some(true));
@@ -61,7 +61,7 @@ pub(in crate::console) async fn begin(
         crate::app::users::get(&api, user).await?;
         selection.picked = vec![user];
         selections::change(&api.db, &selection).await?;
-        return load_selection::go_on(&api, selection, None, "check").await;
+        return load_selection::save_and_redirect(&api, selection, None, "check").await;
     }
     let preset = match kind {
         SystemEmailKind::Invite => Preset::NotInvited,

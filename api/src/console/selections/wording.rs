@@ -3,9 +3,9 @@
 use super::load_selection::OpenSelection;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
-use crate::app::system_emails::{current, custom_fields, tidied};
+use crate::app::system_emails::{current, custom_fields, normalised};
 use crate::console::fields::Fields;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page_as, redirect, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::console::system_emails::{Comparison, FaultLine, Faults, FieldLine, rule};
@@ -67,7 +67,7 @@ pub(in crate::console) async fn submit(
     let id = selection.id;
     let to = format!("/console/selections/{id}/preview");
     let now = shared_text(&api, kind).await?;
-    let draft = tidied(fields.text("subject"), fields.text("body"));
+    let draft = normalised(fields.text("subject"), fields.text("body"));
     let is_shared = draft.subject == now.subject && draft.body == now.body;
     if is_shared || fields.text("do") == "shared" {
         selections::set_wording(&api.db, id, None).await?;
@@ -134,7 +134,7 @@ impl Editor {
         let comparison = Comparison::with_base(api, kind, stored.as_ref().unwrap_or(&typed)).await?;
         let custom = custom_fields(api).await?;
         let offered = Field::offered(kind, CustomFields::Known(&custom));
-        let frame = administrator.frame(api, Place::Users, "Wording for this batch").await;
+        let frame = administrator.frame(api, Section::Users, "Wording for this batch").await;
         let is_faulty = !faults.is_empty();
         let shown = WordingPage {
             frame: if is_faulty { frame.with_faults() } else { frame },

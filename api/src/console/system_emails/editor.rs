@@ -4,7 +4,7 @@ use super::super::fields::Fields;
 use super::super::respond::{redirect, redirect_with_flash, redirect_with_note};
 use super::super::session::Administrator;
 use super::editor_address;
-use super::form::{Answer, Faults, Typed, inside};
+use super::form::{Answer, EditorState, Faults, inside};
 use super::review::{self, Changes};
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::state::AppState;
@@ -22,7 +22,7 @@ use shared::system_email::{CustomFields, SystemEmailKind, Template, Texts};
 /// Query of the editor.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Way {
+pub(super) struct EditorQuery {
     /// Address to return to.
     #[serde(rename = "return")]
     back: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Way {
     language: String,
 }
 
-impl SearchForm for Way {
+impl SearchForm for EditorQuery {
     const MAY_BE_EMPTY: &'static [&'static str] = &["language"];
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn show(
     State(api): State<AppState>,
     administrator: Administrator,
     Path(kind): KindPath,
-    SearchQuery(way): SearchQuery<Way>,
+    SearchQuery(way): SearchQuery<EditorQuery>,
 ) -> Result<Response, Problem> {
     let now = current(&api, kind).await?;
     let way_back = way.back.as_deref().and_then(inside);
@@ -52,11 +52,11 @@ pub(super) async fn show(
             return Ok(redirect_with_note(&to, &fault.message));
         }
     };
-    let mut typed = Typed {
+    let mut typed = EditorState {
         translation,
         based_on: now.version,
         way_back,
-        ..Typed::default()
+        ..EditorState::default()
     };
     let Template { subject, body } = typed.saved(&now);
     (typed.subject, typed.body, typed.language) = (subject, body, now.language);
@@ -75,7 +75,7 @@ pub(super) async fn submit(
     Path(kind): KindPath,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let mut typed = Typed::read(&fields);
+    let mut typed = EditorState::read(&fields);
     if fields.is_set("back") {
         return Answer::plain(typed).page(&api, &administrator, kind).await;
     }
@@ -94,7 +94,7 @@ pub(super) async fn submit(
     if typed.applied(&now) == now.texts() {
         if now.version == typed.based_on + 1 && now.created_by == administrator.name {
             // The same form was submitted twice.
-            return Ok(say_saved(kind, &typed, now.version));
+            return Ok(saved_response(kind, &typed, now.version));
         }
         typed.based_on = now.version;
         let note = "Nothing changed: this text is already in use.";
@@ -125,10 +125,10 @@ pub(super) async fn submit(
         let changes = Changes::between(&typed.saved(&now), &compiled, &custom);
         return review::conflict(&api, &administrator, &now, &typed, changes).await;
     };
-    Ok(say_saved(kind, &typed, saved.version))
+    Ok(saved_response(kind, &typed, saved.version))
 }
 
-fn say_saved(kind: SystemEmailKind, typed: &Typed, version: i32) -> Response {
+fn saved_response(kind: SystemEmailKind, typed: &EditorState, version: i32) -> Response {
     let message = format!("Saved as version {version}. Emails sent from now on use this text.");
     let to = editor_address(kind, &typed.translation, typed.way_back.as_deref());
     redirect_with_flash(&to, &message)
@@ -139,7 +139,7 @@ async fn remove(
     api: &AppState,
     administrator: &Administrator,
     kind: SystemEmailKind,
-    typed: Typed,
+    typed: EditorState,
 ) -> Result<Response, Problem> {
     let language = typed.translation.clone();
     let next = move |now: &Version| {

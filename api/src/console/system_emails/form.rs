@@ -1,7 +1,7 @@
 //! The editor's form: its fields, validation errors and page.
 
 use super::super::fields::Fields;
-use super::super::frame::{Frame, Place};
+use super::super::frame::{Frame, Section};
 use super::super::respond::{Flash, page_as};
 use super::super::session::Administrator;
 use super::super::sign_in::is_inside;
@@ -9,7 +9,7 @@ use super::languages::{self, LanguageLine};
 use super::{FieldLine, Letter, Saved, rule};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
-use crate::app::system_emails::{current, custom_fields, tidied};
+use crate::app::system_emails::{current, custom_fields, normalised};
 use askama::Template as Page;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -33,7 +33,7 @@ struct EditorPage {
     frame: Frame,
     letter: Letter,
     saved: Saved,
-    typed: Typed,
+    typed: EditorState,
     languages: Vec<LanguageLine>,
     /// Name of the language in the editor.
     language: String,
@@ -56,7 +56,7 @@ struct EditorPage {
 
 /// State of the editor. Every page between two editor pages carries all of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Typed {
+pub(super) struct EditorState {
     pub(super) subject: String,
     pub(super) body: String,
     /// The language of the translation in the editor; empty for the default text.
@@ -73,10 +73,10 @@ pub(super) struct Typed {
     pub(super) person: String,
 }
 
-impl Typed {
+impl EditorState {
     /// Reads a submitted form.
     pub(super) fn read(fields: &Fields) -> Self {
-        let Template { subject, body } = tidied(fields.text("subject"), fields.text("body"));
+        let Template { subject, body } = normalised(fields.text("subject"), fields.text("body"));
         Self {
             subject,
             body,
@@ -207,14 +207,14 @@ pub(super) fn inside(to: &str) -> Option<String> {
 
 /// The editor page with the typed text, errors and a flash message.
 pub(super) struct Answer {
-    typed: Typed,
+    typed: EditorState,
     faults: Faults,
     flash: Option<Flash>,
 }
 
 impl Answer {
     /// Without errors or message.
-    pub(super) fn plain(typed: Typed) -> Self {
+    pub(super) fn plain(typed: EditorState) -> Self {
         Self {
             typed,
             faults: Faults::default(),
@@ -255,7 +255,7 @@ impl Answer {
         if !self.typed.translation.is_empty() {
             title = format!("{title} ({})", self.typed.translation);
         }
-        let mut frame = administrator.frame(api, Place::Manage, title).await;
+        let mut frame = administrator.frame(api, Section::Manage, title).await;
         frame.flash = self.flash.or(frame.flash);
         let status = if self.faults.is_empty() {
             StatusCode::OK
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     fn messages(kind: SystemEmailKind, subject: &str, body: &str) -> Vec<String> {
-        let draft = tidied(subject, body);
+        let draft = normalised(subject, body);
         let faults = draft.compile(kind, CustomFields::Any).unwrap_err();
         let Faults { subject, body, .. } = Faults::of_text(faults);
         subject.into_iter().chain(body).map(|fault| fault.message).collect()
@@ -330,7 +330,7 @@ mod tests {
             b"subject=+Hi+&body=a%0D%0Ab%0D%0A&translation=de&based_on=3&return=%2Fconsole%2Fselections%2F1",
         )
         .unwrap();
-        let typed = Typed::read(&fields);
+        let typed = EditorState::read(&fields);
 
         assert_eq!((typed.subject.as_str(), typed.body.as_str()), ("Hi", "a\nb\n"));
         assert_eq!(
@@ -340,7 +340,10 @@ mod tests {
         assert_eq!(typed.translation, "de");
         let strange = Fields::read(b"based_on=x&return=https%3A%2F%2Fevil.example").unwrap();
         assert_eq!(
-            (Typed::read(&strange).based_on, Typed::read(&strange).way_back),
+            (
+                EditorState::read(&strange).based_on,
+                EditorState::read(&strange).way_back
+            ),
             (0, None)
         );
     }

@@ -1,7 +1,7 @@
 //! Versions of a system email: listing, viewing and comparing them.
 
-use super::super::format::{Moment, asker, counted, moment, some};
-use super::super::frame::{Frame, Place};
+use super::super::format::{Moment, author, counted, moment, some};
+use super::super::frame::{Frame, Section};
 use super::super::respond::page;
 use super::super::session::Administrator;
 use super::difference::Comparison;
@@ -52,7 +52,7 @@ impl From<Entry> for Line {
         Self {
             version: entry.version,
             subject: entry.subject,
-            by: asker(&entry.created_by),
+            by: author(&entry.created_by),
             at: moment(entry.created_at),
             used,
         }
@@ -62,7 +62,7 @@ impl From<Entry> for Line {
 /// Cursor of the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Before {
+pub(super) struct HistoryQuery {
     /// Only versions before this one.
     before: Option<i32>,
 }
@@ -72,7 +72,7 @@ pub(super) async fn list(
     State(api): State<AppState>,
     administrator: Administrator,
     Path(kind): KindPath,
-    Query(Before { before }): Query<Before>,
+    Query(HistoryQuery { before }): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let in_use = current(&api, kind).await?.version;
     let mut found = system_emails::versions(&api.db, kind, before, PAGE + 1).await?;
@@ -98,7 +98,7 @@ pub(super) async fn list(
         title = format!("{title} (page {number})");
     }
     page(&HistoryPage {
-        frame: administrator.frame(&api, Place::Manage, title).await,
+        frame: administrator.frame(&api, Section::Manage, title).await,
         letter: kind.into(),
         in_use,
         lines: found.into_iter().map(Line::from).collect(),
@@ -166,7 +166,7 @@ pub(super) async fn show(
     let version = get(&api, kind, version.unwrap_or(1)).await?;
     let title = format!("Version {} of {}", version.version, kind.name());
     page(&VersionPage {
-        frame: administrator.frame(&api, Place::Manage, title).await,
+        frame: administrator.frame(&api, Section::Manage, title).await,
         letter: kind.into(),
         saved: Saved::from(&version),
         in_use: current(&api, kind).await?.version,
@@ -210,7 +210,7 @@ pub(super) async fn compare(
     let right = get(&api, kind, to.unwrap_or(in_use)).await?;
     let title = format!("Versions {} and {} of {}", left.version, right.version, kind.name());
     page(&ComparePage {
-        frame: administrator.frame(&api, Place::Manage, title).await,
+        frame: administrator.frame(&api, Section::Manage, title).await,
         letter: kind.into(),
         comparison: Comparison::of_versions(&left.texts(), &right.texts()),
         left: Saved::from(&left),

@@ -8,7 +8,7 @@
 use super::super::assets;
 use super::super::fields::Fields;
 use super::super::letter::framed;
-use super::form::{FaultLine, Faults, Typed};
+use super::form::{EditorState, FaultLine, Faults};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::system_emails::preview::{PreviewView, preview_of};
@@ -96,7 +96,7 @@ pub(super) async fn typed(
     Path(kind): KindPath,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let typed = Typed::read(&fields);
+    let typed = EditorState::read(&fields);
     let custom = custom_fields(&api).await?;
     match typed.draft().compile(kind, CustomFields::Known(&custom)) {
         Ok(compiled) => {

@@ -3,12 +3,12 @@
 //! Restoring does not undo anything: the old text is saved as the newest version, like a typed one.
 
 use super::super::fields::Fields;
-use super::super::frame::{Frame, Place};
+use super::super::frame::{Frame, Section};
 use super::super::respond::{page_as, redirect_with_flash};
 use super::super::session::Administrator;
 use super::difference::Comparison;
 use super::editor::save;
-use super::form::{Answer, Faults, Typed};
+use super::form::{Answer, EditorState, Faults};
 use super::history::{ORIGINAL, VersionPath, get};
 use super::review::Changes;
 use super::{Letter, Saved, editor_address};
@@ -41,13 +41,13 @@ struct RestorePage {
 
 /// What is restored.
 #[derive(Clone)]
-struct Old {
+struct OldVersion {
     path: VersionPath,
     /// The texts of the version; `None` for the original text, which leaves the translations as they are.
     texts: Option<Texts>,
 }
 
-impl Old {
+impl OldVersion {
     async fn find(api: &AppState, path: VersionPath) -> Result<Self, Problem> {
         let texts = match path.version {
             Some(version) => Some(get(api, path.kind, version).await?.texts()),
@@ -88,9 +88,9 @@ pub(super) async fn ask(
     administrator: Administrator,
     path: VersionPath,
 ) -> Result<Response, Problem> {
-    let old = Old::find(&api, path).await?;
+    let old = OldVersion::find(&api, path).await?;
     let now = current(&api, path.kind).await?;
-    question(&api, &administrator, &old, &now, false).await
+    confirm_page(&api, &administrator, &old, &now, false).await
 }
 
 /// Restores the text.
@@ -100,7 +100,7 @@ pub(super) async fn restore(
     path: VersionPath,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let old = Old::find(&api, path).await?;
+    let old = OldVersion::find(&api, path).await?;
     let based_on = fields.text("based_on").parse().unwrap_or_default();
     let now = current(&api, path.kind).await?;
     let saved = if compiles(&api, &old, &now).await? {
@@ -111,13 +111,13 @@ pub(super) async fn restore(
     };
     let Some(saved) = saved else {
         let now = current(&api, path.kind).await?;
-        return question(&api, &administrator, &old, &now, true).await;
+        return confirm_page(&api, &administrator, &old, &now, true).await;
     };
     let message = format!("Restored {}, saved as version {}.", old.name(), saved.version);
     Ok(redirect_with_flash(&editor_address(path.kind, "", None), &message))
 }
 
-async fn compiles(api: &AppState, old: &Old, now: &Version) -> Result<bool, Problem> {
+async fn compiles(api: &AppState, old: &OldVersion, now: &Version) -> Result<bool, Problem> {
     let custom = custom_fields(api).await?;
     let texts = old.applied(now);
     Ok(texts.compile(old.path.kind, CustomFields::Known(&custom)).is_ok())
@@ -135,23 +135,23 @@ fn faulty(texts: &Texts, based_on: i32, faults: Vec<(Option<String>, TemplateFau
     let of_text = faults
         .into_iter()
         .filter(|(language, _)| language.as_deref().unwrap_or_default() == translation);
-    let typed = Typed {
+    let typed = EditorState {
         subject: text.subject.clone(),
         body: text.body.clone(),
         language: texts.language.clone(),
         based_on,
-        ..Typed::default()
+        ..EditorState::default()
     };
     let faults = Faults::of_text(of_text.map(|(_, fault)| fault).collect());
-    Answer::plain(Typed { translation, ..typed }).with(faults)
+    Answer::plain(EditorState { translation, ..typed }).with(faults)
 }
 
 /// Shows what would change and asks for confirmation. A text that can no longer be sent opens in the editor, with its
 /// errors.
-async fn question(
+async fn confirm_page(
     api: &AppState,
     administrator: &Administrator,
-    old: &Old,
+    old: &OldVersion,
     now: &Version,
     is_late: bool,
 ) -> Result<Response, Problem> {
@@ -165,7 +165,7 @@ async fn question(
         }
     };
     let title = format!("Restore {}?", old.name());
-    let mut frame = administrator.frame(api, Place::Manage, title).await;
+    let mut frame = administrator.frame(api, Section::Manage, title).await;
     let mut status = StatusCode::OK;
     if is_late {
         (frame, status) = (frame.with_faults(), StatusCode::CONFLICT);

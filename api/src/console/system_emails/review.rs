@@ -1,11 +1,11 @@
 //! Confirmation before a text is saved: whether fields are added or removed on purpose, and how to resolve a conflict
 //! with another administrator's change.
 
-use super::super::frame::{Frame, Place};
+use super::super::frame::{Frame, Section};
 use super::super::respond::page_as;
 use super::super::session::Administrator;
 use super::difference::Comparison;
-use super::form::Typed;
+use super::form::EditorState;
 use super::{FieldLine, Letter, Saved};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
@@ -57,7 +57,7 @@ impl Changes {
 struct ConfirmPage<'p> {
     frame: Frame,
     letter: Letter,
-    typed: &'p Typed,
+    typed: &'p EditorState,
     changes: Changes,
 }
 
@@ -66,10 +66,10 @@ pub(super) async fn confirm(
     api: &AppState,
     administrator: &Administrator,
     kind: SystemEmailKind,
-    typed: &Typed,
+    typed: &EditorState,
     changes: Changes,
 ) -> Result<Response, Problem> {
-    let frame = administrator.frame(api, Place::Manage, "Confirm changes").await;
+    let frame = administrator.frame(api, Section::Manage, "Confirm changes").await;
     page_as(
         StatusCode::OK,
         &ConfirmPage {
@@ -88,7 +88,7 @@ struct ConflictPage<'p> {
     frame: Frame,
     letter: Letter,
     theirs: Saved,
-    typed: &'p Typed,
+    typed: &'p EditorState,
     comparison: Comparison,
     changes: Changes,
 }
@@ -98,12 +98,12 @@ pub(super) async fn conflict(
     api: &AppState,
     administrator: &Administrator,
     now: &Version,
-    typed: &Typed,
+    typed: &EditorState,
     changes: Changes,
 ) -> Result<Response, Problem> {
     let theirs = Saved::from(now);
     let title = format!("Changed by {} while you were editing", theirs.by);
-    let frame = administrator.frame(api, Place::Manage, title).await;
+    let frame = administrator.frame(api, Section::Manage, title).await;
     page_as(
         StatusCode::CONFLICT,
         &ConflictPage {

@@ -4,7 +4,7 @@ use super::super::fields::Fields;
 use super::super::respond::redirect_with_flash;
 use super::super::session::Administrator;
 use super::editor_address;
-use super::form::{Answer, Faults, Typed};
+use super::form::{Answer, EditorState, Faults};
 use crate::app::idempotent::{IdempotencyKey, IdempotentRequest};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
@@ -26,7 +26,7 @@ pub(super) async fn send(
     Path(kind): KindPath,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let typed = Typed::read(&fields);
+    let typed = EditorState::read(&fields);
     let address = match EmailAddress::parse(&typed.to) {
         Ok(address) => address,
         Err(fault) => {

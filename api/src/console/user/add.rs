@@ -4,7 +4,7 @@ use super::form::{self, UserForm};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, page_as, redirect_with_flash};
 use crate::console::session::Administrator;
 use askama::Template;
@@ -54,7 +54,7 @@ async fn of(
     values: &BTreeMap<String, String>,
 ) -> Result<FormPage, Problem> {
     Ok(FormPage {
-        frame: administrator.frame(api, Place::Users, "Add a user").await,
+        frame: administrator.frame(api, Section::Users, "Add a user").await,
         form: UserForm::with(api, values).await?,
         action: "/console/users/add".to_owned(),
         back: "/console/users".to_owned(),
@@ -77,19 +77,19 @@ pub(super) async fn add(
     let (change, names) = match judged {
         Ok(found) => found,
         Err(errors) => {
-            shown.form.blame(errors);
+            shown.form.assign_errors(errors);
             return shown.answer();
         }
     };
     let new = read_user(change).ok_or_else(Problem::internal)?;
-    store::note_fields(&api.db, &names).await?;
+    store::record_fields(&api.db, &names).await?;
     match added::add(&api.db, &new, &administrator.actor).await? {
         Added::Done(id) => Ok(redirect_with_flash(
             &format!("/console/users/{id}"),
             "The user is added. No one was emailed.",
         )),
         Added::AddressTaken(by) => {
-            shown.form.blame_address(Some(by));
+            shown.form.assign_taken_address(Some(by));
             shown.answer()
         }
     }

@@ -3,7 +3,7 @@
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::users;
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::http::query::Path;
@@ -35,7 +35,9 @@ pub(super) async fn ask(
     let mails = mails::of_user(&api.db, id, super::LISTED).await?;
     let name = user.called();
     page(&DeletePage {
-        frame: administrator.frame(&api, Place::Users, format!("Delete {name}?")).await,
+        frame: administrator
+            .frame(&api, Section::Users, format!("Delete {name}?"))
+            .await,
         id,
         name,
         email: user.email,

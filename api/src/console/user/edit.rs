@@ -10,7 +10,7 @@ use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::users;
 use crate::console::fields::Fields;
-use crate::console::frame::Place;
+use crate::console::frame::Section;
 use crate::console::respond::{redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::http::query::Path;
@@ -46,7 +46,7 @@ async fn of(
         form.hint("email", ENDS);
     }
     Ok(FormPage {
-        frame: administrator.frame(api, Place::Users, title).await,
+        frame: administrator.frame(api, Section::Users, title).await,
         form,
         action: format!("/console/users/{}/edit", user.id),
         back: format!("/console/users/{}", user.id),
@@ -87,7 +87,7 @@ pub(super) async fn save(
     let (change, names) = match form::change(&before, &values, new.as_ref()) {
         Ok(found) => found,
         Err(errors) => {
-            shown.form.blame(errors);
+            shown.form.assign_errors(errors);
             return shown.answer();
         }
     };
@@ -104,7 +104,7 @@ pub(super) async fn save(
         Changed::Unknown => Err(Problem::not_found("user")),
         Changed::AddressTaken => {
             let taken_by = store::by_address(&api.db, &key.unwrap_or_default()).await?;
-            shown.form.blame_address(taken_by);
+            shown.form.assign_taken_address(taken_by);
             shown.answer()
         }
     }

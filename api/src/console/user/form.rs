@@ -93,7 +93,7 @@ impl UserForm {
     }
 
     /// Assigns validation errors to their fields.
-    pub(super) fn blame(&mut self, errors: Vec<FieldError>) {
+    pub(super) fn assign_errors(&mut self, errors: Vec<FieldError>) {
         for error in errors {
             let name = error.field.unwrap_or_default();
             match self.fields.iter_mut().find(|field| field.name == name) {
@@ -104,9 +104,9 @@ impl UserForm {
     }
 
     /// Adds an error because the address belongs to another user.
-    pub(super) fn blame_address(&mut self, taken_by: Option<Uuid>) {
+    pub(super) fn assign_taken_address(&mut self, taken_by: Option<Uuid>) {
         self.taken_by = taken_by;
-        self.blame(vec![FieldError::in_field(
+        self.assign_errors(vec![FieldError::in_field(
             "email",
             "address_taken",
             "Another user has this address",

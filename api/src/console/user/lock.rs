@@ -6,7 +6,7 @@ use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::app::users;
 use crate::app::users::lock::{lock_user, unlock_user};
-use crate::console::frame::{Frame, Place};
+use crate::console::frame::{Frame, Section};
 use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::http::query::Path;
@@ -78,7 +78,9 @@ async fn ask_for(api: &AppState, administrator: &Administrator, id: Uuid, unlock
     let name = user.called();
     let verb = if unlocks { "Unlock" } else { "Lock" };
     page(&LockPage {
-        frame: administrator.frame(api, Place::Users, format!("{verb} {name}?")).await,
+        frame: administrator
+            .frame(api, Section::Users, format!("{verb} {name}?"))
+            .await,
         id,
         name,
         email: user.email,

@@ -1,7 +1,7 @@
 //! Batches: their counts, and the actions that control them.
 
 use crate::app::batch_view::BatchView;
-use crate::app::batches::control::{BatchCommand, bring_to};
+use crate::app::batches::control::{BatchCommand, ensure_state};
 use crate::app::batches::{self, SendAgainRequest};
 use crate::app::caller::Caller;
 use crate::app::idempotent::{IdempotencyKey, IdempotentRequest};
@@ -60,7 +60,7 @@ pub async fn pause(
     Path(id): Path<Uuid>,
 ) -> Result<Json<BatchView>, Problem> {
     Ok(Json(
-        bring_to(&api, id, &caller.actor, BatchCommand::Pause, BatchState::Paused).await?,
+        ensure_state(&api, id, &caller.actor, BatchCommand::Pause, BatchState::Paused).await?,
     ))
 }
 
@@ -72,7 +72,7 @@ pub async fn resume(
     Path(id): Path<Uuid>,
 ) -> Result<Json<BatchView>, Problem> {
     Ok(Json(
-        bring_to(&api, id, &caller.actor, BatchCommand::Resume, BatchState::Running).await?,
+        ensure_state(&api, id, &caller.actor, BatchCommand::Resume, BatchState::Running).await?,
     ))
 }
 
@@ -87,7 +87,7 @@ pub async fn stop(
     Path(id): Path<Uuid>,
 ) -> Result<Json<BatchView>, Problem> {
     Ok(Json(
-        bring_to(&api, id, &caller.actor, BatchCommand::Stop, BatchState::Stopped).await?,
+        ensure_state(&api, id, &caller.actor, BatchCommand::Stop, BatchState::Stopped).await?,
     ))
 }
 

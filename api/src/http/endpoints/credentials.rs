@@ -4,7 +4,7 @@
 
 use crate::app::caller::Caller;
 use crate::app::credentials::choose::{ChooseRequest, Chosen, choose_password};
-use crate::app::credentials::revoke::{Revoked, Whose, revoke_passwords};
+use crate::app::credentials::revoke::{RevokeTarget, Revoked, revoke_passwords};
 use crate::app::credentials::{Claim, verify_password};
 use crate::app::idempotent::IdempotencyKey;
 use crate::app::listed::Listed;
@@ -137,9 +137,9 @@ pub async fn revoke(
     Ok(Json(revoke_passwords(&api, &caller.actor, whose, include_used).await?))
 }
 
-fn whose(request: RevokeRequest) -> Result<Whose, Problem> {
+fn whose(request: RevokeRequest) -> Result<RevokeTarget, Problem> {
     match (request.batch, request.users) {
-        (Some(batch), None) => Ok(Whose::Batch(batch)),
+        (Some(batch), None) => Ok(RevokeTarget::Batch(batch)),
         (None, Some(users)) if users.is_too_long() => Err(Problem::invalid(
             "too_many_users",
             format!(
@@ -147,7 +147,7 @@ fn whose(request: RevokeRequest) -> Result<Whose, Problem> {
                 users.len()
             ),
         )),
-        (None, Some(users)) if !users.is_empty() => Ok(Whose::Users(users.into_kept())),
+        (None, Some(users)) if !users.is_empty() => Ok(RevokeTarget::Users(users.into_entries())),
         (Some(_), Some(_)) => Err(Problem::invalid(
             "several_selectors",
             "The request has both batch and users. Send one of them.",

@@ -131,7 +131,7 @@ pub async fn create(
     let form = form_of(&headers)?;
     let name = upload::list_name(&request.name)?;
     let file = AddressFile {
-        spooled: spool(&api.room, caller.id(), body.into_data_stream()).await?,
+        spooled: spool(&api.concurrency_limits, caller.id(), body.into_data_stream()).await?,
         form,
         sheet: request.sheet,
         was_list: false,
@@ -159,7 +159,7 @@ pub async fn add_addresses(
     let form = form_of(&headers)?;
     do_not_mail::get(&api, id).await?;
     let file = AddressFile {
-        spooled: spool(&api.room, caller.id(), body.into_data_stream()).await?,
+        spooled: spool(&api.concurrency_limits, caller.id(), body.into_data_stream()).await?,
         form,
         sheet: request.sheet,
         was_list: false,

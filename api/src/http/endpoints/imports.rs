@@ -38,7 +38,7 @@ pub async fn create(
         ..request
     };
     let directions = request.directions(form)?;
-    let spooled = spool(&api.room, caller.id(), body.into_data_stream()).await?;
+    let spooled = spool(&api.concurrency_limits, caller.id(), body.into_data_stream()).await?;
     let once = IdempotentRequest::new(&caller, &named(&request), key, spooled.digest.clone());
     let answer = imports::import_file(&api, caller, once, spooled, (form, directions), request).await?;
     let status = if answer.id.is_some() {

@@ -66,7 +66,7 @@ impl RequestTimer {
 
 impl Timer for RequestTimer {
     fn sleep(&self, _limit: Duration) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Asking {
+        Box::pin(HeaderTimer {
             over: Box::pin(tokio::time::sleep(self.silence())),
             headers: self.timeouts.headers,
             reads: Arc::clone(&self.reads),
@@ -81,7 +81,7 @@ impl Timer for RequestTimer {
 }
 
 /// Completes when the client is late. hyper polls it after each read that leaves headers incomplete.
-struct Asking {
+struct HeaderTimer {
     over: Pin<Box<tokio::time::Sleep>>,
     headers: Duration,
     reads: Arc<AtomicUsize>,
@@ -89,9 +89,9 @@ struct Asking {
     has_begun: bool,
 }
 
-impl Sleep for Asking {}
+impl Sleep for HeaderTimer {}
 
-impl Future for Asking {
+impl Future for HeaderTimer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -17,7 +17,10 @@ async fn a_hashed_password_is_found_among_others() {
     let pool = HashPool::start(2, 4).unwrap();
     let (_, other) = pool.hash(password()).await.unwrap();
     let (password, verifier) = pool.hash(password()).await.unwrap();
-    let verifiers = vec![(other, Form::Generated), (verifier, Form::Generated)];
+    let verifiers = vec![
+        (other, PasswordOrigin::Generated),
+        (verifier, PasswordOrigin::Generated),
+    ];
 
     let found = pool.verify(Rank::FIRST, verifiers.clone(), secret(&password)).await;
     assert_eq!(found.unwrap(), Some(1));

@@ -10,7 +10,7 @@ const LOOKED_AT: i64 = 500;
 
 /// A mapping chosen for an earlier file.
 #[derive(Clone, Debug)]
-pub struct Remembered {
+pub struct StoredMapping {
     /// The names or letters of all columns, sorted.
     pub columns: Vec<String>,
     /// The field that each column fills.
@@ -18,9 +18,9 @@ pub struct Remembered {
 }
 
 /// The most recently chosen mappings, latest first.
-pub async fn latest(db: &Db) -> StoreResult<Vec<Remembered>> {
+pub async fn latest(db: &Db) -> StoreResult<Vec<StoredMapping>> {
     let reading = sqlx::query_as!(
-        Remembered,
+        StoredMapping,
         "select columns, mapping from import_mappings order by chosen_at desc limit $1",
         LOOKED_AT
     );
@@ -31,7 +31,7 @@ pub async fn latest(db: &Db) -> StoreResult<Vec<Remembered>> {
 pub async fn remember(
     transaction: &mut Transaction,
     digest: &[u8],
-    chosen: &Remembered,
+    chosen: &StoredMapping,
     chosen_by: &str,
 ) -> StoreResult<()> {
     let adding = sqlx::query!(

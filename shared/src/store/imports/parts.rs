@@ -7,7 +7,7 @@ use uuid::Uuid;
 pub const PART_BYTES: usize = 1024 * 1024;
 
 /// Stores part `n` of a file, counted from 0.
-pub async fn keep(transaction: &mut Transaction, import: Uuid, n: i32, bytes: &[u8]) -> StoreResult<()> {
+pub async fn store(transaction: &mut Transaction, import: Uuid, n: i32, bytes: &[u8]) -> StoreResult<()> {
     let adding = sqlx::query!(
         "insert into import_parts (import_id, n, bytes) values ($1, $2, $3)",
         import,

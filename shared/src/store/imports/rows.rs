@@ -28,7 +28,7 @@ pub struct File {
 
 /// Options of an import for all its rows.
 #[derive(Clone, Debug, Default)]
-pub struct Manner {
+pub struct RowOptions {
     /// Whether rows with acceptable problems are imported.
     pub accepts_doubtful: bool,
     /// Whether users are created, updated or both.
@@ -99,7 +99,7 @@ pub async fn create(
     transaction: &mut Transaction,
     file_name: &str,
     created_by: &str,
-    manner: &Manner,
+    manner: &RowOptions,
 ) -> StoreResult<Uuid> {
     let adding = sqlx::query!(
         "insert into imports (file_name, created_by, state, accepts_doubtful, mode, clears_empty)
@@ -114,7 +114,7 @@ pub async fn create(
 }
 
 /// Records the merge fields of a file.
-pub async fn note_fields(transaction: &mut Transaction, file: &File) -> StoreResult<()> {
+pub async fn record_fields(transaction: &mut Transaction, file: &File) -> StoreResult<()> {
     let adding = sqlx::query!(
         "insert into merge_fields (name) select unnest($1::text[]) on conflict do nothing",
         &file.custom_fields

@@ -138,7 +138,7 @@ pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> Store
 
 /// The progress of work on an import.
 #[derive(Clone, Copy, Debug)]
-pub struct Reached {
+pub struct ImportProgress {
     /// Number of rows processed.
     pub rows: i32,
     /// Number of rows in the file.
@@ -148,7 +148,7 @@ pub struct Reached {
 }
 
 /// Reports progress. Returns `false` if another process has taken over.
-pub async fn progress(db: &Db, work: Work, reached: Reached) -> StoreResult<bool> {
+pub async fn progress(db: &Db, work: Work, reached: ImportProgress) -> StoreResult<bool> {
     let reporting = sqlx::query!(
         "update imports set progress_at = now(), progress_rows = $3, row_count = $4, rows_per_second = $5
          where id = $1 and run = $2 and state in ('checking', 'storing')",

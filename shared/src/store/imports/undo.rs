@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// The expected result of undoing an import, and what prevents it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Outlook {
+pub struct UndoForecast {
     /// Created users that would be removed.
     pub removed: i64,
     /// Created users that would be kept, because a later import contains them as well.
@@ -27,7 +27,7 @@ pub struct Outlook {
     pub changed_since: i64,
 }
 
-impl Outlook {
+impl UndoForecast {
     /// Whether the created users can be removed.
     pub const fn is_clear(&self) -> bool {
         self.emailed == 0 && self.signed_in == 0
@@ -36,13 +36,13 @@ impl Outlook {
 
 /// The result of undoing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Undone {
+pub enum UndoResult {
     /// The import is undone.
     Done(UndoneCounts),
     /// The import does not exist, is not stored, or is already undone; with its state.
     NotNow(Option<ImportState>),
     /// Nothing can be undone: created users were emailed or have signed in, and no updated user can be restored.
-    Known(Outlook),
+    Known(UndoForecast),
 }
 
 /// Whether any user whom an import created or changed was emailed since. Stops at the first one. A waiting mail
@@ -115,15 +115,15 @@ macro_rules! updated {
 }
 
 /// The expected result of undoing an import now.
-pub async fn outlook(db: &Db, import: Uuid) -> StoreResult<Outlook> {
+pub async fn undo_forecast(db: &Db, import: Uuid) -> StoreResult<UndoForecast> {
     let mut transaction = begin(db).await?;
-    outlook_of(&mut transaction, import).await
+    forecast_within(&mut transaction, import).await
 }
 
-async fn outlook_of(transaction: &mut Transaction, import: Uuid) -> StoreResult<Outlook> {
+async fn forecast_within(transaction: &mut Transaction, import: Uuid) -> StoreResult<UndoForecast> {
     let created = until_moved(created!(import).fetch_one(&mut **transaction)).await?;
     let updated = until_moved(updated!(import).fetch_one(&mut **transaction)).await?;
-    Ok(Outlook {
+    Ok(UndoForecast {
         removed: created.removed,
         kept: created.kept,
         emailed: created.emailed,
@@ -137,7 +137,7 @@ async fn outlook_of(transaction: &mut Transaction, import: Uuid) -> StoreResult<
 ///
 /// No batch is accepted and nothing is imported during the transaction, so that its findings about created users stay
 /// true.
-pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<Undone> {
+pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<UndoResult> {
     super::rows::take_turn(transaction).await?;
     for kind in SystemEmailKind::ALL {
         lock_intake(transaction, kind).await?;
@@ -148,11 +148,11 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
     );
     let state = until_moved(locking.fetch_optional(&mut **transaction)).await?;
     if state != Some(ImportState::Done) {
-        return Ok(Undone::NotNow(state));
+        return Ok(UndoResult::NotNow(state));
     }
-    let outlook = outlook_of(transaction, import).await?;
+    let outlook = forecast_within(transaction, import).await?;
     if !outlook.is_clear() && outlook.restored == 0 {
-        return Ok(Undone::Known(outlook));
+        return Ok(UndoResult::Known(outlook));
     }
     let (restored, kept) = restore(transaction, import).await?;
     let removing = sqlx::query!(
@@ -181,7 +181,7 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
         kept,
     );
     let row = until_moved(removing.fetch_one(&mut **transaction)).await?;
-    Ok(Undone::Done(UndoneCounts {
+    Ok(UndoResult::Done(UndoneCounts {
         removed: row.removed_count,
         restored,
         kept,

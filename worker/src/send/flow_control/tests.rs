@@ -1,4 +1,4 @@
-use super::super::reply::{Lost, Reply};
+use super::super::reply::{Reply, ReplyError};
 use super::super::{Phase, Settings};
 use super::*;
 
@@ -16,7 +16,7 @@ fn flow(connections: usize) -> Flow {
 }
 
 fn refused_connect() -> Answer {
-    Answer::from_lost(Phase::Connect, &Lost::Broken("Connection refused".to_owned()))
+    Answer::from_reply_error(Phase::Connect, &ReplyError::Broken("Connection refused".to_owned()))
 }
 
 fn busy() -> Answer {
@@ -27,8 +27,8 @@ fn busy() -> Answer {
     Answer::from_reply(Phase::Rcpt, &reply)
 }
 
-const fn others(open: usize, opening: usize) -> Others {
-    Others {
+const fn others(open: usize, opening: usize) -> OtherConnections {
+    OtherConnections {
         open,
         opening,
         have: Duration::from_secs(2),

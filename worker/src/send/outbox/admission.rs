@@ -45,12 +45,12 @@ struct LaneAdmissions {
 }
 
 /// How many more mails may be claimed, and how many make a claim worthwhile.
-struct Room {
+struct ClaimCapacity {
     free: usize,
     worth: usize,
 }
 
-impl Room {
+impl ClaimCapacity {
     /// Room for a claim of any size.
     const fn of_any_size(free: usize) -> Self {
         Self { free, worth: 1 }
@@ -116,12 +116,12 @@ impl LaneAdmissions {
 }
 
 impl<S: Shipment> State<S> {
-    fn room(&mut self, lane: Lane, now: Instant) -> Room {
+    fn room(&mut self, lane: Lane, now: Instant) -> ClaimCapacity {
         if self.connections.open == 0 || !self.flow.may_connect() {
-            return Room::of_any_size(0);
+            return ClaimCapacity::of_any_size(0);
         }
         if let Some(mails) = self.flow.trial(self.admissions.in_flight(), now) {
-            return Room::of_any_size(mails.saturating_sub(self.admissions.in_flight()));
+            return ClaimCapacity::of_any_size(mails.saturating_sub(self.admissions.in_flight()));
         }
         let connections = match lane {
             Lane::Interactive => self.flow.limit(),
@@ -131,12 +131,12 @@ impl<S: Shipment> State<S> {
         let ahead = admissions.ahead(now);
         let most = connections + ahead;
         if let Some(in_flight) = self.flow.pace.in_flight_most(now) {
-            return Room::of_any_size(in_flight.min(most).saturating_sub(admissions.in_flight));
+            return ClaimCapacity::of_any_size(in_flight.min(most).saturating_sub(admissions.in_flight));
         }
         let free = most.saturating_sub(admissions.in_flight);
         match lane {
-            Lane::Interactive => Room::of_any_size(free),
-            Lane::Bulk => Room {
+            Lane::Interactive => ClaimCapacity::of_any_size(free),
+            Lane::Bulk => ClaimCapacity {
                 free,
                 worth: (ahead / 2).clamp(1, WORTH),
             },
@@ -195,7 +195,7 @@ impl<S: Shipment> Outbox<S> {
     }
 
     /// Notified when a claim that found no room may find some.
-    pub(in crate::send) fn room_notice(&self, lane: Lane) -> Arc<Notify> {
+    pub(in crate::send) fn capacity_notify(&self, lane: Lane) -> Arc<Notify> {
         Arc::clone(&self.state().admissions.of(lane).room)
     }
 }

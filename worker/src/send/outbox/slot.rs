@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Connections, Health, Outbox, State};
-use crate::send::flow_control::{Circuit, Others};
+use crate::send::flow_control::{Circuit, OtherConnections};
 use crate::send::shipment::Shipment;
 use crate::send::verdict::Answer;
 
@@ -64,7 +64,7 @@ impl<S: Shipment> Slot<S> {
     /// Records that it could not be opened.
     pub(super) fn failed(self, answer: &Answer) {
         let mut state = self.outbox.state();
-        let others = Others {
+        let others = OtherConnections {
             open: state.connections.open,
             opening: state.connections.opening - 1,
             have: self.outbox.settings.doubt_after(answer),

@@ -4,7 +4,7 @@ use super::*;
 
 /// Waits until some mails are admitted, as a lane does.
 async fn admitted(mailer: &Mailer, lane: Lane, most: usize) -> Vec<super::super::Permit> {
-    let room = mailer.room_notice(lane);
+    let room = mailer.capacity_notify(lane);
     let waiting = async {
         loop {
             let permits = mailer.admit(lane, most, true);

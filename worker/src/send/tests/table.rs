@@ -1,6 +1,6 @@
 //! The decision table, row by row.
 
-use super::super::reply::{Lost, Reply};
+use super::super::reply::{Reply, ReplyError};
 use super::*;
 use Phase::{Auth, Body, Connect, Data, Dot, Ehlo, Greeting, Mail, Rcpt, StartTls};
 use TroubleClass as T;
@@ -128,11 +128,11 @@ fn replies_to_the_mail_itself() {
 
 #[test]
 fn silence() {
-    let broken = Lost::Broken("reset".to_owned());
-    let garbled = Lost::Garbled("??".to_owned());
+    let broken = ReplyError::Broken("reset".to_owned());
+    let garbled = ReplyError::Garbled("??".to_owned());
     for phase in Phase::ALL {
         for (lost, class) in [
-            (&Lost::TimedOut, T::Timeout),
+            (&ReplyError::TimedOut, T::Timeout),
             (&broken, T::ConnectionLost),
             (&garbled, T::Protocol),
         ] {
@@ -146,13 +146,13 @@ fn silence() {
                 Mail | Rcpt | Data | Body => later(class),
                 Dot => Verdict::Unsure,
             };
-            let answer = Answer::from_lost(phase, lost);
+            let answer = Answer::from_reply_error(phase, lost);
             assert_eq!((answer.verdict, answer.code), (expected, None), "{phase}: {lost:?}");
         }
     }
-    let answer = Answer::from_lost(Phase::StartTls, &Lost::NotPrivate("no".to_owned()));
+    let answer = Answer::from_reply_error(Phase::StartTls, &ReplyError::NotPrivate("no".to_owned()));
     assert_eq!(answer.verdict, trouble(T::Tls));
-    let answer = Answer::from_lost(Phase::Auth, &Lost::NoLogin("no".to_owned()));
+    let answer = Answer::from_reply_error(Phase::Auth, &ReplyError::NoLogin("no".to_owned()));
     assert_eq!(answer.verdict, trouble(T::Auth));
 }
 

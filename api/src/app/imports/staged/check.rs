@@ -1,9 +1,9 @@
 //! Checks every row of a file and compares the good ones with existing users, without changing a user.
 
 use crate::app::imports::file_problem::file_problem;
-use crate::app::imports::store::{Groups, Identity, doubtful, duplicate, file_of, identity, keepable, row};
+use crate::app::imports::store::{Groups, Identity, doubtful, duplicate, file_of, identity, row, storable};
 use crate::app::problem::Problem;
-use import::{FileFault, Line, Lines, ParsedFile, Rejected};
+use import::{FileFault, Lines, ParsedFile, ParsedRow, Rejected};
 use shared::store::Transaction;
 use shared::store::imports::rows::{self, File, Forecast, Row};
 use shared::store::imports::{ImportCounts, ImportMode, ProblemCount};
@@ -41,7 +41,7 @@ impl Checked {
     }
 }
 
-/// Checks the rows of a file and stores the rejected ones within a transaction. `gone_through` is the progress.
+/// Checks the rows of a file and stores the rejected ones within a transaction. `progress` counts the rows read.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     lines: Lines<R>,
     import: Uuid,
     mode: ImportMode,
-    gone_through: &AtomicI32,
+    progress: &AtomicI32,
 ) -> Result<Checked, Problem> {
     let mut checked = Checked {
         file: file_of(&sheet),
@@ -65,16 +65,16 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     let mut seen = HashMap::with_capacity(usize::try_from(sheet.rows).unwrap_or_default());
     let mut groups = Groups::read(lines);
     while let Some(group) = groups.next().await {
-        let group: Result<Vec<Line>, FileFault> = group;
-        let (people, rejects) = checked.judge(group.map_err(file_problem)?, &sheet, &mut seen);
+        let group: Result<Vec<ParsedRow>, FileFault> = group;
+        let (people, rejects) = checked.classify(group.map_err(file_problem)?, &sheet, &mut seen);
         if !people.is_empty() {
             let room = SAMPLE.saturating_sub(i64::from(checked.totals.updated));
             checked.expect(rows::forecast(transaction, import, &people, room, mode).await?);
         }
         if !rejects.is_empty() {
-            rows::keep_rejects(transaction, import, &keepable(rejects)).await?;
+            rows::keep_rejects(transaction, import, &storable(rejects)).await?;
         }
-        gone_through.store(checked.totals.rows, Ordering::Relaxed);
+        progress.store(checked.totals.rows, Ordering::Relaxed);
     }
     Ok(checked)
 }
@@ -89,9 +89,9 @@ impl Checked {
     }
 
     /// Splits a group into the first row of each user and rejected rows.
-    fn judge(
+    fn classify(
         &mut self,
-        lines: Vec<Line>,
+        lines: Vec<ParsedRow>,
         sheet: &ParsedFile,
         seen: &mut HashMap<Identity, u32>,
     ) -> (Vec<Row>, Vec<Rejected>) {
@@ -99,8 +99,8 @@ impl Checked {
         let (mut people, mut rejects) = (Vec::with_capacity(lines.len()), Vec::new());
         for line in lines {
             match line {
-                Line::Rejected(rejected) => rejects.push(rejected),
-                Line::Person(person) => {
+                ParsedRow::Rejected(rejected) => rejects.push(rejected),
+                ParsedRow::Person(person) => {
                     let first = *seen.entry(identity(&person.email.key())).or_insert(person.row);
                     if first == person.row {
                         people.push(row(&person));

@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use uuid::Uuid;
 
 /// Stores a file from its beginning.
-pub(super) async fn keep(transaction: &mut Transaction, import: Uuid, mut file: File) -> Result<(), Problem> {
+pub(super) async fn store(transaction: &mut Transaction, import: Uuid, mut file: File) -> Result<(), Problem> {
     for n in 0.. {
         let (read, bytes) = blocking(move || {
             let mut bytes = Vec::new();
@@ -21,7 +21,7 @@ pub(super) async fn keep(transaction: &mut Transaction, import: Uuid, mut file: 
             return Ok(());
         }
         file = read;
-        parts::keep(transaction, import, n, &bytes).await?;
+        parts::store(transaction, import, n, &bytes).await?;
     }
     Ok(())
 }

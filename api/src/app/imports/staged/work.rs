@@ -10,7 +10,7 @@ use crate::app::imports::store::{number, store_sheet};
 use crate::app::problem::{Problem, ProblemKind};
 use import::{Directions, FileFault, Limits, Lines, ParsedFile, RememberedMapping, RowRules};
 use shared::store::audit::Actor;
-use shared::store::imports::steps::{self, Reached, Work};
+use shared::store::imports::steps::{self, ImportProgress, Work};
 use shared::store::imports::{self, Import, ImportState, Trouble, mappings, rows};
 use shared::store::{StoreError, begin, commit};
 use std::fs::File;
@@ -45,10 +45,10 @@ impl Progress {
         self.began.get_or_init(Instant::now);
     }
 
-    fn reached(&self) -> Reached {
+    fn reached(&self) -> ImportProgress {
         let rows = self.rows.load(Ordering::Relaxed);
         let elapsed = self.began.get().map(Instant::elapsed);
-        Reached {
+        ImportProgress {
             rows,
             of_rows: self.of_rows.load(Ordering::Relaxed),
             rows_per_second: elapsed.and_then(|elapsed| rate(rows, elapsed)),
@@ -67,7 +67,7 @@ fn rate(rows: i32, elapsed: Duration) -> Option<i32> {
 }
 
 /// Why work failed.
-enum Obstacle {
+enum WorkError {
     /// The file cannot be read, and a retry cannot help.
     File(FileFault),
     /// An internal error.
@@ -76,13 +76,13 @@ enum Obstacle {
     Lost,
 }
 
-impl From<Problem> for Obstacle {
+impl From<Problem> for WorkError {
     fn from(problem: Problem) -> Self {
         Self::Ours(problem)
     }
 }
 
-impl From<StoreError> for Obstacle {
+impl From<StoreError> for WorkError {
     fn from(fault: StoreError) -> Self {
         Self::Ours(fault.into())
     }
@@ -106,8 +106,8 @@ pub(super) async fn store(this: StagedImports, work: Work, by: Actor) {
     }
 }
 
-async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Result<(), Obstacle> {
-    let _room = this.room.for_check().await?;
+async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Result<(), WorkError> {
+    let _permit = this.concurrency_limits.for_check().await?;
     let import = get(this, work).await?;
     let (sheet, lines) = open(this, &import, progress).await?;
     let mut transaction = begin(&this.db).await?;
@@ -115,15 +115,15 @@ async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Resul
     let found = check_sheet(&mut transaction, sheet, lines, work.import, import.mode, &progress.rows).await?;
     let counts = found.problem_counts();
     if !steps::checked(&mut transaction, work, &found.file, &found.totals, &counts).await? {
-        return Err(Obstacle::Lost);
+        return Err(WorkError::Lost);
     }
     commit(transaction).await?;
     info!(import.id = %work.import, rows = found.totals.rows, rejected = found.totals.rejected, "Checked a file");
     Ok(())
 }
 
-async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Actor) -> Result<(), Obstacle> {
-    let _room = this.room.for_import().await?;
+async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Actor) -> Result<(), WorkError> {
+    let _permit = this.concurrency_limits.for_import().await?;
     let import = get(this, work).await?;
     let (sheet, lines) = open(this, &import, progress).await?;
     let mut transaction = begin(&this.db).await?;
@@ -149,7 +149,7 @@ async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Acto
     )
     .await?
     {
-        return Err(Obstacle::Lost);
+        return Err(WorkError::Lost);
     }
     record_imported(&mut transaction, by, work.import, &found.totals).await?;
     commit(transaction).await?;
@@ -159,15 +159,15 @@ async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Acto
     Ok(())
 }
 
-async fn get(this: &StagedImports, work: Work) -> Result<Import, Obstacle> {
-    imports::find(&this.db, work.import).await?.ok_or(Obstacle::Lost)
+async fn get(this: &StagedImports, work: Work) -> Result<Import, WorkError> {
+    imports::find(&this.db, work.import).await?.ok_or(WorkError::Lost)
 }
 
 async fn open(
     this: &StagedImports,
     import: &Import,
     progress: &Progress,
-) -> Result<(ParsedFile, Lines<File>), Obstacle> {
+) -> Result<(ParsedFile, Lines<File>), WorkError> {
     let directions = Directions {
         sheet: import.sheet.clone(),
         mapping: import
@@ -178,7 +178,10 @@ async fn open(
     };
     let file = fetch(&this.db, import.id).await?;
     let opened = tokio::task::spawn_blocking(move || ParsedFile::open(file, &directions, Limits::default()));
-    let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(Obstacle::File)?;
+    let (sheet, lines) = opened
+        .await
+        .map_err(|_| Problem::internal())?
+        .map_err(WorkError::File)?;
     // The check reports all doubtful values. The administrator decides afterwards whether to accept them.
     let is_storing = import.state == ImportState::Storing;
     let lines = lines.with_rules(RowRules {
@@ -190,9 +193,9 @@ async fn open(
 }
 
 /// The mappings chosen for earlier files.
-async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, Obstacle> {
+async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, WorkError> {
     let latest = mappings::latest(&this.db).await?;
-    let read = |one: mappings::Remembered| {
+    let read = |one: mappings::StoredMapping| {
         Some(RememberedMapping {
             columns: one.columns,
             mapping: serde_json::from_value(one.mapping).ok()?,
@@ -207,8 +210,8 @@ async fn watched(
     this: &StagedImports,
     work: Work,
     progress: &Arc<Progress>,
-    task: impl Future<Output = Result<(), Obstacle>>,
-) -> Result<(), Obstacle> {
+    task: impl Future<Output = Result<(), WorkError>>,
+) -> Result<(), WorkError> {
     let (ended, mut end) = oneshot::channel::<()>();
     let (db, watched) = (this.db.clone(), Arc::clone(progress));
     let reporting = this.lifecycle.spawn(async move {
@@ -226,23 +229,23 @@ async fn watched(
     done
 }
 
-async fn end(this: &StagedImports, work: Work, obstacle: Obstacle) {
+async fn end(this: &StagedImports, work: Work, obstacle: WorkError) {
     let ended = match obstacle {
-        Obstacle::Lost => {
+        WorkError::Lost => {
             warn!(import.id = %work.import, "Another process has taken over the work on a file; nothing was stored here");
             return;
         }
-        Obstacle::File(fault) if fault.is_about_columns() || matches!(fault, FileFault::SeveralSheets { .. }) => {
+        WorkError::File(fault) if fault.is_about_columns() || matches!(fault, FileFault::SeveralSheets { .. }) => {
             // The file waits for a choice of the administrator.
             steps::interrupt(&this.db, work, &trouble_of(fault)).await
         }
-        Obstacle::File(fault) if !matches!(fault, FileFault::Unreadable(_)) => {
+        WorkError::File(fault) if !matches!(fault, FileFault::Unreadable(_)) => {
             let trouble = trouble_of(fault);
             info!(import.id = %work.import, fault = trouble.code, "A file cannot be read");
             steps::unreadable(&this.db, work, &trouble).await
         }
-        Obstacle::File(fault) => interrupt(this, work, &file_problem(fault)).await,
-        Obstacle::Ours(problem) => interrupt(this, work, &problem).await,
+        WorkError::File(fault) => interrupt(this, work, &file_problem(fault)).await,
+        WorkError::Ours(problem) => interrupt(this, work, &problem).await,
     };
     if let Err(fault) = ended {
         warn!(import.id = %work.import, error = ?fault,

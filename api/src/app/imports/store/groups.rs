@@ -1,6 +1,6 @@
 //! Reads the rows of a file in groups, and converts rejected rows for Postgres.
 
-use import::{FileFault, Line, Lines, ParsedFile, Rejected};
+use import::{FileFault, Lines, ParsedFile, ParsedRow, Rejected};
 use shared::store::imports::rows::{File, Reject};
 use std::io::{Read, Seek};
 use tokio::sync::mpsc;
@@ -12,7 +12,7 @@ const GROUP: usize = 2_000;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// The stream of groups while a file is read.
-pub struct Groups(mpsc::Receiver<Result<Vec<Line>, FileFault>>);
+pub struct Groups(mpsc::Receiver<Result<Vec<ParsedRow>, FileFault>>);
 
 impl Groups {
     /// Starts reading on a blocking thread. Dropping the groups ends it.
@@ -31,7 +31,7 @@ impl Groups {
     }
 
     /// The next group, or `None` after the last one.
-    pub async fn next(&mut self) -> Option<Result<Vec<Line>, FileFault>> {
+    pub async fn next(&mut self) -> Option<Result<Vec<ParsedRow>, FileFault>> {
         self.0.recv().await
     }
 }
@@ -59,7 +59,7 @@ pub fn file_of(sheet: &ParsedFile) -> File {
 }
 
 /// Converts rejected rows for Postgres.
-pub fn keepable(rejects: Vec<Rejected>) -> Vec<Reject> {
+pub fn storable(rejects: Vec<Rejected>) -> Vec<Reject> {
     let keep = |reject: Rejected| Reject {
         number: number(reject.row),
         problems: serde_json::to_value(&reject.problems).unwrap_or_default(),

@@ -1,11 +1,11 @@
 use super::*;
 
-const KEY: Place = Place::Platform { key: Uuid::nil() };
+const KEY: Realm = Realm::Platform { key: Uuid::nil() };
 
 /// A client's try at a person.
 #[derive(Clone)]
 struct Tried {
-    place: Place,
+    realm: Realm,
     person: String,
     client: Option<Client>,
     is_known: bool,
@@ -13,21 +13,21 @@ struct Tried {
 }
 
 impl Tried {
-    fn take(&self, tries: &Tries, now: Instant) -> Result<Try, Refusal> {
+    fn take(&self, limiter: &AttemptLimiter, now: Instant) -> Result<AttemptToken, Refusal> {
         let attempt = Attempt {
-            place: self.place,
+            realm: self.realm,
             person: &self.person,
             client: self.client.as_ref(),
             is_known: self.is_known,
             is_like_mailed: self.is_like_mailed,
         };
-        tries.take(attempt, now)
+        limiter.take(attempt, now)
     }
 }
 
-fn at(place: Place, person: &str, client: &str) -> Tried {
+fn at(realm: Realm, person: &str, client: &str) -> Tried {
     Tried {
-        place,
+        realm,
         person: person.to_owned(),
         client: Some(Client::of_platform(client)),
         is_known: false,
@@ -35,10 +35,10 @@ fn at(place: Place, person: &str, client: &str) -> Tried {
     }
 }
 
-fn unnamed(place: Place, person: &str) -> Tried {
+fn unnamed(realm: Realm, person: &str) -> Tried {
     Tried {
         client: None,
-        ..at(place, person, "")
+        ..at(realm, person, "")
     }
 }
 
@@ -49,10 +49,10 @@ fn known(tried: Tried) -> Tried {
     }
 }
 
-/// Takes tries until one is refused. Returns their number and the exhausted limit.
-fn taken(tries: &Tries, tried: &Tried, now: Instant) -> (usize, UsedUp) {
+/// Makes attempts until one is refused. Returns their number and the exhausted limit.
+fn taken(limiter: &AttemptLimiter, tried: &Tried, now: Instant) -> (usize, ExhaustedLimit) {
     for n in 0.. {
-        match tried.take(tries, now) {
+        match tried.take(limiter, now) {
             Ok(spent) => drop(spent),
             Err(refusal) => return (n, refusal.used_up),
         }
@@ -62,121 +62,133 @@ fn taken(tries: &Tries, tried: &Tried, now: Instant) -> (usize, UsedUp) {
 
 #[test]
 fn an_attacker_elsewhere_leaves_a_user_all_attempts() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
 
-    for place in [Place::Console, KEY] {
-        assert_eq!(taken(&tries, &at(place, "priya", "guesser"), now), (10, UsedUp::Person));
-        assert_eq!(taken(&tries, &at(place, "priya", "office"), now), (10, UsedUp::Person));
+    for realm in [Realm::Console, KEY] {
+        assert_eq!(
+            taken(&limiter, &at(realm, "priya", "guesser"), now),
+            (10, ExhaustedLimit::Person)
+        );
+        assert_eq!(
+            taken(&limiter, &at(realm, "priya", "office"), now),
+            (10, ExhaustedLimit::Person)
+        );
     }
 }
 
 #[test]
 fn console_and_platform_have_separate_attempts() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
 
     for person in ["priya@lerna.example", "console priya@lerna.example"] {
-        assert_eq!(taken(&tries, &at(KEY, person, "guesser"), now), (10, UsedUp::Person));
+        assert_eq!(
+            taken(&limiter, &at(KEY, person, "guesser"), now),
+            (10, ExhaustedLimit::Person)
+        );
     }
     assert_eq!(
-        taken(&tries, &at(Place::Console, "priya@lerna.example", "guesser"), now).0,
+        taken(&limiter, &at(Realm::Console, "priya@lerna.example", "guesser"), now).0,
         10
     );
 }
 
 #[test]
 fn guessing_from_many_clients_is_bounded_and_delays_no_known_client() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
     let clients: Vec<String> = (0..20).map(|n| format!("198.51.100.{n}")).collect();
     let tried_from = |client: &str, is_known| {
-        let tried = at(Place::Console, "priya", client);
-        taken(&tries, &Tried { is_known, ..tried }, now)
+        let tried = at(Realm::Console, "priya", client);
+        taken(&limiter, &Tried { is_known, ..tried }, now)
     };
 
     let guesses: usize = clients.iter().map(|client| tried_from(client, false).0).sum();
 
     assert_eq!(guesses, 100);
-    assert_eq!(tried_from("office", false), (0, UsedUp::Person));
-    assert_eq!(tried_from("office", true), (10, UsedUp::Person));
+    assert_eq!(tried_from("office", false), (0, ExhaustedLimit::Person));
+    assert_eq!(tried_from("office", true), (10, ExhaustedLimit::Person));
     let a_minute_later = now + Duration::from_mins(1);
     assert_eq!(
-        taken(&tries, &at(Place::Console, "priya", "office"), a_minute_later).0,
+        taken(&limiter, &at(Realm::Console, "priya", "office"), a_minute_later).0,
         2
     );
 }
 
-/// Number of tries that clients get at a person when each tries every ten seconds.
-fn guessed_for(tries: &Tries, clients: &[String], start: Instant, seconds: u64) -> usize {
+/// Number of attempts that clients get at a person when each tries every ten seconds.
+fn guessed_for(limiter: &AttemptLimiter, clients: &[String], start: Instant, seconds: u64) -> usize {
     let at_second = |second| start + Duration::from_secs(second);
     let guesses = (0..seconds)
         .step_by(10)
         .flat_map(|second| clients.iter().map(move |client| (second, client)));
     let taken = guesses.filter(|(second, client)| {
         let guess = at(KEY, "ada", client);
-        guess.take(tries, at_second(*second)).is_ok()
+        guess.take(limiter, at_second(*second)).is_ok()
     });
     taken.count()
 }
 
 #[test]
 fn sixteen_guessing_networks_leave_attempts_for_a_new_device() {
-    let (tries, start) = (Tries::for_threads(1), Instant::now());
+    let (limiter, start) = (AttemptLimiter::for_threads(1), Instant::now());
     let clients: Vec<String> = (0..16).map(|n| format!("198.51.100.{n}")).collect();
 
     for hour in 0..4_u64 {
         let begun = start + Duration::from_hours(hour);
-        guessed_for(&tries, &clients, begun, 3_600);
+        guessed_for(&limiter, &clients, begun, 3_600);
 
         let now = begun + Duration::from_hours(1);
-        let ada = at(KEY, "ada", &format!("203.0.113.{hour}")).take(&tries, now);
+        let ada = at(KEY, "ada", &format!("203.0.113.{hour}")).take(&limiter, now);
         assert!(ada.is_ok(), "after {hour} hours: {ada:?}");
     }
 }
 
 #[test]
 fn a_distributed_attack_has_two_guesses_a_minute() {
-    let (tries, start) = (Tries::for_threads(1), Instant::now());
+    let (limiter, start) = (AttemptLimiter::for_threads(1), Instant::now());
     let clients: Vec<String> = (0..100).map(|n| format!("198.51.100.{n}")).collect();
 
-    let guesses = guessed_for(&tries, &clients, start, 3_600);
+    let guesses = guessed_for(&limiter, &clients, start, 3_600);
 
     assert!((100 + 115..=100 + 120).contains(&guesses), "{guesses} in an hour");
-    let late = at(KEY, "ada", "203.0.113.1").take(&tries, start + Duration::from_secs(3_590));
-    assert_eq!(late.unwrap_err().used_up, UsedUp::Person);
+    let late = at(KEY, "ada", "203.0.113.1").take(&limiter, start + Duration::from_secs(3_590));
+    assert_eq!(late.unwrap_err().used_up, ExhaustedLimit::Person);
 }
 
 #[test]
 fn without_client_a_platform_has_a_hundred_attempts_per_user() {
-    let (tries, now) = (Tries::for_threads(2), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(2), Instant::now());
 
-    assert_eq!(taken(&tries, &unnamed(KEY, "ada"), now), (100, UsedUp::Person));
+    assert_eq!(
+        taken(&limiter, &unnamed(KEY, "ada"), now),
+        (100, ExhaustedLimit::Person)
+    );
 
     // Named clients and input in the form of a mailed password have other limits.
-    assert_eq!(taken(&tries, &at(KEY, "ada", "phone"), now).0, 10);
+    assert_eq!(taken(&limiter, &at(KEY, "ada", "phone"), now).0, 10);
     let like_mailed = Tried {
         is_like_mailed: true,
         ..unnamed(KEY, "ada")
     };
-    assert_eq!(taken(&tries, &like_mailed, now).0, 100);
+    assert_eq!(taken(&limiter, &like_mailed, now).0, 100);
 }
 
 #[test]
 fn networks_of_one_holder_do_not_count_as_many_clients() {
     for (prefix, at_one_person, over_all) in [("2001:db8:1:2", 10, 10), ("2001:db8:1", 10, 40)] {
         for (persons, expected) in [(1, at_one_person), (10_000, over_all)] {
-            let (tries, now) = (Tries::for_threads(1), Instant::now());
+            let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
             let taken = (0..10_000).filter(|n| {
                 let address = format!("{prefix}:{n:x}::1").parse().unwrap();
                 let tried = Tried {
                     client: Some(Client::at(address)),
-                    ..at(Place::Console, &format!("person{}", n % persons), "")
+                    ..at(Realm::Console, &format!("person{}", n % persons), "")
                 };
-                tried.take(&tries, now).is_ok()
+                tried.take(&limiter, now).is_ok()
             });
             assert_eq!(taken.count(), expected, "{prefix}, {persons} persons");
 
             assert!(
-                at(Place::Console, "priya", "2001:db8:ffff::1")
-                    .take(&tries, now)
+                at(Realm::Console, "priya", "2001:db8:ffff::1")
+                    .take(&limiter, now)
                     .is_ok()
             );
         }
@@ -185,8 +197,8 @@ fn networks_of_one_holder_do_not_count_as_many_clients() {
 
 #[test]
 fn the_busiest_network_of_an_address_determines_its_rank() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
-    let rank_of = |address: &str| at(Place::Console, address, address).take(&tries, now).unwrap().rank;
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
+    let rank_of = |address: &str| at(Realm::Console, address, address).take(&limiter, now).unwrap().rank;
     let first = rank_of("2001:db8:1:1::1");
 
     for n in 2..=20 {
@@ -199,99 +211,99 @@ fn the_busiest_network_of_an_address_determines_its_rank() {
 
 #[test]
 fn light_checks_are_bounded_by_key() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
     let allowed = |key| {
         (0..2_000)
-            .take_while(|_| tries.allow_light_check(Uuid::from_u128(key), now))
+            .take_while(|_| limiter.allow_light_check(Uuid::from_u128(key), now))
             .count()
     };
 
     assert_eq!((allowed(1), allowed(1), allowed(2)), (1_000, 0, 1_000));
-    assert!(tries.allow_light_check(Uuid::from_u128(1), now + Duration::from_millis(5)));
+    assert!(limiter.allow_light_check(Uuid::from_u128(1), now + Duration::from_millis(5)));
 }
 
 #[test]
 fn an_address_at_the_console_has_ten_attempts_over_all_users() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
     let try_for = |n: usize, now| {
-        let tried = at(Place::Console, &format!("person{n}"), "203.0.113.7");
-        tried.take(&tries, now).map(drop)
+        let tried = at(Realm::Console, &format!("person{n}"), "203.0.113.7");
+        tried.take(&limiter, now).map(drop)
     };
 
     assert!((0..10).all(|n| try_for(n, now).is_ok()));
     let refusal = try_for(10, now).unwrap_err();
 
-    assert_eq!((refusal.used_up, refusal.seconds()), (UsedUp::Client, 5));
+    assert_eq!((refusal.used_up, refusal.seconds()), (ExhaustedLimit::Client, 5));
     assert!(try_for(11, now + Duration::from_secs(5)).is_ok());
     assert_eq!(
-        taken(&tries, &known(at(Place::Console, "person0", "203.0.113.7")), now).0,
+        taken(&limiter, &known(at(Realm::Console, "person0", "203.0.113.7")), now).0,
         10
     );
 }
 
 #[test]
 fn two_hundred_addresses_leave_attempts_for_another() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
     let mut ranks = Vec::new();
     for n in 0..2_000 {
         let client = format!("198.51.100.{}", n % 200);
-        match at(Place::Console, &format!("person{n}"), &client).take(&tries, now) {
+        match at(Realm::Console, &format!("person{n}"), &client).take(&limiter, now) {
             Ok(spent) => ranks.push(spent.rank),
-            Err(refusal) => assert_eq!(refusal.used_up, UsedUp::Overall),
+            Err(refusal) => assert_eq!(refusal.used_up, ExhaustedLimit::Overall),
         }
     }
 
     // Three from each client, and 200 more from the limit that all share.
     assert_eq!(ranks.len(), 800);
-    let priya = at(Place::Console, "priya", "203.0.113.7").take(&tries, now).unwrap();
+    let priya = at(Realm::Console, "priya", "203.0.113.7").take(&limiter, now).unwrap();
     assert!(ranks.iter().skip(200).all(|rank| priya.rank < *rank));
-    let device = known(at(Place::Console, "priya", "device"));
-    let device = device.take(&tries, now).unwrap();
+    let device = known(at(Realm::Console, "priya", "device"));
+    let device = device.take(&limiter, now).unwrap();
     assert!(ranks.iter().all(|rank| device.rank < *rank));
 }
 
 #[test]
 fn a_key_is_bounded_and_known_clients_of_its_platform_are_not() {
-    let (tries, now) = (Tries::for_threads(2), Instant::now());
+    let (limiter, now) = (AttemptLimiter::for_threads(2), Instant::now());
     let try_for = |n: usize, key: u128| {
-        let place = Place::Platform {
+        let realm = Realm::Platform {
             key: Uuid::from_u128(key),
         };
-        unnamed(place, &format!("person{n}")).take(&tries, now).map(drop)
+        unnamed(realm, &format!("person{n}")).take(&limiter, now).map(drop)
     };
 
     assert!((0..800).all(|n| try_for(n, 1).is_ok()));
 
-    assert_eq!(try_for(800, 1).unwrap_err().used_up, UsedUp::Key);
+    assert_eq!(try_for(800, 1).unwrap_err().used_up, ExhaustedLimit::Key);
     assert!(try_for(800, 2).is_ok());
     let known = known(at(
-        Place::Platform {
+        Realm::Platform {
             key: Uuid::from_u128(1),
         },
         "priya",
         "her phone",
     ));
-    assert!(known.take(&tries, now).is_ok());
+    assert!(known.take(&limiter, now).is_ok());
 }
 
 #[test]
 fn a_correct_password_uses_no_attempt() {
-    let (tries, now) = (Tries::for_threads(1), Instant::now());
-    let attempt = at(Place::Console, "priya", "office");
+    let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
+    let attempt = at(Realm::Console, "priya", "office");
 
     for _ in 0..1_000 {
-        let spent = attempt.take(&tries, now).unwrap();
-        tries.give_back(spent);
+        let spent = attempt.take(&limiter, now).unwrap();
+        limiter.refund(spent);
     }
 
-    assert_eq!(taken(&tries, &attempt, now).0, 10);
+    assert_eq!(taken(&limiter, &attempt, now).0, 10);
 }
 
 #[test]
 fn retry_after_is_rounded_up_to_seconds() {
     for (wait, seconds) in [(1, 1), (1_000, 1), (1_001, 2), (9_999, 10)] {
         let refusal = Refusal {
-            used_up: UsedUp::Person,
+            used_up: ExhaustedLimit::Person,
             wait: Duration::from_millis(wait),
         };
         assert_eq!(refusal.seconds(), seconds);

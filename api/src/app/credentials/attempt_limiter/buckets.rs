@@ -80,7 +80,7 @@ impl Buckets {
     }
 
     /// Gives tokens back.
-    pub(super) fn give_back(&self, taken: Taken) {
+    pub(super) fn refund(&self, taken: Taken) {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, pause) in taken.0 {
             if let Some(at) = full_at.get_mut(&key) {

@@ -27,9 +27,9 @@ pub(super) const TAKES_IDEMPOTENCY_KEY: [&str; 7] = [
 const PROBLEM: &str = "application/problem+json";
 
 /// Modifies the description.
-pub(super) struct Everywhere;
+pub(super) struct SharedElements;
 
-impl Modify for Everywhere {
+impl Modify for SharedElements {
     fn modify(&self, described: &mut OpenApi) {
         let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
             "An API key. `beckon-api create-key --name N` creates one and prints it once. It is valid for a year, \
