@@ -37,11 +37,11 @@ test: setup-tests ## run every test
 	TMPDIR="$(TEST_FILES)" RUST_TEST_THREADS="$(BROWSER_THREADS)" $(CARGO) test --workspace --locked --test console
 	@echo "The slowest tests:"; LC_ALL=C sort -rn "$(TARGET)/debug/test-times" | head -n 20
 
-# One test at a time, because two cores run no more than three RabbitMQ nodes.
+# Two tests at a time: two cores run six RabbitMQ nodes, and most tests wait.
 nightly: setup-tests ## run the tests that take minutes or need RabbitMQ 4 or PgBouncer 1.24
 	@deploy/setup --rabbitmq 4
 	$(CARGO) build --workspace --locked
-	TMPDIR="$(TEST_FILES)" $(CARGO) test --workspace --locked --test failover -- --include-ignored --test-threads 1 --nocapture
+	TMPDIR="$(TEST_FILES)" $(CARGO) test --workspace --locked --test failover -- --include-ignored --test-threads 2 --nocapture
 	TMPDIR="$(TEST_FILES)" $(CARGO) test --workspace --locked --test journeys -- --ignored --nocapture a_day_at_a_provider a_resume_probes
 
 # Its own target, because it needs root and Debian's packages.

@@ -41,6 +41,10 @@ async fn begin(world: &World) -> Uuid {
 async fn until_mail_flows(world: &World, began: Instant, what: &str) -> Duration {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = world.relay.accepted_count();
+    assert!(
+        before + 10 <= PEOPLE,
+        "{before} of {PEOPLE} mails were sent before: nothing was measured"
+    );
     let flowing = world.relay.wait_for(before + 10, 4 * PATIENCE).await;
     assert!(flowing.is_ok(), "{flowing:?}\n{}", world.logs());
     figure(what, began)

@@ -222,8 +222,10 @@ impl BrokerCluster {
         self.set_cookie(at, &others, "cut_off").await?;
         let names: Vec<String> = others.iter().map(|other| self.node(*other).name.clone()).collect();
         let leave = format!("[erlang:disconnect_node(N) || N <- ['{}']].", names.join("','"));
-        // The node may pause itself before it has answered.
-        let _ = self.command(at, "rabbitmqctl", &["eval", &leave]).await;
+        // The node may pause itself before it has answered, and then it never does.
+        let words = ["eval", leave.as_str()];
+        let leaving = self.command(at, "rabbitmqctl", &words);
+        let _ = tokio::time::timeout(Duration::from_secs(10), leaving).await;
         Ok(())
     }
 
