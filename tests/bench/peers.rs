@@ -24,6 +24,9 @@ const BEST: &str = "node-tuned";
 /// The best peer is so much slower that a tenth of the mails takes it as long.
 const BEST_SHARE: usize = 10;
 
+/// How often a peer may be run for one figure.
+const ATTEMPTS: usize = 3;
+
 /// A folder with peers whose servers are running.
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -57,7 +60,7 @@ impl Peers {
     ///
     /// # Errors
     ///
-    /// When one of them loses a mail or does not finish.
+    /// When one of them loses a mail or does not finish, three times in a row.
     pub(crate) async fn measure(&self, mails: usize, ours: (f64, f64), figures: &mut Figures) -> Result<()> {
         let floor = self.run(FLOOR, mails).await?;
         let best = self.run(BEST, mails / BEST_SHARE).await?;
@@ -71,7 +74,18 @@ impl Peers {
         Ok(())
     }
 
+    /// Runs a peer, again if it fails: the floor checks nothing and now and then loses a mail.
     async fn run(&self, name: &str, mails: usize) -> Result<Peer> {
+        for _ in 1..ATTEMPTS {
+            match self.run_once(name, mails).await {
+                Ok(peer) => return Ok(peer),
+                Err(fault) => eprintln!("  {fault}; once more"),
+            }
+        }
+        self.run_once(name, mails).await
+    }
+
+    async fn run_once(&self, name: &str, mails: usize) -> Result<Peer> {
         let failed = |fault| HarnessError::because(format!("could not run the peer {name}"), fault);
         let run = Command::new(self.folder.join("run"))
             .args([name, &mails.to_string(), "--mode", "e2e", "--queue", "quorum"])

@@ -110,7 +110,7 @@ async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_no_deliver
             ),
             ("530 5.7.0 Authentication required", "requires a login"),
             ("454 4.7.1 <recipient>: Relay access denied", "does not relay our mail"),
-            ("554 5.7.1 <recipient>: Relay access denied", "with the same reply"),
+            ("554 5.7.1 <recipient>: Relay access denied", "does not relay our mail"),
         ]
         .into_iter()
         .enumerate()
