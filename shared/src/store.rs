@@ -158,6 +158,12 @@ impl StoreError {
         matches!(self.code().as_deref(), Some("40P01" | "40001"))
     }
 
+    /// Whether a concurrent transaction got in the way: a deadlock, or a row that both wanted to create (23505). Nothing
+    /// was changed, and an immediate retry of the transaction can succeed.
+    pub fn is_conflict(&self) -> bool {
+        self.is_deadlock() || self.code().as_deref() == Some("23505")
+    }
+
     /// The SQLSTATE, if Postgres replied.
     fn code(&self) -> Option<Cow<'_, str>> {
         self.cause()

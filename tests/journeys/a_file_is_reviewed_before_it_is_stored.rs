@@ -5,7 +5,7 @@ use api::app::imports::staged::StagedImports;
 use futures_util::future::join_all;
 use harness::{Setup, World};
 use serde_json::Value;
-use shared::store::imports::rows::{self, File};
+use shared::store::imports::file::{self, File};
 use shared::store::imports::{ImportCounts, ImportState, steps};
 use std::time::Duration;
 use uuid::Uuid;
@@ -299,7 +299,7 @@ async fn work_is_begun_again_only_after_its_process_died() {
             custom_fields: Vec::new(),
             mapping: None,
         };
-        let ended = rows::finish(
+        let ended = file::finish(
             &mut transaction,
             import,
             slow.run,

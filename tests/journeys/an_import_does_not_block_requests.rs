@@ -2,7 +2,8 @@
 
 use crate::json;
 use harness::{Setup, World};
-use shared::store::imports::rows::{self, File, Row, RowOptions};
+use shared::store::imports::file::{self, File, RowOptions};
+use shared::store::imports::rows::{self, Row};
 use shared::store::imports::{ImportCounts, ImportMode};
 use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
@@ -19,8 +20,8 @@ async fn unchanged_users_are_not_locked() {
             .expect(201);
 
         let mut transaction = shared::store::begin(&world.db).await.unwrap();
-        rows::take_turn(&mut transaction).await.unwrap();
-        let import = rows::create(&mut transaction, "again.csv", "a test", &RowOptions::default())
+        file::take_turn(&mut transaction).await.unwrap();
+        let import = file::create(&mut transaction, "again.csv", "a test", &RowOptions::default())
             .await
             .unwrap();
         let people = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
@@ -33,7 +34,7 @@ async fn unchanged_users_are_not_locked() {
         assert!(change(world, "bob@example.org").await.is_err());
         let (file, totals) = (without_name(), ImportCounts::default());
         assert!(
-            rows::finish(&mut transaction, import, 0, &file, &totals, "a test")
+            file::finish(&mut transaction, import, 0, &file, &totals, "a test")
                 .await
                 .unwrap()
         );

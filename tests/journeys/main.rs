@@ -125,6 +125,7 @@ mod the_same_request_twice;
 mod the_schema_is_of_another_release;
 mod two_apis_share_a_database;
 mod two_mails_of_a_kind_for_one_user;
+mod two_writers_create_the_same_user;
 mod two_writes_wait_for_each_other;
 mod users_are_filtered_by_fields;
 mod users_left_out_are_counted;

@@ -25,10 +25,11 @@ use file_problem::file_problem;
 use import::{Directions, Limits, Lines, ParsedFile};
 use request::{BodyFormat, ImportOptions, ImportRequest};
 use shared::store::begin;
-use shared::store::imports::rows::{self, File, Rejects};
+use shared::store::imports::file::{self, File};
+use shared::store::imports::rejects::Rejects;
 use shared::store::imports::{self, Import, ImportCounts, ImportState};
 use std::sync::atomic::AtomicI32;
-use store::{StoredRows, store_sheet};
+use store::{Attempts, StoredRows, StoringError, store_sheet};
 use tracing::info;
 use uuid::Uuid;
 use view::ImportView;
@@ -39,10 +40,11 @@ const TOLD_MOST: usize = 100;
 /// Opens the file. Spreadsheets are unpacked one at a time, because that takes time and memory.
 async fn open(
     api: &AppState,
-    file: std::fs::File,
+    file: &std::fs::File,
     (form, directions): (BodyFormat, Directions),
     request: &ImportRequest,
 ) -> Result<(ParsedFile, Lines<std::fs::File>), Problem> {
+    let file = file.try_clone().map_err(|fault| file_problem(fault.into()))?;
     let _permit = match form {
         BodyFormat::Table => Some(api.concurrency_limits.for_check().await?),
         BodyFormat::Json => None,
@@ -68,26 +70,34 @@ pub async fn import_file(
     form: (BodyFormat, Directions),
     request: ImportRequest,
 ) -> Result<ImportView, Problem> {
-    let (sheet, lines) = open(api, spooled.file, form, &request).await?;
+    let mut opened = open(api, &spooled.file, form.clone(), &request).await?;
     let _permit = api.concurrency_limits.for_import().await?;
-    let mut transaction = begin(&api.db).await?;
-    if let Some(answer) = once.answered(&mut transaction).await? {
-        return Ok(answer);
-    }
-    rows::take_turn(&mut transaction).await?;
     let (file_name, how, by) = (request.file_name.clone(), request.how(), &caller.actor.name);
-    let import = rows::create(&mut transaction, &file_name, by, &request.manner().0).await?;
-    let unwatched = AtomicI32::new(0);
-    let StoredRows { file, totals, problems } = store_sheet(
-        &mut transaction,
-        sheet,
-        lines,
-        import,
-        request.mode,
-        &unwatched,
-        TOLD_MOST,
-    )
-    .await?;
+    let mut attempts = Attempts::default();
+    let (mut transaction, import, stored) = loop {
+        let mut transaction = begin(&api.db).await?;
+        if let Some(answer) = once.answered(&mut transaction).await? {
+            return Ok(answer);
+        }
+        file::take_turn(&mut transaction).await?;
+        let import = file::create(&mut transaction, &file_name, by, &request.manner().0).await?;
+        let (unwatched, (sheet, lines)) = (AtomicI32::new(0), opened);
+        let storing = store_sheet(
+            &mut transaction,
+            sheet,
+            lines,
+            import,
+            request.mode,
+            &unwatched,
+            TOLD_MOST,
+        );
+        if let Some(stored) = attempts.check(storing.await)? {
+            break (transaction, import, stored);
+        }
+        drop(transaction);
+        opened = open(api, &spooled.file, form.clone(), &request).await?;
+    };
+    let StoredRows { file, totals, problems } = stored;
     let changes = first_changes(&mut transaction, import).await?;
     let id = (!request.dry_run).then_some(import);
     let answer = ImportView {
@@ -98,7 +108,7 @@ pub async fn import_file(
         // The transaction is dropped, so nothing is stored.
         return Ok(answer);
     }
-    if !rows::finish(&mut transaction, import, 0, &file, &totals, by).await? {
+    if !file::finish(&mut transaction, import, 0, &file, &totals, by).await? {
         return Err(Problem::internal());
     }
     record_imported(&mut transaction, &caller.actor, import, &totals).await?;
@@ -106,6 +116,15 @@ pub async fn import_file(
     count(&api.metrics, &totals);
     info!(import.id = %import, rows = totals.rows, created = totals.created, rejected = totals.rejected, "Imported a file");
     Ok(answer)
+}
+
+impl From<StoringError> for Problem {
+    fn from(error: StoringError) -> Self {
+        match error {
+            StoringError::File(fault) => file_problem(fault),
+            StoringError::Store(fault) => fault.into(),
+        }
+    }
 }
 
 /// Counts the rows that were imported.
@@ -131,7 +150,7 @@ pub fn count(metrics: &ApiMetrics, totals: &ImportCounts) {
 pub async fn result_of(api: &AppState, id: Uuid) -> Result<ImportView, Problem> {
     let import = get(api, id).await?;
     let most = i64::try_from(TOLD_MOST).unwrap_or(100);
-    let rejects = rows::rejects(&api.db, id, Rejects::All, 0, most).await?;
+    let rejects = imports::rejects::list(&api.db, id, Rejects::All, 0, most).await?;
     let problems = rejects.into_iter().flat_map(|reject| match reject.problems {
         serde_json::Value::Array(problems) => problems,
         other => vec![other],

@@ -1,4 +1,4 @@
--- What storing these rows would do, of which every person stands once; compared as import.sql does it. Up to $8 changes
+-- What storing these rows would do, of which every person stands once; compared as import_known.sql does it. Up to $8 changes
 -- are kept as a sample.
 with given as materialized (
     select g.number, g.first_name, g.last_name, g.language, g.fields, u.id as known,

@@ -1,11 +1,13 @@
 //! Imports of users. A file is stored as a whole or not at all.
 //!
 //! In the console, an administrator reviews a file between [`steps`], and the file is kept in [`parts`] meanwhile.
-//! An import by API is created and stored in one transaction. Both store their rows with [`rows`].
+//! An import by API is created and stored in one transaction. Both store its [`rows`] group by group.
 
+pub mod file;
 pub mod mappings;
 mod mode;
 pub mod parts;
+pub mod rejects;
 pub mod rows;
 pub mod steps;
 pub mod undo;

@@ -142,7 +142,7 @@ async fn put(
         is_list: rows.is_list,
         ..Faults::default()
     };
-    let mut groups = Groups::read(rows.lines);
+    let mut groups = Groups::read(rows.lines, |rows| rows);
     let mut added = 0;
     while let Some(group) = groups.next().await {
         let mut addresses = Addresses::default();

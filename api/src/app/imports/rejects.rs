@@ -8,7 +8,7 @@ use futures_util::{Stream, stream};
 use import::{FixFile, FixWorkbook};
 use serde_json::Value;
 use shared::store::imports::Import;
-use shared::store::imports::rows::{self, Reject, Rejects};
+use shared::store::imports::rejects::{self, Reject, Rejects};
 use std::fs::File;
 use std::io::{self, Seek as _};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ const GROUP: i64 = 1_000;
 pub fn csv(api: AppState, import: Import) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static {
     stream::try_unfold((api, import, Some(-1)), |(api, import, after)| async move {
         let Some(after) = after else { return Ok(None) };
-        let rejects = rows::rejects(&api.db, import.id, Rejects::Faulty, after.max(0), GROUP)
+        let rejects = rejects::list(&api.db, import.id, Rejects::Faulty, after.max(0), GROUP)
             .await
             .map_err(io::Error::other)?;
         let next = rejects.last().map(|reject| reject.number);
@@ -58,7 +58,7 @@ pub async fn workbook(api: &AppState, import: &Import) -> Result<File, Problem> 
     let mut book = FixWorkbook::new(&import.header).map_err(|fault| disk(&fault))?;
     let mut after = 0;
     loop {
-        let rejects = rows::rejects(&api.db, import.id, Rejects::Faulty, after, GROUP).await?;
+        let rejects = rejects::list(&api.db, import.id, Rejects::Faulty, after, GROUP).await?;
         let Some(last) = rejects.last() else { break };
         after = last.number;
         for reject in &rejects {

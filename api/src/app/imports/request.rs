@@ -6,7 +6,7 @@ use import::single::ValueFault;
 use import::{Directions, Mapping, RowRules};
 use serde::{Deserialize, Serialize};
 use shared::store::imports::ImportMode;
-use shared::store::imports::rows::RowOptions;
+use shared::store::imports::file::RowOptions;
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
 

@@ -4,7 +4,7 @@ use super::changes::ChangeView;
 use super::request::{EmptyCells, ImportOptions};
 use import::{Mapping, ReadColumn, read_columns};
 use serde::{Deserialize, Serialize};
-use shared::store::imports::rows::File;
+use shared::store::imports::file::File;
 use shared::store::imports::{ImportCounts, ImportMode, ImportState};
 use time::OffsetDateTime;
 use utoipa::ToSchema;

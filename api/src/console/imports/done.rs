@@ -14,7 +14,7 @@ use crate::console::respond::page;
 use crate::console::session::Administrator;
 use askama::Template;
 use axum::response::Response;
-use shared::store::imports::rows::Rejects;
+use shared::store::imports::rejects::Rejects;
 use shared::store::imports::{Import, ImportCounts, ImportState, UndoneCounts, undo as store};
 use uuid::Uuid;
 

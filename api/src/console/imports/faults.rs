@@ -4,7 +4,7 @@ use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use serde_json::Value;
 use shared::store::imports::Import;
-use shared::store::imports::rows::{self, Reject, Rejects};
+use shared::store::imports::rejects::{self, Reject, Rejects};
 
 /// Maximum number of rows shown. The download has all of them.
 pub(super) const SHOWN: usize = 50;
@@ -45,7 +45,7 @@ pub(super) async fn of(api: &AppState, import: &Import, which: Rejects) -> Resul
         Rejects::Faulty => import.totals.rejected - import.totals.duplicates,
         Rejects::Duplicates => import.totals.duplicates,
     };
-    let rejects = rows::rejects(&api.db, import.id, which, 0, i64::try_from(SHOWN).unwrap_or(50)).await?;
+    let rejects = rejects::list(&api.db, import.id, which, 0, i64::try_from(SHOWN).unwrap_or(50)).await?;
     let longest = rejects
         .iter()
         .map(|reject| reject.cells.len())

@@ -5,7 +5,7 @@
 //! no effect. So two clicks, two tabs or two processes begin the work once, and a slow process cannot end work that
 //! another one has taken over.
 
-use super::rows::File;
+use super::file::File;
 use super::{ImportCounts, ImportMode, ProblemCount, Trouble};
 use crate::store::{Db, StoreResult, Transaction, seconds, until_moved, within};
 use serde_json::Value;

@@ -138,7 +138,7 @@ async fn forecast_within(transaction: &mut Transaction, import: Uuid) -> StoreRe
 /// No batch is accepted and nothing is imported during the transaction, so that its findings about created users stay
 /// true.
 pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<UndoResult> {
-    super::rows::take_turn(transaction).await?;
+    super::file::take_turn(transaction).await?;
     for kind in SystemEmailKind::ALL {
         lock_intake(transaction, kind).await?;
     }

@@ -1,11 +1,13 @@
 //! Checks every row of a file and compares the good ones with existing users, without changing a user.
 
 use crate::app::imports::file_problem::file_problem;
-use crate::app::imports::store::{Groups, Identity, doubtful, duplicate, file_of, identity, row, storable};
+use crate::app::imports::store::{ClassifiedRows, Groups, Seen, add_effects, file_of, number, storable};
 use crate::app::problem::Problem;
-use import::{FileFault, Lines, ParsedFile, ParsedRow, Rejected};
+use import::{Lines, ParsedFile};
 use shared::store::Transaction;
-use shared::store::imports::rows::{self, File, Forecast, Row};
+use shared::store::imports::file::File;
+use shared::store::imports::rejects;
+use shared::store::imports::rows;
 use shared::store::imports::{ImportCounts, ImportMode, ProblemCount};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Seek};
@@ -39,6 +41,20 @@ impl Checked {
         counts.sort_by(|a, b| (b.count, &a.code, &a.field).cmp(&(a.count, &b.code, &b.field)));
         counts
     }
+
+    /// Counts each kind of problem once per row.
+    fn count_problems(&mut self, group: &ClassifiedRows) {
+        for reject in &group.rejects {
+            let kinds: BTreeSet<_> = reject
+                .problems
+                .iter()
+                .map(|problem| (problem.code, problem.field.clone()))
+                .collect();
+            for kind in kinds {
+                *self.counts.entry(kind).or_default() += 1;
+            }
+        }
+    }
 }
 
 /// Checks the rows of a file and stores the rejected ones within a transaction. `progress` counts the rows read.
@@ -57,72 +73,26 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     let mut checked = Checked {
         file: file_of(&sheet),
         totals: ImportCounts {
-            blank: i32::try_from(sheet.blank_rows).unwrap_or(i32::MAX),
+            blank: number(sheet.blank_rows),
             ..ImportCounts::default()
         },
         counts: HashMap::new(),
     };
-    let mut seen = HashMap::with_capacity(usize::try_from(sheet.rows).unwrap_or_default());
-    let mut groups = Groups::read(lines);
+    let mut seen = Seen::new(sheet);
+    let mut groups = Groups::read(lines, move |rows| seen.classify(rows));
     while let Some(group) = groups.next().await {
-        let group: Result<Vec<ParsedRow>, FileFault> = group;
-        let (people, rejects) = checked.classify(group.map_err(file_problem)?, &sheet, &mut seen);
-        if !people.is_empty() {
+        let group = group.map_err(file_problem)?;
+        if !group.rows.is_empty() {
             let room = SAMPLE.saturating_sub(i64::from(checked.totals.updated));
-            checked.expect(rows::forecast(transaction, import, &people, room, mode).await?);
+            let expected = rows::forecast(transaction, import, &group.rows, room, mode).await?;
+            add_effects(&mut checked.totals, expected);
         }
-        if !rejects.is_empty() {
-            rows::keep_rejects(transaction, import, &storable(rejects)).await?;
+        group.add_to(&mut checked.totals);
+        checked.count_problems(&group);
+        if !group.rejects.is_empty() {
+            rejects::keep(transaction, import, &storable(group.rejects)).await?;
         }
         progress.store(checked.totals.rows, Ordering::Relaxed);
     }
     Ok(checked)
-}
-
-impl Checked {
-    /// Adds the expected result of storing a group.
-    const fn expect(&mut self, forecast: Forecast) {
-        self.totals.created += forecast.created;
-        self.totals.updated += forecast.updated;
-        self.totals.unchanged += forecast.unchanged;
-        self.totals.ignored += forecast.ignored;
-    }
-
-    /// Splits a group into the first row of each user and rejected rows.
-    fn classify(
-        &mut self,
-        lines: Vec<ParsedRow>,
-        sheet: &ParsedFile,
-        seen: &mut HashMap<Identity, u32>,
-    ) -> (Vec<Row>, Vec<Rejected>) {
-        self.totals.rows += i32::try_from(lines.len()).unwrap_or(i32::MAX);
-        let (mut people, mut rejects) = (Vec::with_capacity(lines.len()), Vec::new());
-        for line in lines {
-            match line {
-                ParsedRow::Rejected(rejected) => rejects.push(rejected),
-                ParsedRow::Person(person) => {
-                    let first = *seen.entry(identity(&person.email.key())).or_insert(person.row);
-                    if first == person.row {
-                        people.push(row(&person));
-                    } else {
-                        self.totals.duplicates += 1;
-                        rejects.push(duplicate(&person, first, sheet));
-                    }
-                }
-            }
-        }
-        self.totals.rejected += i32::try_from(rejects.len()).unwrap_or(i32::MAX);
-        self.totals.doubtful += doubtful(&rejects);
-        for reject in &rejects {
-            let kinds: BTreeSet<_> = reject
-                .problems
-                .iter()
-                .map(|problem| (problem.code, problem.field.clone()))
-                .collect();
-            for kind in kinds {
-                *self.counts.entry(kind).or_default() += 1;
-            }
-        }
-        (people, rejects)
-    }
 }

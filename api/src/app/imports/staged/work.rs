@@ -6,12 +6,12 @@ use super::file::fetch;
 use crate::app::imports::audit::record_imported;
 use crate::app::imports::count;
 use crate::app::imports::file_problem::file_problem;
-use crate::app::imports::store::{number, store_sheet};
+use crate::app::imports::store::{Attempts, number, store_sheet};
 use crate::app::problem::{Problem, ProblemKind};
 use import::{Directions, FileFault, Limits, Lines, ParsedFile, RememberedMapping, RowRules};
 use shared::store::audit::Actor;
 use shared::store::imports::steps::{self, ImportProgress, Work};
-use shared::store::imports::{self, Import, ImportState, Trouble, mappings, rows};
+use shared::store::imports::{self, Import, ImportState, Trouble, file, mappings};
 use shared::store::{StoreError, begin, commit};
 use std::fs::File;
 use std::future::Future;
@@ -111,7 +111,7 @@ async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Resul
     let import = get(this, work).await?;
     let (sheet, lines) = open(this, &import, progress).await?;
     let mut transaction = begin(&this.db).await?;
-    rows::forget_details(&mut transaction, work.import).await?;
+    file::forget_details(&mut transaction, work.import).await?;
     let found = check_sheet(&mut transaction, sheet, lines, work.import, import.mode, &progress.rows).await?;
     let counts = found.problem_counts();
     if !steps::checked(&mut transaction, work, &found.file, &found.totals, &counts).await? {
@@ -125,21 +125,19 @@ async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Resul
 async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Actor) -> Result<(), WorkError> {
     let _permit = this.concurrency_limits.for_import().await?;
     let import = get(this, work).await?;
-    let (sheet, lines) = open(this, &import, progress).await?;
-    let mut transaction = begin(&this.db).await?;
-    rows::take_turn(&mut transaction).await?;
-    rows::forget_details(&mut transaction, work.import).await?;
-    let found = store_sheet(
-        &mut transaction,
-        sheet,
-        lines,
-        work.import,
-        import.mode,
-        &progress.rows,
-        0,
-    )
-    .await?;
-    if !rows::finish(
+    let mut attempts = Attempts::default();
+    let (mut transaction, found) = loop {
+        let (sheet, lines) = open(this, &import, progress).await?;
+        let mut transaction = begin(&this.db).await?;
+        file::take_turn(&mut transaction).await?;
+        file::forget_details(&mut transaction, work.import).await?;
+        let (mode, rows) = (import.mode, &progress.rows);
+        let storing = store_sheet(&mut transaction, sheet, lines, work.import, mode, rows, 0);
+        if let Some(found) = attempts.check(storing.await).map_err(Problem::from)? {
+            break (transaction, found);
+        }
+    };
+    if !file::finish(
         &mut transaction,
         work.import,
         work.run,

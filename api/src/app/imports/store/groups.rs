@@ -1,7 +1,6 @@
-//! Reads the rows of a file in groups, and converts rejected rows for Postgres.
+//! Reads the rows of a file in groups.
 
-use import::{FileFault, Lines, ParsedFile, ParsedRow, Rejected};
-use shared::store::imports::rows::{File, Reject};
+use import::{FileFault, Lines, ParsedRow};
 use std::io::{Read, Seek};
 use tokio::sync::mpsc;
 
@@ -12,17 +11,25 @@ const GROUP: usize = 2_000;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// The stream of groups while a file is read.
-pub struct Groups(mpsc::Receiver<Result<Vec<ParsedRow>, FileFault>>);
+pub struct Groups<T>(mpsc::Receiver<Result<T, FileFault>>);
 
-impl Groups {
-    /// Starts reading on a blocking thread. Dropping the groups ends it.
-    pub fn read<R: Read + Seek + Send + 'static>(mut lines: Lines<R>) -> Self {
+impl<T: Send + 'static> Groups<T> {
+    /// Starts to read and convert groups on a blocking thread, while the groups before are stored. Dropping the stream
+    /// ends it.
+    pub fn read<R: Read + Seek + Send + 'static>(
+        mut lines: Lines<R>,
+        mut convert: impl FnMut(Vec<ParsedRow>) -> T + Send + 'static,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(2);
         tokio::task::spawn_blocking(move || {
             loop {
-                let group = lines.chunk(GROUP, GROUP_BYTES);
-                let is_last = group.as_ref().map_or(true, Vec::is_empty);
-                if group.as_ref().is_ok_and(Vec::is_empty) || sender.blocking_send(group).is_err() || is_last {
+                let group = match lines.chunk(GROUP, GROUP_BYTES) {
+                    Ok(rows) if rows.is_empty() => return,
+                    Ok(rows) => Ok(convert(rows)),
+                    Err(fault) => Err(fault),
+                };
+                let is_last = group.is_err();
+                if sender.blocking_send(group).is_err() || is_last {
                     return;
                 }
             }
@@ -31,48 +38,7 @@ impl Groups {
     }
 
     /// The next group, or `None` after the last one.
-    pub async fn next(&mut self) -> Option<Result<Vec<ParsedRow>, FileFault>> {
+    pub async fn next(&mut self) -> Option<Result<T, FileFault>> {
         self.0.recv().await
     }
-}
-
-/// Converts the properties of a sheet for Postgres, which cannot store NUL.
-pub fn file_of(sheet: &ParsedFile) -> File {
-    File {
-        header: sheet.header.iter().map(|name| without_nul(name)).collect(),
-        separator: char::from(sheet.separator),
-        format: sheet.format.to_owned(),
-        sheet: sheet.source.as_ref().map(|source| without_nul(&source.name)),
-        header_row: number(sheet.header_row),
-        hidden_rows: sheet.source.as_ref().map_or(0, |source| number(source.hidden_rows)),
-        custom_fields: sheet
-            .custom_fields
-            .iter()
-            .filter(|name| !name.contains('\0'))
-            .cloned()
-            .collect(),
-        mapping: sheet
-            .mapping
-            .as_ref()
-            .and_then(|mapping| serde_json::to_value(mapping).ok()),
-    }
-}
-
-/// Converts rejected rows for Postgres.
-pub fn storable(rejects: Vec<Rejected>) -> Vec<Reject> {
-    let keep = |reject: Rejected| Reject {
-        number: number(reject.row),
-        problems: serde_json::to_value(&reject.problems).unwrap_or_default(),
-        cells: reject.cells.iter().map(|cell| without_nul(cell)).collect(),
-    };
-    rejects.into_iter().map(keep).collect()
-}
-
-/// The number of a row as an integer of Postgres.
-pub fn number(row: u32) -> i32 {
-    i32::try_from(row).unwrap_or(i32::MAX)
-}
-
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
