@@ -310,11 +310,7 @@ async fn checked_and_throttled_passwords_are_audited_as_counts() {
             "sign_in_failed",
             "sign_in_throttled",
         ] {
-            let lines: i64 = sqlx::query_scalar("select count(*) from audit where action = $1")
-                .bind(action)
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
+            let lines = world.rows("audit").with("action", action).count().await;
             // Two if a minute boundary passed meanwhile.
             assert!((1..=2).contains(&lines), "{action}: {lines} lines");
         }

@@ -144,10 +144,7 @@ async fn names_of_keys_and_administrators_are_visually_distinct() {
             let (code, output) = world.run_program("beckon-api", &arguments, &settings).await.unwrap();
             assert!(code == 1 && output.contains(expected), "{arguments:?}: {code} {output}");
         }
-        let made: i64 = sqlx::query_scalar("select count(*) from api_keys")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let made = world.rows("api_keys").count().await;
         assert_eq!(made, 1);
 
         // A name can be reused once its key no longer works.

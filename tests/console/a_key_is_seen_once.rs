@@ -14,10 +14,7 @@ async fn called_with(world: &World, key: &str) -> u16 {
 }
 
 async fn keys_there_are(world: &World) -> i64 {
-    sqlx::query_scalar("select count(*) from api_keys")
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    world.rows("api_keys").count().await
 }
 
 async fn makes_uses_and_revokes(world: &World, window: browser::Setup, name: &str) {

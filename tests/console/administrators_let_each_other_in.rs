@@ -214,10 +214,7 @@ async fn neither_oneself_nor_the_last_administrator_can_be_disabled() {
         priya.assert_sound().await;
         tokio::join!(priya.click("Disable Ana Ruiz"), at_work.click("Disable Priya Nair"));
 
-        let enabled: i64 = sqlx::query_scalar("select count(*) from administrators where disabled_at is null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let enabled = world.rows("administrators").without("disabled_at").count().await;
         assert_eq!(enabled, 1);
     })
     .await;

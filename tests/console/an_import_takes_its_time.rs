@@ -73,10 +73,7 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
             text(&page).await.contains("data-live"),
             "it may still be at work somewhere"
         );
-        let users: i64 = sqlx::query_scalar("select count(*) from users")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let users = world.rows("users").count().await;
         // The silence after which the import counts as abandoned.
         sqlx::query("update imports set progress_at = progress_at - interval '31 seconds'")
             .execute(&world.db)
@@ -96,10 +93,7 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
                 text(&page).await.contains("Import summary").then_some(())
             })
             .await;
-        let users: i64 = sqlx::query_scalar("select count(*) from users")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let users = world.rows("users").count().await;
         assert_eq!(users, 5_000);
     })
     .await;

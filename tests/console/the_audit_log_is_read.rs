@@ -81,10 +81,7 @@ async fn it_is_taken_away_as_a_file_that_is_safe_to_open() {
             "{text}"
         );
         assert!(text.contains("\"'=cmd|'/c calc'!A1\""), "{text}");
-        let lines: i64 = sqlx::query_scalar("select count(*) from audit")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let lines = world.rows("audit").count().await;
         assert_eq!(i64::try_from(text.lines().count()).unwrap(), lines + 1);
     })
     .await;

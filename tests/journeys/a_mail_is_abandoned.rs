@@ -54,10 +54,7 @@ async fn a_password_mail_is_abandoned_after_a_day_and_an_invite_after_two() {
         assert_eq!((&line["reason"], &line["attempts"]), (&json!("throttled"), &json!(2)));
         let story = world.story(&line).await;
         assert_eq!(story["attempts"][1]["verdict"], "try_later", "{story}");
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 0, "the password of a mail that was never sent does not exist");
         assert_eq!(world.relay.accepted_count(), 0);
         world.assert_promises_kept().await;

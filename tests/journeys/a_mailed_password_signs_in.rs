@@ -211,10 +211,7 @@ async fn a_currently_valid_password_cannot_be_chosen() {
                 (422, &json!("/problems/credentials_wrong"))
             );
         }
-        let unproven: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let unproven = world.rows("credentials").having("used_at").count().await;
         choose(&proof, OWN).await.expect(200);
         let same = choose(OWN, OWN).await;
         let another = choose(OWN, "another lantern in the orchard").await;

@@ -218,10 +218,7 @@ async fn a_batch_at_the_end_of_a_month_is_dropped_with_it_unless_unfinished() {
         let neighbour = world.batch(after).await;
         assert_eq!(neighbour["details_dropped_at"], Value::Null, "{neighbour}");
         assert_eq!(world.deliveries(after).await.len(), 1);
-        let attempts: i64 = sqlx::query_scalar("select count(*) from attempts")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let attempts = world.rows("attempts").count().await;
         assert_eq!(attempts, 1, "those of the neighbour");
     })
     .await;

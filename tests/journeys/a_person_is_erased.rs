@@ -115,10 +115,7 @@ async fn a_life(world: &World) -> (Uuid, Uuid) {
 
 /// Asserts that nothing of the neighbour was erased.
 async fn assert_neighbour_stays(world: &World) {
-    let rejects: i64 = sqlx::query_scalar("select count(*) from import_rejects")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let rejects = world.rows("import_rejects").count().await;
     assert_eq!(rejects, 1, "the neighbour's row stays");
     let kept = rows_with(world, NEIGHBOUR).await;
     for table in ["saved_filters", "selections", "do_not_mail_lists", "batches"] {
@@ -212,15 +209,9 @@ async fn a_reply_after_a_user_is_erased_is_not_stored() {
         world.finished(batch).await;
 
         assert_eq!(answer.status, 204, "{}", answer.text);
-        let replies: i64 = sqlx::query_scalar("select count(*) from attempts where reply is not null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let replies = world.rows("attempts").having("reply").count().await;
         assert_eq!(replies, 0);
-        let sent: i64 = sqlx::query_scalar("select count(*) from last_sent")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let sent = world.rows("last_sent").count().await;
         assert_eq!(sent, 0);
         assert_eq!(world.batch(batch).await["counts"]["sent"], 1);
     })

@@ -140,10 +140,7 @@ async fn a_password_used_before_its_mail_is_recorded_stays_used() {
         assert_eq!(early["must_set_password"], true, "{early}");
         assert_eq!(finished["counts"]["sent"], 1, "{finished}");
         assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
-        let used: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let used = world.rows("credentials").having("used_at").count().await;
         assert_eq!((live(world).await, used), (1, 1));
         world.sign_in(ADA, &password).await;
         world.assert_promises_kept().await;

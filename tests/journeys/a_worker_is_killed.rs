@@ -151,10 +151,7 @@ async fn the_password_in_a_mail_the_relay_kept_works_before_anything_is_settled(
         assert_eq!(unsettled["counts"]["sending"], 2, "it was settled: {unsettled}");
         assert_eq!(finished["counts"]["sent"], 2, "{finished}");
         assert_eq!(finished["counts"]["unsure"], 2, "{finished}");
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 4, "both passwords of each user are waiting to be used");
         for (person, first) in people.iter().zip([1, 0]) {
             let both = mailed(world, person);

@@ -134,10 +134,7 @@ async fn granting_access_asks_for_the_password_again_and_keeps_the_form_input() 
             .post("/console/keys", &[("name", "payroll"), ("token", &self::token())])
             .await;
         assert_eq!(again.status, 200, "{}", again.text);
-        let confirmed: i64 = sqlx::query_scalar("select count(*) from audit where action = 'password_confirmed'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let confirmed = world.rows("audit").with("action", "password_confirmed").count().await;
         assert_eq!(confirmed, 1);
     })
     .await;

@@ -180,10 +180,7 @@ async fn rows_with_a_former_address_are_found_unless_another_user_has_it_now() {
         assert_eq!(rejected(world).await, [addresses[1]]);
         erase(world, successor).await;
         assert!(rejected(world).await.is_empty());
-        let former: i64 = sqlx::query_scalar("select count(*) from former_addresses")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let former = world.rows("former_addresses").count().await;
         assert_eq!(former, 0);
     })
     .await;

@@ -131,11 +131,7 @@ async fn an_unknown_address_gets_no_second_mail_from_any_queue() {
 
 /// Asserts that no password was made for the user and that no log contains the address.
 async fn assert_left_no_trace(world: &World, user: Uuid) {
-    let passwords: i64 = sqlx::query_scalar("select count(*) from credentials where user_id = $1")
-        .bind(user)
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let passwords = world.rows("credentials").with("user_id", user).count().await;
     assert_eq!(passwords, 0, "a password was made for a mail that is not sent");
     let logs = world.logs();
     assert!(logs.contains("Did not send an email: its address is blocked"), "{logs}");

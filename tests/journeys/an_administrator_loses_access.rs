@@ -28,11 +28,7 @@ async fn ana(world: &World) -> Lock {
 }
 
 async fn sessions_of(world: &World, id: Uuid) -> i64 {
-    sqlx::query_scalar("select count(*) from sessions where administrator_id = $1")
-        .bind(id)
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    world.rows("sessions").with("administrator_id", id).count().await
 }
 
 async fn is_disabled(world: &World, id: Uuid) -> bool {

@@ -227,11 +227,7 @@ async fn users_not_changed_since_get_the_former_values_back() {
             details(world, "dan.fox@").await,
             json!(["dan.fox@example.org", "Dan", "Fox", "", { "team": "Engine" }])
         );
-        let left: i64 = sqlx::query_scalar("select count(*) from import_changes where import_id = $1")
-            .bind(wrong)
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let left = world.rows("import_changes").with("import_id", wrong).count().await;
         assert_eq!(left, 0, "former values are not kept longer than they are needed");
     })
     .await;

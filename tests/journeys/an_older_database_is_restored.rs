@@ -219,10 +219,7 @@ async fn no_user_is_emailed_twice_and_lost_passwords_are_generated_again() {
         assert_eq!(mails.len(), INVITED);
         let twice: Vec<_> = mails.iter().filter(|(_, mails)| **mails != 1).collect();
         assert!(twice.is_empty(), "{twice:?}");
-        let last: i64 = sqlx::query_scalar("select count(*) from last_sent where kind = 'invite'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let last = world.rows("last_sent").with("kind", "invite").count().await;
         assert_eq!(usize::try_from(last).unwrap(), INVITED, "who was written to last when");
         assert!(!can.is_empty() && can.is_subset(&survived), "{can:?}");
         assert!(!cannot.is_empty() && cannot.is_disjoint(&survived), "{cannot:?}");

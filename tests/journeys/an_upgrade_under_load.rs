@@ -41,10 +41,7 @@ async fn mails_by_worker(world: &World) -> Vec<i64> {
 
 /// Asserts that no attempt is unsure and that no program of either release logged an error, except this one.
 async fn assert_no_alerts(world: &World, but_for: Option<&str>) {
-    let unsure: i64 = sqlx::query_scalar("select count(*) from deliveries where unsure")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let unsure = world.rows("deliveries").with("unsure", true).count().await;
     assert_eq!(unsure, 0);
     let logs = world.logs();
     let errors: Vec<&str> = logs

@@ -54,10 +54,7 @@ async fn a_resend_is_sent_promptly_beside_twenty_thousand_batches_of_one() {
             .await;
         let waited = began.elapsed();
 
-        let unfinished: i64 = sqlx::query_scalar("select count(*) from batches where finished_at is null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let unfinished = world.rows("batches").without("finished_at").count().await;
         assert!(
             unfinished > 10_000,
             "only {unfinished} were left: nothing to wait behind"

@@ -54,10 +54,7 @@ async fn totals_and_invited_users_are_kept_without_details() {
                 .await
                 .unwrap();
         assert_eq!(names, 0, "no address remains");
-        let unused: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let unused = world.rows("credentials").count().await;
         assert_eq!(unused, 0, "nor an unused password");
         let again = world
             .post(

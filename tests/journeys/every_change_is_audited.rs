@@ -21,10 +21,7 @@ fn by_tests(action: &str, details: Value) -> (String, String, Value) {
 }
 
 async fn lines(world: &World) -> i64 {
-    sqlx::query_scalar("select count(*) from audit")
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    world.rows("audit").count().await
 }
 
 /// A world that sends nothing: requests are only recorded.

@@ -34,10 +34,7 @@ async fn it_fails_at_once_and_the_others_are_sent() {
         let eve = world.relay.mails_to("person11@example.org").unwrap().remove(0);
         assert_eq!((eve.to.len(), eve.header("Bcc")), (1, None));
         assert!(eve.to_name.starts_with("Eve  Bcc: all"), "{}", eve.to_name);
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 38, "a mail that was never made left a password");
         assert_eq!(world.message_count("beckon.bulk").await, 0);
         assert_eq!(world.workers[0].exit_code(), None);

@@ -56,10 +56,7 @@ async fn a_password_in_a_refused_mail_does_not_work() {
         assert_eq!(finished["counts"]["failed"], 1, "{finished}");
         let line = &world.deliveries(batch).await[0];
         assert_eq!(line["reason"], "policy", "{line}");
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 0);
         world.assert_promises_kept().await;
     })

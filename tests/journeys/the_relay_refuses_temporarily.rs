@@ -55,10 +55,7 @@ async fn a_password_that_was_not_mailed_does_not_work_and_a_later_one_does() {
             .reset_passwords(json!({ "emails": ["451-then-ok@example.org"] }))
             .await;
         world.until(batch, "retrying", 1).await;
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         world.let_pauses_pass().await;
         world.finished(batch).await;
 

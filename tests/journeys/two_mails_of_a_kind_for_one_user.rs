@@ -43,10 +43,7 @@ async fn both_are_settled_in_one_group() {
             settled.iter().all(|one| one.state == DeliveryState::Sent),
             "{settled:?}"
         );
-        let got: i64 = sqlx::query_scalar("select count(*) from last_sent")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let got = world.rows("last_sent").count().await;
         assert_eq!(got, 1);
     })
     .await;

@@ -1,5 +1,10 @@
 //! Makes rows older, instead of waiting for days.
 
+use std::time::Duration;
+
+use serde_json::json;
+use uuid::Uuid;
+
 use super::World;
 
 impl World {
@@ -49,6 +54,66 @@ impl World {
         );
         let done = passing.execute(&self.db).await;
         assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// Lets the trouble that workers report have lasted at least this long.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_trouble_last(&self, seconds: i32) {
+        let passing = sqlx::query(
+            "update workers set trouble_since = trouble_since - lasted from make_interval(secs => $1) as lasted
+             where trouble_since > now() - lasted",
+        );
+        let done = passing.bind(f64::from(seconds)).execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// Makes everything due now that waits, for a retry or because it was given back.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_all_waits_pass(&self) {
+        let passing = "update deliveries set retry_at = now() where state in ('waiting', 'retrying')";
+        let done = sqlx::query(passing).execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// Ends the hold of a batch, or brings its time to start forward.
+    pub async fn end_hold(&self, batch: Uuid) {
+        self.rows("batches")
+            .with("id", batch)
+            .set(json!({ "start_at": "now" }))
+            .await;
+    }
+
+    /// Moves the deadline of a batch to a minute ago.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_batch_be_late(&self, batch: Uuid) {
+        let passing = sqlx::query("update batches set deadline_at = now() - interval '1 minute' where id = $1");
+        let done = passing.bind(batch).execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// Lets the time pass after which an import whose worker reports no progress counts as abandoned.
+    pub async fn let_import_fall_silent(&self, import: Uuid) {
+        let silence = Duration::from_secs(31);
+        self.rows("imports")
+            .with("id", import)
+            .age(&["progress_at"], silence)
+            .await;
+    }
+
+    /// Lets the time pass after which administrators confirm their password again.
+    pub async fn let_confirmations_end(&self) {
+        self.rows("sessions")
+            .age(&["authenticated_at"], Duration::from_mins(11))
+            .await;
     }
 
     /// Lets this many hours pass for unfinished batches and their deliveries: all their past and future times become

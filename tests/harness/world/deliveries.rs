@@ -1,0 +1,54 @@
+//! What the database has about attempts and passwords.
+
+use sqlx::AssertSqlSafe;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::World;
+
+impl World {
+    /// Postgres's clock, which all due times, leases and expiry use.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn now(&self) -> OffsetDateTime {
+        let now = sqlx::query_scalar("select clock_timestamp()").fetch_one(&self.db).await;
+        now.unwrap_or_else(|fault| panic!("could not read the clock: {fault}"))
+    }
+
+    /// The most attempts that any mail has had.
+    pub async fn most_attempts(&self) -> i32 {
+        let attempts: Vec<i32> = self.rows("attempts").column("n").await;
+        attempts.into_iter().max().unwrap_or_default()
+    }
+
+    /// Seconds from the relay's reply to the expiry of the only password of a batch.
+    pub async fn password_lifetime(&self, batch: Uuid) -> f64 {
+        let lifetime = format!(
+            "select extract(epoch from c.expires_at - d.sent_at)::float8
+             from credentials c join deliveries d on d.id = c.delivery_id where c.batch_id = '{batch}'"
+        );
+        self.seconds(lifetime).await
+    }
+
+    /// Seconds until the only mail that waits for a retry is due.
+    pub async fn seconds_until_retry(&self) -> f64 {
+        let wait = "select extract(epoch from retry_at - now())::float8 from deliveries where state = 'retrying'";
+        self.seconds(wait.to_owned()).await
+    }
+
+    /// Seconds between two times of a batch.
+    pub async fn seconds_of_batch(&self, batch: Uuid, from: &str, to: &str) -> f64 {
+        let seconds = format!("select extract(epoch from {to} - {from})::float8 from batches where id = '{batch}'");
+        self.seconds(seconds).await
+    }
+
+    async fn seconds(&self, question: String) -> f64 {
+        let answers: Result<Vec<f64>, _> = sqlx::query_scalar(AssertSqlSafe(question)).fetch_all(&self.db).await;
+        match answers.as_deref() {
+            Ok([seconds]) => *seconds,
+            other => panic!("one row was expected: {other:?}"),
+        }
+    }
+}
