@@ -6,7 +6,7 @@ use harness::World;
 use harness::relay::{Behaviour, Step};
 use reqwest::Method;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Row as _};
+
 use uuid::Uuid;
 
 /// Two addresses of one user, and another user whose address contains one of them.
@@ -16,23 +16,11 @@ const NEIGHBOUR: &str = "elnora@lerna.example";
 
 /// Rows of every table that contain this text, ignoring case.
 async fn rows_with(world: &World, text: &str) -> Vec<String> {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select c.relname::text from pg_class c
-         where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace order by 1",
-    )
-    .fetch_all(&world.db)
-    .await
-    .unwrap();
     let mut found = Vec::new();
-    for table in tables {
-        let rows = sqlx::query(AssertSqlSafe(format!(
-            "select t::text from {table} t where position(lower($1) in lower(t::text)) > 0"
-        )))
-        .bind(text)
-        .fetch_all(&world.db)
-        .await
-        .unwrap();
-        found.extend(rows.iter().map(|row| format!("{table}: {}", row.get::<String, _>(0))));
+    for table in world.tables().await {
+        let mut rows = world.rows(&table).texts().await;
+        rows.retain(|row| row.to_lowercase().contains(&text.to_lowercase()));
+        found.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
     }
     found
 }

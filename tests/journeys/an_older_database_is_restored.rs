@@ -107,9 +107,12 @@ fn last_password(world: &World, email: &str) -> String {
 
 /// The users whose last mailed password has a verifier that survived, according to Postgres.
 async fn with_a_password(world: &World) -> BTreeSet<String> {
-    let asking = "select distinct u.email from credentials c join users u on u.id = c.user_id";
-    let emails: Vec<String> = sqlx::query_scalar(asking).fetch_all(&world.db).await.unwrap();
-    emails.into_iter().collect()
+    let users: Vec<Uuid> = world.rows("credentials").column("user_id").await;
+    let mut emails = BTreeSet::new();
+    for user in users.into_iter().collect::<BTreeSet<_>>() {
+        emails.insert(world.rows("users").with("id", user).only("email").await);
+    }
+    emails
 }
 
 /// Imports this many users with this name, and returns the import.

@@ -7,13 +7,16 @@ use harness::World;
 async fn it_fails_at_once_and_the_others_are_sent() {
     World::run(async |world| {
         let import = world.people(40).await;
-        for poison in [
-            "update users set email = 'no address at all' where email = 'person7@example.org'",
-            "update users set fields = '{\"team\": [1, 2]}' where email = 'person9@example.org'",
-            "update users set first_name = E'Eve\\r\\nBcc: all@example.org' where email = 'person11@example.org'",
+        for (email, poison) in [
+            ("person7@example.org", json!({ "email": "no address at all" })),
+            ("person9@example.org", json!({ "fields": { "team": [1, 2] } })),
+            (
+                "person11@example.org",
+                json!({ "first_name": "Eve\r\nBcc: all@example.org" }),
+            ),
         ] {
-            let poisoned = sqlx::query(poison).execute(&world.db).await.unwrap();
-            assert_eq!(poisoned.rows_affected(), 1, "{poison}");
+            let poisoned = world.rows("users").with("email", email).set(poison).await;
+            assert_eq!(poisoned, 1, "{email}");
         }
 
         let batch = world.reset_passwords(json!({ "import": import })).await;

@@ -88,14 +88,12 @@ async fn a_user_keeps_the_old_password_if_the_next_mail_is_refused() {
         world.sign_in(people[0], own).await;
         let mails = world.relay.mails_to(people[1]).unwrap();
         world.sign_in(people[1], mails[1].password().unwrap()).await;
-        let left = "select count(*) from credentials c join users u on u.id = c.user_id
-                    where u.email = $1 and c.kind = 'generated'";
-        let left: i64 = sqlx::query_scalar(left)
-            .bind(people[0])
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
-        assert_eq!(left, 0, "the password of a refused mail is still there");
+        let first = world.user_id(people[0]).await;
+        let left = world
+            .rows("credentials")
+            .with("user_id", first)
+            .with("kind", "generated");
+        assert_eq!(left.count().await, 0, "the password of a refused mail is still there");
         world.assert_promises_kept().await;
     })
     .await;

@@ -37,10 +37,7 @@ async fn the_first_retry_is_after_about_five_minutes() {
         let batch = world.invite(json!({ "emails": ["451@example.org"] })).await;
         world.until(batch, "retrying", 1).await;
 
-        let pause: f64 = sqlx::query_scalar("select extract(epoch from retry_at - now())::float8 from deliveries")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let pause = world.seconds_until_retry().await;
         assert!((220.0..=360.0).contains(&pause), "{pause}");
     })
     .await;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::AssertSqlSafe;
+
 use uuid::Uuid;
 
 use super::World;
@@ -53,6 +55,48 @@ impl World {
              update deliveries set retry_at = now() where state = 'queued'",
         );
         let done = passing.execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// Moves a batch, and each of its mails, to this many seconds before the end of the month before last; negative
+    /// values are after it.
+    ///
+    /// # Panics
+    ///
+    /// When the batch has another number of mails, or the database does not answer.
+    pub async fn move_to_end_of_month(&self, batch: Uuid, accepted: f64, mails: &[f64]) {
+        self.skip_promises("the ids of deliveries were changed");
+        let ids = self.rows("deliveries").with("batch_id", batch).ordered_by("id");
+        let ids: Vec<Uuid> = ids.column("id").await;
+        assert_eq!(ids.len(), mails.len());
+        let end = "(date_trunc('month', now() at time zone 'UTC') - interval '1 month') at time zone 'UTC'";
+        for (id, before) in ids.into_iter().zip(mails) {
+            for (table, column) in [("deliveries", "id"), ("attempts", "delivery_id")] {
+                let moving = format!(
+                    "update {table} set {column} = (substr(uuid_v7_from({end} - make_interval(secs => $2))::text, 1, 13)
+                                                    || substr({column}::text, 14))::uuid where {column} = $1"
+                );
+                let moving = sqlx::query(AssertSqlSafe(moving)).bind(id).bind(before);
+                let done = moving.execute(&self.db).await;
+                assert!(done.is_ok(), "{done:?}");
+            }
+        }
+        let moving = format!("update batches set created_at = {end} - make_interval(secs => $2) where id = $1");
+        let moving = sqlx::query(AssertSqlSafe(moving)).bind(batch).bind(accepted);
+        let done = moving.execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// Makes the partitions of this many past months.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn make_past_months(&self, months: i32) {
+        let making =
+            "select make_month((date_trunc('month', now() at time zone 'UTC') - make_interval(months => n))::date)
+                      from generate_series(1, $1) as n";
+        let done = sqlx::query(making).bind(months).execute(&self.db).await;
         assert!(done.is_ok(), "{done:?}");
     }
 

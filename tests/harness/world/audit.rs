@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use super::World;
 
@@ -16,6 +17,14 @@ pub struct AuditEntry {
     pub subject: String,
     /// How.
     pub details: Value,
+    /// As what: `administrator`, `key`, …
+    pub actor_kind: Option<String>,
+    /// The id of the administrator or key.
+    pub actor_id: Option<Uuid>,
+    /// The address of the client.
+    pub client_address: Option<String>,
+    /// The trace id of the request.
+    pub request_id: Option<String>,
 }
 
 impl World {
@@ -25,7 +34,8 @@ impl World {
     ///
     /// When the database does not answer.
     pub async fn audit_log(&self) -> Vec<AuditEntry> {
-        let entries = "select who, action, coalesce(subject, '') as subject, details from audit order by id";
+        let entries = "select who, action, coalesce(subject, '') as subject, details, actor_kind, actor_id, client_address, request_id
+                       from audit order by id";
         let entries = sqlx::query_as(entries).fetch_all(&self.db).await;
         entries.unwrap_or_else(|fault| panic!("could not read the audit log: {fault}"))
     }

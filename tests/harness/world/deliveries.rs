@@ -17,10 +17,39 @@ impl World {
         now.unwrap_or_else(|fault| panic!("could not read the clock: {fault}"))
     }
 
+    /// When the first attempt started.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn first_attempt(&self) -> OffsetDateTime {
+        let started: Vec<OffsetDateTime> = self.rows("attempts").column("started_at").await;
+        started
+            .into_iter()
+            .min()
+            .unwrap_or_else(|| panic!("there is no attempt"))
+    }
+
     /// The most attempts that any mail has had.
     pub async fn most_attempts(&self) -> i32 {
         let attempts: Vec<i32> = self.rows("attempts").column("n").await;
         attempts.into_iter().max().unwrap_or_default()
+    }
+
+    /// Lets every mail, each of which has had one attempt, have had this many more with the same outcome.
+    ///
+    /// # Panics
+    ///
+    /// When the database refuses.
+    pub async fn repeat_attempts(&self, times: i32) {
+        let repeat = "with repeated as (
+                          insert into attempts (delivery_id, n, worker, started_at, ended_at, verdict, phase, code)
+                          select delivery_id, n + further, worker, started_at, ended_at, verdict, phase, code
+                          from attempts, generate_series(1, $1) as further
+                      )
+                      update deliveries set attempt = attempt + $1";
+        let done = sqlx::query(repeat).bind(times).execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
     }
 
     /// Seconds from the relay's reply to the expiry of the only password of a batch.

@@ -94,6 +94,21 @@ impl World {
         .await;
     }
 
+    /// Waits until this many sessions wait for a lock on a table.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn until_table_is_awaited(&self, table: &'static str, sessions: i64) {
+        let waiting = "select count(*) from pg_locks where not granted and relation = $1::regclass";
+        self.eventually(&format!("{sessions} sessions to wait for {table}"), async || {
+            let waiting = sqlx::query_scalar(waiting).bind(table).fetch_one(&self.db).await;
+            let waiting: i64 = waiting.unwrap_or_else(|fault| panic!("could not read the locks: {fault}"));
+            (waiting >= sessions).then_some(())
+        })
+        .await;
+    }
+
     /// Ends the sessions that wait for a lock, so that their statements have no effect after their program's death.
     /// Returns how many they were.
     ///

@@ -58,6 +58,14 @@ impl Rows<'_> {
         self
     }
 
+    /// Those with another value in a column, compared as text.
+    pub fn other_than(mut self, column: &'static str, value: impl Display) -> Self {
+        self.values.push(value.to_string());
+        self.conditions
+            .push(format!("{column}::text <> ${}", self.values.len()));
+        self
+    }
+
     /// Those with any value in a column.
     pub fn having(mut self, column: &'static str) -> Self {
         self.conditions.push(format!("{column} is not null"));
