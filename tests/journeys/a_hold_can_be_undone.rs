@@ -97,7 +97,7 @@ async fn starting_a_batch_changes_one_row_and_an_undone_batch_cannot_be_started(
                 .rows("deliveries")
                 .with("batch_id", started)
                 .with("state", "waiting");
-            waiting.column("xmin::text").await.into_iter().collect()
+            waiting.text_of("xmin").await.into_iter().collect()
         };
         let before = versions().await;
 

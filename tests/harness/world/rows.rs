@@ -38,6 +38,25 @@ impl World {
         tables.unwrap_or_else(|fault| panic!("could not list the tables: {fault}"))
     }
 
+    /// Inserts a row, or each row of an array. Values are converted as by [`Rows::set`], and columns that the first row
+    /// does not name get their defaults.
+    ///
+    /// # Panics
+    ///
+    /// When the database refuses.
+    pub async fn insert(&self, table: &str, rows: Value) {
+        let rows = match rows {
+            Value::Array(rows) => rows,
+            row => vec![row],
+        };
+        let names = rows.first().map(column_names).unwrap_or_default();
+        let insert =
+            format!("insert into {table} ({names}) select {names} from jsonb_populate_recordset(null::{table}, $1)");
+        let inserting = sqlx::query(AssertSqlSafe(insert)).bind(Value::Array(rows));
+        let done = inserting.execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
     /// The rows of a table.
     pub fn rows(&self, table: impl Into<String>) -> Rows<'_> {
         Rows {
@@ -110,7 +129,7 @@ impl Rows<'_> {
         T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
     {
         let order = self.order.map(|order| format!(" order by {order}")).unwrap_or_default();
-        let sql = format!("select {column} from {}{}{order}", self.table, self.narrowed());
+        let sql = format!("select {column} from {} whole{}{order}", self.table, self.narrowed());
         let reading: QueryScalar<'_, Postgres, T, PgArguments> = sqlx::query_scalar(AssertSqlSafe(sql));
         let values = self.values.iter().fold(reading, QueryScalar::bind);
         let values = values.fetch_all(self.db).await;
@@ -134,14 +153,22 @@ impl Rows<'_> {
         }
     }
 
+    /// The values of a column as text, whatever their type.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer, or a value is missing.
+    pub async fn text_of(self, column: &str) -> Vec<String> {
+        self.read(&format!("{column}::text")).await
+    }
+
     /// The rows as text, with all columns.
     ///
     /// # Panics
     ///
     /// When the database does not answer.
     pub async fn texts(self) -> Vec<String> {
-        let whole = format!("{}::text", self.table);
-        self.read(&whole).await
+        self.text_of("whole").await
     }
 
     /// Makes the times in these columns this much earlier, and returns in how many rows.
@@ -166,13 +193,7 @@ impl Rows<'_> {
     /// When the database refuses.
     pub async fn set(self, columns: Value) -> u64 {
         let (table, n) = (&self.table, self.values.len() + 1);
-        let names: Vec<&str> = columns
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let names = names.join(", ");
+        let names = column_names(&columns);
         let change =
             format!("update {table} set ({names}) = (select {names} from jsonb_populate_record(null::{table}, ${n}))");
         self.execute(&change, |query| query.bind(columns)).await
@@ -207,4 +228,10 @@ impl Rows<'_> {
         }
         format!(" where {}", self.conditions.join(" and "))
     }
+}
+
+/// The columns that an object names.
+fn column_names(row: &Value) -> String {
+    let names = row.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }
