@@ -15,7 +15,7 @@ use crate::go;
 /// More than one page of a list.
 const PEOPLE: usize = 70;
 
-/// The SHA-256 of `a-link`, as `Postgres` reads it.
+/// The SHA-256 of `a-link`, as Postgres reads it.
 const DIGEST: &str = "\\x2ffeeeebe71d0ac7501adb6946558965bae413ba933e9149d7cc151f90937e3d";
 
 /// A world, and the ids of the objects in it that have pages.

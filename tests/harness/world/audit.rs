@@ -29,12 +29,9 @@ pub struct AuditEntry {
 
 impl World {
     /// All entries of the audit log, in the order in which they were written.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn audit_log(&self) -> Vec<AuditEntry> {
-        let entries = "select who, action, coalesce(subject, '') as subject, details, actor_kind, actor_id, client_address, request_id
+        let entries = "select who, action, coalesce(subject, '') as subject, details, actor_kind, actor_id,
+                              client_address, request_id
                        from audit order by id";
         let entries = sqlx::query_as(entries).fetch_all(&self.db).await;
         entries.unwrap_or_else(|fault| panic!("could not read the audit log: {fault}"))

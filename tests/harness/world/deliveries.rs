@@ -7,21 +7,7 @@ use uuid::Uuid;
 use super::World;
 
 impl World {
-    /// Postgres's clock, which all due times, leases and expiry use.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
-    pub async fn now(&self) -> OffsetDateTime {
-        let now = sqlx::query_scalar("select clock_timestamp()").fetch_one(&self.db).await;
-        now.unwrap_or_else(|fault| panic!("could not read the clock: {fault}"))
-    }
-
     /// When the first attempt started.
-    ///
-    /// # Panics
-    ///
-    /// When there is none.
     pub async fn first_attempt(&self) -> OffsetDateTime {
         let started: Vec<OffsetDateTime> = self.rows("attempts").column("started_at").await;
         started
@@ -37,10 +23,6 @@ impl World {
     }
 
     /// Lets every mail, each of which has had one attempt, have had this many more with the same outcome.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn repeat_attempts(&self, times: i32) {
         let repeat = "with repeated as (
                           insert into attempts (delivery_id, n, worker, started_at, ended_at, verdict, phase, code)
@@ -48,8 +30,7 @@ impl World {
                           from attempts, generate_series(1, $1) as further
                       )
                       update deliveries set attempt = attempt + $1";
-        let done = sqlx::query(repeat).bind(times).execute(&self.db).await;
-        assert!(done.is_ok(), "{done:?}");
+        self.change(sqlx::query(repeat).bind(times)).await;
     }
 
     /// Seconds from the relay's reply to the expiry of the only password of a batch.

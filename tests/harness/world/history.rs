@@ -50,17 +50,8 @@ impl World {
 
     /// Writes batches as if a program had requested invites for one user at a time, never for the user with this
     /// address.
-    ///
-    /// # Panics
-    ///
-    /// When Postgres refuses.
     pub async fn owe_one_by_one(&self, batches: i32, but_for: &str) {
-        let done = sqlx::query(ONE_BY_ONE)
-            .bind(batches)
-            .bind(but_for)
-            .execute(&self.db)
-            .await;
-        assert!(done.is_ok(), "{done:?}");
+        self.change(sqlx::query(ONE_BY_ONE).bind(batches).bind(but_for)).await;
     }
 }
 

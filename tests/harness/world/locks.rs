@@ -11,10 +11,6 @@ pub struct HeldLock(Transaction<'static, Postgres>);
 
 impl HeldLock {
     /// Releases it.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn release(self) {
         let released = self.0.rollback().await;
         assert!(released.is_ok(), "{released:?}");
@@ -23,38 +19,22 @@ impl HeldLock {
 
 impl World {
     /// Lets writes to a table wait. It can be read.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn block_writes(&self, table: &'static str) -> HeldLock {
         self.hold(format!("lock table {table} in exclusive mode")).await
     }
 
     /// Lets all reads and writes of a table wait.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn block_table(&self, table: &'static str) -> HeldLock {
         self.hold(format!("lock table {table} in access exclusive mode")).await
     }
 
     /// Lets changes of a batch wait.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn block_batch(&self, batch: Uuid) -> HeldLock {
         self.hold(format!("select from batches where id = '{batch}' for update"))
             .await
     }
 
     /// Takes the turn of another import, for which every import waits.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn block_imports(&self) -> HeldLock {
         let turn = "select pg_advisory_xact_lock(hashtextextended('import', 0))";
         self.hold(turn.to_owned()).await
@@ -73,10 +53,6 @@ impl World {
     }
 
     /// How many sessions wait for a lock in a statement that contains this text.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn waiting_for_locks(&self, statement: &str) -> i64 {
         let waiting = sqlx::query_scalar(
             "select count(*) from pg_stat_activity
@@ -95,10 +71,6 @@ impl World {
     }
 
     /// Waits until this many sessions wait for a lock on a table.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn until_table_is_awaited(&self, table: &'static str, sessions: i64) {
         let waiting = "select count(*) from pg_locks where not granted and relation = $1::regclass";
         self.eventually(&format!("{sessions} sessions to wait for {table}"), async || {
@@ -111,10 +83,6 @@ impl World {
 
     /// Ends the sessions that wait for a lock, so that their statements have no effect after their program's death.
     /// Returns how many they were.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn end_waiting_sessions(&self) -> i64 {
         let ending = "select count(pg_terminate_backend(pid)) from pg_stat_activity
                       where datname = current_database() and wait_event_type = 'Lock'";
@@ -123,10 +91,6 @@ impl World {
     }
 
     /// How many sessions of Beckon's programs are in a transaction.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn open_transactions(&self) -> i64 {
         let open = "select count(*) from pg_stat_activity
                     where datname = current_database() and pid <> pg_backend_pid()

@@ -1,4 +1,5 @@
-//! Rows of the database, for what a test has to see or to arrange past the API.
+//! Rows of the database, for what a test has to see or to arrange past the API. What the database refuses ends
+//! the test.
 //!
 //! ```ignore
 //! world.rows("credentials").with("user_id", ada).count().await;
@@ -27,10 +28,6 @@ pub struct Rows<'a> {
 
 impl World {
     /// The names of all tables with rows of their own.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn tables(&self) -> Vec<String> {
         let tables = "select quote_ident(relname) from pg_class
                       where relkind = 'r' and relnamespace = current_schema()::regnamespace order by 1";
@@ -40,10 +37,6 @@ impl World {
 
     /// Inserts a row, or each row of an array. Values are converted as by [`Rows::set`], and columns that the first row
     /// does not name get their defaults.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn insert(&self, table: &str, rows: Value) {
         let rows = match rows {
             Value::Array(rows) => rows,
@@ -52,8 +45,13 @@ impl World {
         let names = rows.first().map(column_names).unwrap_or_default();
         let insert =
             format!("insert into {table} ({names}) select {names} from jsonb_populate_recordset(null::{table}, $1)");
-        let inserting = sqlx::query(AssertSqlSafe(insert)).bind(Value::Array(rows));
-        let done = inserting.execute(&self.db).await;
+        self.change(sqlx::query(AssertSqlSafe(insert)).bind(Value::Array(rows)))
+            .await;
+    }
+
+    /// Executes a statement of another verb.
+    pub(super) async fn change(&self, statement: Query<'_, Postgres, PgArguments>) {
+        let done = statement.execute(&self.db).await;
         assert!(done.is_ok(), "{done:?}");
     }
 
@@ -104,19 +102,11 @@ impl Rows<'_> {
     }
 
     /// How many there are.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn count(self) -> i64 {
         self.read::<i64>("count(*)").await.into_iter().sum()
     }
 
     /// The values of a column.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer, or a value is of another type.
     pub async fn column<T>(self, column: &str) -> Vec<T>
     where
         T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
@@ -137,10 +127,6 @@ impl Rows<'_> {
     }
 
     /// The only value of a column.
-    ///
-    /// # Panics
-    ///
-    /// As [`Rows::column`], and when there is not exactly one row.
     pub async fn only<T>(self, column: &str) -> T
     where
         T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
@@ -154,28 +140,16 @@ impl Rows<'_> {
     }
 
     /// The values of a column as text, whatever their type.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer, or a value is missing.
     pub async fn text_of(self, column: &str) -> Vec<String> {
         self.read(&format!("{column}::text")).await
     }
 
     /// The rows as text, with all columns.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn texts(self) -> Vec<String> {
         self.text_of("whole").await
     }
 
     /// Makes the times in these columns this much earlier, and returns in how many rows.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn age(self, columns: &[&str], by: Duration) -> u64 {
         let n = self.values.len() + 1;
         let earlier = columns
@@ -187,10 +161,6 @@ impl Rows<'_> {
 
     /// Sets the columns of an object, and returns in how many rows. Values are converted to the types of the columns;
     /// `"now"` is a time.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn set(self, columns: Value) -> u64 {
         let (table, n) = (&self.table, self.values.len() + 1);
         let names = column_names(&columns);
@@ -200,10 +170,6 @@ impl Rows<'_> {
     }
 
     /// Deletes them, and returns how many.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn delete(self) -> u64 {
         self.execute(&format!("delete from {}", self.table), |query| query)
             .await

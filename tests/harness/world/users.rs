@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::Postgres;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
 use uuid::Uuid;
 
 use super::World;
@@ -19,45 +16,29 @@ impl World {
     }
 
     /// Blocks the address of a user, as after a mail to an unknown mailbox.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn block_address(&self, user: Uuid) {
         let block = "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
                      select email_key, email, 'address_unknown', gen_random_uuid(), id from users where id = $1
                      on conflict do nothing";
-        self.record(sqlx::query(block).bind(user)).await;
+        self.change(sqlx::query(block).bind(user)).await;
     }
 
     /// Records that a user was last sent a mail of this kind so long ago.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn sent_before(&self, user: Uuid, kind: &str, ago: Duration) {
         let sent = "insert into last_sent (user_id, kind, sent_at)
                     select id, $2::mail_kind, now() - make_interval(secs => $3) from users where id = $1
                     on conflict (user_id, kind) do update set sent_at = excluded.sent_at";
-        self.record(sqlx::query(sent).bind(user).bind(kind).bind(ago.as_secs_f64()))
+        self.change(sqlx::query(sent).bind(user).bind(kind).bind(ago.as_secs_f64()))
             .await;
     }
 
     /// Adds a mail to a batch.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn owe(&self, batch: Uuid, user: Uuid) {
         let owe = "insert into deliveries (batch_id, user_id) select $1, id from users where id = $2";
-        self.record(sqlx::query(owe).bind(batch).bind(user)).await;
+        self.change(sqlx::query(owe).bind(batch).bind(user)).await;
     }
 
     /// Stores the verifier of a password: a mailed one, valid for this long, or a chosen one.
-    ///
-    /// # Panics
-    ///
-    /// When the database refuses.
     pub async fn store_verifier(&self, user: Uuid, verifier: &str, mailed: Option<Duration>) {
         let store = "insert into credentials (user_id, kind, verifier, delivery_id, attempt, expires_at)
                      select id, 'generated', $2, gen_random_uuid(), 1, now() + make_interval(secs => $3)
@@ -65,12 +46,7 @@ impl World {
                      union all
                      select id, 'chosen', $2, null, null, null from users where id = $1 and $3 is null";
         let mailed = mailed.map(|lifetime| lifetime.as_secs_f64());
-        self.record(sqlx::query(store).bind(user).bind(verifier).bind(mailed))
+        self.change(sqlx::query(store).bind(user).bind(verifier).bind(mailed))
             .await;
-    }
-
-    async fn record<'q>(&self, statement: Query<'q, Postgres, PgArguments>) {
-        let done = statement.execute(&self.db).await;
-        assert!(done.is_ok(), "{done:?}");
     }
 }
