@@ -1,6 +1,6 @@
 //! Invalid addresses in the lists of a request.
 
-use crate::api_request::{a_world, post, rows_in};
+use crate::api_request::{a_world, post};
 use crate::json;
 use harness::World;
 
@@ -144,7 +144,7 @@ async fn an_invalid_address_is_reported_with_its_position_and_nothing_is_sent() 
                 response.text
             );
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }

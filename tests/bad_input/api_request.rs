@@ -167,16 +167,3 @@ fn places(errors: &[Value]) -> Vec<(u64, &str, &str, &str)> {
         })
         .collect()
 }
-
-/// How many rows a table of the world's database has.
-pub(crate) async fn rows_in(world: &World, table: &'static str) -> i64 {
-    let count = match table {
-        "users" => "select count(*) from users",
-        "imports" => "select count(*) from imports",
-        "batches" => "select count(*) from batches",
-        "deliveries" => "select count(*) from deliveries",
-        "idempotency_keys" => "select count(*) from idempotency_keys",
-        other => panic!("no count for {other}"),
-    };
-    sqlx::query_scalar(count).fetch_one(&world.db).await.unwrap()
-}

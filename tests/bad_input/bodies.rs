@@ -3,7 +3,7 @@
 use harness::World;
 use reqwest::Method;
 
-use crate::api_request::{a_world, ask, post, rows_in};
+use crate::api_request::{a_world, ask, post};
 use crate::json;
 
 /// Routes that read JSON and do not know the user yet.
@@ -49,7 +49,7 @@ async fn an_error_in_json_is_reported_with_its_position() {
             .answer()
             .await
             .assert_problem(400, "json_invalid");
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }
@@ -182,7 +182,7 @@ async fn a_value_of_another_type_is_refused() {
                 "{detail}"
             );
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }
@@ -211,7 +211,7 @@ async fn an_array_is_not_accepted_as_an_object() {
                 .await
                 .assert_problem(422, "json_wrong_type");
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }
@@ -299,7 +299,7 @@ async fn an_import_needs_a_content_type() {
         gzip.body("email\na@b.co\n")
             .must_be_refused(415, "not_csv", sentence)
             .await;
-        assert_eq!(rows_in(world, "imports").await, 0);
+        assert_eq!(world.rows("imports").count().await, 0);
     })
     .await;
 }

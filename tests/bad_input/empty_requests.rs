@@ -2,6 +2,8 @@
 //!
 //! A script sends them when a variable is empty. None may select a user, start work or change anything.
 
+use std::time::Duration;
+
 use harness::World;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
@@ -35,15 +37,10 @@ async fn a_world_to_lose() -> (World, Uuid, Uuid) {
         .post(&format!("/v1/batches/{batch}/stop"), json!({}))
         .await
         .expect(200);
-    for statement in [
-        "insert into credentials (user_id, kind, verifier, delivery_id, attempt, batch_id, expires_at)
-         select user_id, 'generated', 'none', id, 1, batch_id, now() + interval '1 day' from deliveries limit 1",
-        "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
-         select u.email_key, u.email, 'no_such_user', d.id, u.id from users u join deliveries d on d.user_id = u.id
-         limit 1",
-    ] {
-        sqlx::query(statement).execute(&world.db).await.unwrap();
-    }
+    let user = world.user_id("person1@example.org").await;
+    world.store_verifier(user, "none", Some(Duration::from_hours(24))).await;
+    world.rows("credentials").set(json!({ "batch_id": batch })).await;
+    world.block_address(user).await;
     (world, import, batch)
 }
 

@@ -4,7 +4,7 @@ use futures_util::stream;
 use harness::World;
 use reqwest::{Body, Method};
 
-use crate::api_request::{ApiResponse, a_world, ask, rows_in, upload};
+use crate::api_request::{ApiResponse, a_world, ask, upload};
 
 type Fault = (&'static str, u16, u64, &'static str, &'static [u8], &'static str);
 
@@ -158,7 +158,10 @@ async fn an_unreadable_file_is_rejected_with_these_messages() {
                 .await;
             assert_eq!(response.errors(), [(row, column, code, sentence)], "{}", response.text);
         }
-        assert_eq!((rows_in(world, "imports").await, rows_in(world, "users").await), (0, 0));
+        assert_eq!(
+            (world.rows("imports").count().await, world.rows("users").count().await),
+            (0, 0)
+        );
     })
     .await;
 }
@@ -213,7 +216,7 @@ async fn json_that_is_not_an_array_of_users_is_rejected_with_the_position() {
         let deep = format!("[{{\"email\":{}", "[".repeat(100_000));
         let response = ask(world, Method::POST, "/v1/imports").json(deep).answer().await;
         assert!(matches!(response.status, 400 | 422), "{}", response.text);
-        assert_eq!(rows_in(world, "imports").await, 0);
+        assert_eq!(world.rows("imports").count().await, 0);
     })
     .await;
 }
@@ -230,7 +233,10 @@ async fn an_aborted_upload_leaves_nothing() {
         assert!(sent.is_err(), "{sent:?}");
         // The server notices the disconnect a moment later than the test; its next answer comes after that.
         world.import("email\nafter@example.org\n").await.expect(201);
-        assert_eq!((rows_in(world, "imports").await, rows_in(world, "users").await), (1, 1));
+        assert_eq!(
+            (world.rows("imports").count().await, world.rows("users").count().await),
+            (1, 1)
+        );
     })
     .await;
 }
@@ -249,7 +255,7 @@ async fn importing_the_same_file_again_changes_nothing() {
         assert_eq!(sums(&first), [2, 2, 0, 0, 0], "{}", first.text);
         assert_eq!(sums(&second), [2, 0, 0, 2, 0], "{}", second.text);
         assert_ne!(first.body["id"], second.body["id"]);
-        assert_eq!(rows_in(world, "users").await, 2);
+        assert_eq!(world.rows("users").count().await, 2);
     })
     .await;
 }
@@ -273,7 +279,7 @@ async fn a_dry_run_returns_the_same_result_and_stores_nothing() {
         for sum in ["rows", "created", "rejected", "problems"] {
             assert_eq!(dry.body[sum], wet.body[sum], "{sum}");
         }
-        assert_eq!(rows_in(world, "imports").await, 1);
+        assert_eq!(world.rows("imports").count().await, 1);
     })
     .await;
 }
@@ -301,7 +307,7 @@ async fn an_invalid_parameter_of_an_import_is_rejected_before_the_file_is_read()
                 "There is no parameter dryrun. The parameters are file_name, dry_run, sheet, accept_doubtful, mapping, mode, empty.",
             )
             .await;
-        assert_eq!(rows_in(world, "imports").await, 0);
+        assert_eq!(world.rows("imports").count().await, 0);
         let named = import(&format!("file_name={}", "x".repeat(5_000))).answer().await;
         assert_eq!(named.status, 201, "{}", named.text);
         assert!(named.body["file_name"].as_str().unwrap().len() <= 200);

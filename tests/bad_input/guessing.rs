@@ -22,12 +22,7 @@ pub(crate) async fn set_password(world: &World, user: Uuid, password: &str) {
     let password = Password::chosen(password, &PersonalWords::default()).unwrap();
     let salt = Salt::generate(&mut os_randomness()).unwrap();
     let verifier = Hasher::new().hash(&password, &salt).unwrap();
-    sqlx::query("insert into credentials (user_id, kind, verifier) values ($1, 'chosen', $2)")
-        .bind(user)
-        .bind(verifier.as_stored())
-        .execute(&world.db)
-        .await
-        .unwrap();
+    world.store_verifier(user, verifier.as_stored(), None).await;
 }
 
 pub(crate) async fn verify(world: &World, email: &str, password: &str, client: Value) -> ApiResponse {
@@ -257,11 +252,8 @@ async fn a_flood_from_200_addresses_blocks_neither_console_nor_platform() {
 async fn a_users_name_and_address_cannot_be_their_password() {
     World::run_in(a_world().await, async |world| {
         let ada = world.person("ada@example.org").await;
-        sqlx::query("update users set first_name = 'Ada Augusta', last_name = 'King-Noel-Byron, Countess of Lovelace' where id = $1")
-            .bind(ada)
-            .execute(&world.db)
-            .await
-            .unwrap();
+        let name = json!({ "first_name": "Ada Augusta", "last_name": "King-Noel-Byron, Countess of Lovelace" });
+        world.rows("users").with("id", ada).set(name).await;
         set_password(world, ada, OWN).await;
         let choose = |new: &str| {
             let body = json!({ "email": "ada@example.org", "password": OWN, "new_password": new });
@@ -310,11 +302,7 @@ async fn checked_and_throttled_passwords_are_audited_as_counts() {
             "sign_in_failed",
             "sign_in_throttled",
         ] {
-            let lines: i64 = sqlx::query_scalar("select count(*) from audit where action = $1")
-                .bind(action)
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
+            let lines = world.rows("audit").with("action", action).count().await;
             // Two if a minute boundary passed meanwhile.
             assert!((1..=2).contains(&lines), "{action}: {lines} lines");
         }

@@ -2,8 +2,11 @@
 
 use harness::World;
 use reqwest::Method;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use crate::api_request::{a_world, as_stranger, ask};
+use crate::json;
 
 const MISSING: &str = "Send your API key as `Authorization: Bearer <key>`.";
 const INVALID: &str = "This API key is unknown or was revoked. `beckon-api create-key` creates one.";
@@ -68,12 +71,9 @@ async fn a_revoked_key_ends_at_once() {
     World::run_in(a_world().await, async |world| {
         world.get("/v1/batches").await.expect(200);
 
-        let revoked = sqlx::query("update api_keys set revoked_at = now()")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        let revoked = world.rows("api_keys").set(json!({ "revoked_at": "now" })).await;
 
-        assert_eq!(revoked.rows_affected(), 1);
+        assert_eq!(revoked, 1);
         ask(world, Method::GET, "/v1/batches")
             .must_be_refused(401, "key_invalid", INVALID)
             .await;
@@ -88,18 +88,12 @@ async fn a_revoked_key_ends_at_once() {
 #[tokio::test]
 async fn an_expired_key_is_refused_with_its_date() {
     World::run_in(a_world().await, async |world| {
-        let lasts: bool = sqlx::query_scalar(
-            "select expires_at between now() + interval '364 days' and now() + interval '365 days' from api_keys",
-        )
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-        assert!(lasts);
+        let expires_at: OffsetDateTime = world.rows("api_keys").only("expires_at").await;
+        let lasts = expires_at - world.now().await;
+        assert!((Duration::days(364)..=Duration::days(365)).contains(&lasts), "{lasts}");
 
-        sqlx::query("update api_keys set expires_at = '2026-01-31T12:00:00Z'")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        let expired = json!({ "expires_at": "2026-01-31T12:00:00Z" });
+        world.rows("api_keys").set(expired).await;
 
         let response = ask(world, Method::GET, "/v1/batches")
             .must_be_refused(
@@ -144,19 +138,15 @@ async fn names_of_keys_and_administrators_are_visually_distinct() {
             let (code, output) = world.run_program("beckon-api", &arguments, &settings).await.unwrap();
             assert!(code == 1 && output.contains(expected), "{arguments:?}: {code} {output}");
         }
-        let made: i64 = sqlx::query_scalar("select count(*) from api_keys")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let made = world.rows("api_keys").count().await;
         assert_eq!(made, 1);
 
         // A name can be reused once its key no longer works.
-        for ending in ["revoked_at = now()", "revoked_at = null, expires_at = now()"] {
-            let statement = format!("update api_keys set {ending} where name = 'tests'");
-            sqlx::query(sqlx::AssertSqlSafe(statement))
-                .execute(&world.db)
-                .await
-                .unwrap();
+        for ending in [
+            json!({ "revoked_at": "now" }),
+            json!({ "revoked_at": null, "expires_at": "now" }),
+        ] {
+            world.rows("api_keys").with("name", "tests").set(ending).await;
             let again = [
                 "create-key",
                 "--name",
@@ -168,12 +158,12 @@ async fn names_of_keys_and_administrators_are_visually_distinct() {
             let (code, output) = world.run_program("beckon-api", &again, &settings).await.unwrap();
             assert_eq!(code, 0, "{output}");
         }
-        let newest: (bool, bool) =
-            sqlx::query_as("select expires_at is null, may_read_audit_log from api_keys order by id desc limit 1")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-        assert_eq!(newest, (true, true));
+        let keys: Vec<Uuid> = world.rows("api_keys").ordered_by("id").column("id").await;
+        let newest = world
+            .rows("api_keys")
+            .with("id", keys[keys.len() - 1])
+            .without("expires_at");
+        assert!(newest.only::<bool>("may_read_audit_log").await);
     })
     .await;
 }

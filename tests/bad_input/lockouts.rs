@@ -1,5 +1,7 @@
 //! What password guessing can lock a user out of, and what it cannot.
 
+use std::time::Duration;
+
 use harness::World;
 use serde_json::Value;
 use shared::password::{Hasher, Password, Salt, os_randomness};
@@ -32,15 +34,8 @@ async fn mail_password(world: &World, user: Uuid) -> String {
     let password = Password::generate(&mut os_randomness()).unwrap();
     let salt = Salt::generate(&mut os_randomness()).unwrap();
     let verifier = Hasher::new().hash(&password, &salt).unwrap();
-    sqlx::query(
-        "insert into credentials (user_id, kind, verifier, delivery_id, attempt, expires_at)
-         values ($1, 'generated', $2, gen_random_uuid(), 1, now() + interval '1 hour')",
-    )
-    .bind(user)
-    .bind(verifier.as_stored())
-    .execute(&world.db)
-    .await
-    .unwrap();
+    let lifetime = Duration::from_hours(1);
+    world.store_verifier(user, verifier.as_stored(), Some(lifetime)).await;
     password.expose_for_mail().to_owned()
 }
 

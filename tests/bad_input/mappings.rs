@@ -3,7 +3,7 @@
 use harness::World;
 use reqwest::Method;
 
-use crate::api_request::{a_world, ask, rows_in};
+use crate::api_request::{a_world, ask};
 use url::form_urlencoded::byte_serialize;
 
 /// Mappings with the error code and the beginning of its sentence.
@@ -69,7 +69,10 @@ async fn an_unusable_mapping_is_rejected_by_column() {
             let message = error["message"].as_str().unwrap();
             assert!(message.starts_with(sentence), "{mapping}: {message}");
         }
-        assert_eq!((rows_in(world, "imports").await, rows_in(world, "users").await), (0, 0));
+        assert_eq!(
+            (world.rows("imports").count().await, world.rows("users").count().await),
+            (0, 0)
+        );
     })
     .await;
 }
@@ -96,7 +99,7 @@ async fn options_of_tables_are_refused_for_json_and_unknown_values_are_named() {
             assert!((400..=422).contains(&answer.status), "{query}: {}", answer.body);
             assert!(answer.body.to_string().contains(expected), "{query}: {}", answer.body);
         }
-        assert_eq!(rows_in(world, "users").await, 0);
+        assert_eq!(world.rows("users").count().await, 0);
     })
     .await;
 }

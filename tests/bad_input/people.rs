@@ -1,9 +1,11 @@
 //! Batches for no users, for unknown users, and for the same user twice.
 
-use crate::api_request::{a_world, ask, post, rows_in};
+use crate::api_request::{a_world, ask, post};
 use crate::json;
 use harness::World;
 use reqwest::Method;
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
 
 const UNKNOWN: &str = "00000000-0000-7000-8000-000000000001";
 const NO_SELECTOR: &str = "No user is selected. Send one of users, emails, import, filter, saved_filter and everyone.";
@@ -59,7 +61,7 @@ async fn an_empty_batch_is_refused() {
                 .must_be_refused(404, "not_found", "There is no such import.")
                 .await;
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }
@@ -89,7 +91,7 @@ async fn special_characters_in_a_search_are_literal() {
             let selected = response.body["selected"].as_i64().unwrap_or_default();
             assert_eq!(selected, found, "{search:?}: {}", response.text);
         }
-        assert_eq!(rows_in(world, "users").await, 2);
+        assert_eq!(world.rows("users").count().await, 2);
     })
     .await;
 }
@@ -120,7 +122,7 @@ async fn two_selectors_in_one_request_are_refused() {
                 }
             }
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }
@@ -284,10 +286,9 @@ async fn a_start_in_the_past_or_beyond_a_year_is_rejected() {
                 );
             }
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
-        let moment = |question: &'static str| sqlx::query_scalar::<_, String>(question).fetch_one(&world.db);
-        let utc = "select to_char(now() at time zone 'UTC' + interval '367 days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
-        let too_late = json!({ "users": [ada], "start_at": moment(utc).await.unwrap() });
+        assert_eq!(world.rows("batches").count().await, 0);
+        let too_late = world.now().await + Duration::days(367);
+        let too_late = json!({ "users": [ada], "start_at": too_late.format(&Rfc3339).unwrap() });
         let response = post(world, "/v1/invites", too_late.to_string()).answer().await;
         assert_eq!(response.errors()[0].2, "too_late", "{}", response.text);
     })
@@ -298,12 +299,8 @@ async fn a_start_in_the_past_or_beyond_a_year_is_rejected() {
 async fn a_request_repeated_after_its_start_gets_its_response() {
     World::run_in(a_world().await, async |world| {
         let ada = world.person("ada@example.org").await;
-        let soon: String = sqlx::query_scalar(
-            "select to_char(now() at time zone 'UTC' + interval '2 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
-        )
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+        let soon = world.now().await + Duration::seconds(2);
+        let soon = soon.format(&Rfc3339).unwrap();
         let body = json!({ "users": [ada], "start_at": soon }).to_string();
         let send = || post(world, "/v1/invites", body.clone()).header("Idempotency-Key", "at two");
         let first = send().answer().await;

@@ -3,8 +3,10 @@
 use harness::World;
 use reqwest::Method;
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
-use crate::api_request::{Asked, a_world, ask, post, rows_in, upload};
+use crate::api_request::{Asked, a_world, ask, post, upload};
 use crate::json;
 
 const HEADER: &str = "Idempotency-Key";
@@ -28,7 +30,7 @@ async fn an_invalid_key_is_refused() {
                 .must_be_refused(400, "idempotency_key_invalid", sentence)
                 .await;
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
         assert_eq!(
             with_key(post(world, "/v1/invites", body), &"x".repeat(200))
                 .answer()
@@ -50,7 +52,7 @@ async fn without_a_key_every_request_is_new() {
 
         assert_eq!((one.status, other.status), (202, 202));
         assert_ne!(one.body["batch"], other.body["batch"]);
-        assert_eq!(rows_in(world, "idempotency_keys").await, 0);
+        assert_eq!(world.rows("idempotency_keys").count().await, 0);
     })
     .await;
 }
@@ -73,7 +75,10 @@ async fn a_repeated_request_gets_the_same_response() {
         );
         assert_eq!(first.body, second.body);
         assert_eq!(
-            (rows_in(world, "batches").await, rows_in(world, "deliveries").await),
+            (
+                world.rows("batches").count().await,
+                world.rows("deliveries").count().await
+            ),
             (1, 3)
         );
     })
@@ -96,11 +101,14 @@ async fn two_at_once_are_one() {
         assert!(all.iter().all(|response| response.status == 202), "{answers:?}");
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
         assert_eq!(
-            (rows_in(world, "batches").await, rows_in(world, "deliveries").await),
+            (
+                world.rows("batches").count().await,
+                world.rows("deliveries").count().await
+            ),
             (1, 50)
         );
         assert_eq!((upload.status, &upload.body), (201, &again.body), "{}", again.text);
-        assert_eq!(rows_in(world, "imports").await, 2);
+        assert_eq!(world.rows("imports").count().await, 2);
     })
     .await;
 }
@@ -141,7 +149,7 @@ async fn a_key_with_other_content_is_refused() {
             .await;
 
         assert_eq!(
-            (rows_in(world, "batches").await, rows_in(world, "imports").await),
+            (world.rows("batches").count().await, world.rows("imports").count().await),
             (1, 2)
         );
     })
@@ -210,7 +218,7 @@ async fn sending_again_happens_once_per_key() {
             fourth.text
         );
 
-        assert_eq!(rows_in(world, "batches").await, 3);
+        assert_eq!(world.rows("batches").count().await, 3);
     })
     .await;
 }
@@ -218,24 +226,26 @@ async fn sending_again_happens_once_per_key() {
 #[tokio::test]
 async fn a_key_is_kept_for_a_week() {
     World::run_in(a_world().await, async |world| {
-        let aged = "insert into idempotency_keys (caller, key, digest, status, answer, created_at)
-                    select 'a key', 'key ' || days, '', 202, '{}', now() - make_interval(days => days, mins => 1)
-                    from generate_series(0, 9) days";
-        sqlx::query(aged).execute(&world.db).await.unwrap();
+        let now = world.now().await;
+        let aged = (0..10).map(|days| {
+            let created_at = now - Duration::days(days) - Duration::minutes(1);
+            json!({
+                "caller": "a key", "key": format!("key {days}"), "digest": "", "status": 202, "answer": {},
+                "created_at": created_at.format(&Rfc3339).unwrap(),
+            })
+        });
+        world.insert("idempotency_keys", aged.collect()).await;
 
         world
             .eventually("the old keys to be forgotten", async || {
-                (rows_in(world, "idempotency_keys").await < 10).then_some(())
+                (world.rows("idempotency_keys").count().await < 10).then_some(())
             })
             .await;
 
-        let oldest: i32 =
-            sqlx::query_scalar("select max(extract(day from now() - created_at))::integer from idempotency_keys")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-        assert_eq!(oldest, 6, "a key is kept for a week");
-        assert_eq!(rows_in(world, "idempotency_keys").await, 7);
+        let kept: Vec<OffsetDateTime> = world.rows("idempotency_keys").column("created_at").await;
+        let oldest = world.now().await - kept.into_iter().min().unwrap();
+        assert_eq!(oldest.whole_days(), 6, "a key is kept for a week");
+        assert_eq!(world.rows("idempotency_keys").count().await, 7);
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use harness::World;
 use reqwest::Method;
 
-use crate::api_request::{a_world, ask, rows_in, upload};
+use crate::api_request::{a_world, ask, upload};
 use crate::json;
 
 const FILE: &str = "E-Mail,First name,Last name,Language,Team\n\
@@ -206,7 +206,7 @@ async fn of_many_problems_a_hundred_are_listed_and_all_are_in_the_file() {
         .answer()
         .await;
         assert_eq!(shown.body, response.body);
-        assert_eq!(rows_in(world, "users").await, 0);
+        assert_eq!(world.rows("users").count().await, 0);
     })
     .await;
 }

@@ -4,7 +4,7 @@ use futures_util::stream;
 use harness::World;
 use reqwest::{Body, Method};
 
-use crate::api_request::{a_world, ask, rows_in};
+use crate::api_request::{a_world, ask};
 
 const MIB: usize = 1024 * 1024;
 const TOO_LARGE: &str = "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for files, 1 MiB \
@@ -57,7 +57,7 @@ async fn an_upload_over_64_mib_is_rejected_with_the_limit() {
                 .body(body(64 * MIB + 1, is_declared));
             asked.must_be_refused(413, "body_too_large", sentence).await;
         }
-        assert_eq!(rows_in(world, "imports").await, 0);
+        assert_eq!(world.rows("imports").count().await, 0);
     })
     .await;
 }

@@ -6,7 +6,7 @@ use harness::World;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::api_request::{a_world, rows_in};
+use crate::api_request::a_world;
 
 /// By then the server must have disconnected.
 const ENOUGH: Duration = Duration::from_secs(15);
@@ -135,10 +135,10 @@ async fn a_client_that_disconnects_midway_leaves_nothing() {
         }
 
         assert_eq!(
-            (rows_in(world, "users").await, rows_in(world, "imports").await),
+            (world.rows("users").count().await, world.rows("imports").count().await),
             (2, 1)
         );
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }

@@ -9,7 +9,7 @@ use rust_xlsxwriter::Workbook;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::api_request::{ApiResponse, a_world, ask, rows_in, upload};
+use crate::api_request::{ApiResponse, a_world, ask, upload};
 use crate::json;
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -114,7 +114,7 @@ async fn a_workbook_with_several_sheets_asks_which_one() {
         send(world, "&sheet=Three", file.clone())
             .await
             .assert_problem(422, "no_such_sheet");
-        assert_eq!(rows_in(world, "imports").await, 0);
+        assert_eq!(world.rows("imports").count().await, 0);
         let response = send(world, "&sheet=Two", file).await;
         assert_eq!(
             (response.status, &response.body["sheet"]),
@@ -154,7 +154,7 @@ async fn passwords_in_a_file_are_never_imported() {
         let letter = json!({ "subject": "Welcome {{ first_name }}", "body": "{{ initial_password }}\n\n[Sign in]({{ sign_in_url }})" });
         let saved = ask(world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
         assert_eq!(saved.answer().await.status, 422);
-        assert_eq!(rows_in(world, "users").await, 0);
+        assert_eq!(world.rows("users").count().await, 0);
         // Without the column the file is imported, and the names are where emails use them.
         let without = GOOGLE.replace("Password [Required],", "").replace("****,", "");
         let response = upload(world, without).answer().await;

@@ -3,7 +3,7 @@
 use harness::World;
 use reqwest::Method;
 
-use crate::api_request::{a_world, ask, post, rows_in};
+use crate::api_request::{a_world, ask, post};
 use crate::json;
 
 /// A faulty system email: which one, subject and body, and the expected error: field, line and column, code, sentence.
@@ -225,7 +225,7 @@ async fn only_the_settings_determine_the_sender() {
                 assert!(!response.text.contains(evil), "{}", response.text);
             }
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
         let invite = world.get("/v1/system-emails/invite").await.expect(200);
         assert_eq!(invite["version"], 1, "{invite}");
     })

@@ -4,7 +4,7 @@ use harness::World;
 use reqwest::Method;
 use uuid::Uuid;
 
-use crate::api_request::{ApiResponse, a_world, ask, post, rows_in, upload};
+use crate::api_request::{ApiResponse, a_world, ask, post, upload};
 use crate::json;
 
 /// What Postgres cannot store, and what would break a line of a mail, a log or a page.
@@ -42,7 +42,7 @@ async fn a_control_character_in_a_request_is_named_with_its_field() {
                 .await;
             response.assert_problem(422, "invalid_request");
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }
@@ -87,7 +87,7 @@ async fn a_control_character_in_a_url_is_named_with_its_parameter() {
                     .assert_problem(404, "not_found");
             }
         }
-        assert_eq!(rows_in(world, "imports").await, 1);
+        assert_eq!(world.rows("imports").count().await, 1);
     })
     .await;
 }
@@ -107,7 +107,7 @@ async fn a_file_whose_name_has_an_invisible_character_is_not_imported() {
             );
         }
 
-        assert_eq!(rows_in(world, "imports").await, 0);
+        assert_eq!(world.rows("imports").count().await, 0);
     })
     .await;
 }
@@ -190,7 +190,7 @@ async fn a_control_character_in_a_system_email_is_refused_with_its_position() {
                 .await;
             response.assert_problem(422, "invalid_request");
         }
-        assert_eq!(rows_in(world, "batches").await, 0);
+        assert_eq!(world.rows("batches").count().await, 0);
     })
     .await;
 }

@@ -28,19 +28,16 @@ async fn type_start(browser: &Browser, local: &str) {
     browser.run(&script).await;
 }
 
-async fn in_utc(world: &World, ahead: &str) -> OffsetDateTime {
-    let sql = format!("select date_trunc('minute', now() + interval '{ahead}')");
-    sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+/// The minute that is this far ahead.
+async fn in_utc(world: &World, ahead: Duration) -> OffsetDateTime {
+    let at = world.now().await + ahead;
+    at.replace_second(0).unwrap().replace_nanosecond(0).unwrap()
 }
 
 async fn starts(world: &World) -> Vec<(OffsetDateTime, String)> {
-    sqlx::query_as("select start_at, state::text from batches order by created_at")
-        .fetch_all(&world.db)
-        .await
-        .unwrap()
+    let batches = || world.rows("batches").ordered_by("created_at");
+    let starts: Vec<OffsetDateTime> = batches().column("start_at").await;
+    starts.into_iter().zip(batches().text_of("state").await).collect()
 }
 
 fn written(at: OffsetDateTime) -> String {
@@ -55,7 +52,7 @@ async fn a_start_is_shown_in_the_readers_time_zone_and_can_be_undone() {
         browser.sign_in(world).await;
         at_check(&browser, world, import).await;
 
-        let at = in_utc(world, "26 hours").await;
+        let at = in_utc(world, Duration::hours(26)).await;
         let local = written(at + Duration::hours(4));
         assert_eq!(browser.value("Date and time (Asia/Dubai)").await, "");
         type_start(&browser, &local).await;
@@ -84,7 +81,7 @@ async fn a_time_that_is_past_only_in_utc_is_not_past() {
         browser.sign_in(world).await;
         at_check(&browser, world, import).await;
 
-        let at = in_utc(world, "10 minutes").await;
+        let at = in_utc(world, Duration::minutes(10)).await;
         let shown = format!(
             "return new Date('{}').toLocaleString('sv').replace(' ', 'T').slice(0, 16)",
             at.format(&Rfc3339).unwrap()
@@ -147,7 +144,7 @@ async fn without_a_script_the_button_shows_the_start_in_utc_first() {
         browser.sign_in(world).await;
         at_check(&browser, world, import).await;
 
-        let at = in_utc(world, "3 days").await;
+        let at = in_utc(world, Duration::days(3)).await;
         type_start(&browser, &written(at)).await;
         browser.click("Send 3 invite emails").await;
         browser.sees("Nothing has been sent yet.").await;

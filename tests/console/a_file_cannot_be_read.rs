@@ -75,10 +75,7 @@ async fn each_error_is_shown_at_the_file_field() {
         browser.click("Upload and check").await;
         browser.sees("No problems found").await;
 
-        let kept: i64 = sqlx::query_scalar("select count(*) from imports where state <> 'discarded'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let kept = world.rows("imports").other_than("state", "discarded").count().await;
         assert_eq!(kept, 1, "each corrected file takes the place of the one before");
     })
     .await;

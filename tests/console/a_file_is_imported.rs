@@ -135,10 +135,7 @@ async fn a_corrected_file_replaces_the_first() {
             browser.sees("second.csv is discarded").await;
             browser.assert_no_console_errors().await;
         }
-        let users: i64 = sqlx::query_scalar("select count(*) from users")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let users = world.rows("users").count().await;
         assert_eq!(users, 0);
     })
     .await;

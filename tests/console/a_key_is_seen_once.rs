@@ -2,6 +2,8 @@
 
 use harness::World;
 use harness::browser::{self, Browser};
+use serde_json::json;
+use time::format_description::well_known::Rfc3339;
 
 use crate::{a_quiet_world, go, windows};
 
@@ -14,10 +16,7 @@ async fn called_with(world: &World, key: &str) -> u16 {
 }
 
 async fn keys_there_are(world: &World) -> i64 {
-    sqlx::query_scalar("select count(*) from api_keys")
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    world.rows("api_keys").count().await
 }
 
 async fn makes_uses_and_revokes(world: &World, window: browser::Setup, name: &str) {
@@ -66,10 +65,7 @@ async fn a_password_is_confirmed_before_a_key_is_made() {
         for (window, name) in windows().into_iter().zip(["intranet", "payroll"]) {
             let browser = Browser::start(window).await;
             browser.sign_in(world).await;
-            sqlx::query("update sessions set authenticated_at = now() - interval '11 minutes'")
-                .execute(&world.db)
-                .await
-                .unwrap();
+            world.let_confirmations_end().await;
             go(&browser, world, "/console/keys/new").await;
             browser.fill("Name of the program that will use it", name).await;
             browser.choose("In 90 days").await;
@@ -97,9 +93,12 @@ async fn a_password_is_confirmed_before_a_key_is_made() {
 #[tokio::test]
 async fn keys_that_expire_soon_and_that_have_expired_are_shown_so() {
     World::run_in(a_quiet_world().await, async |world| {
-        let sql = "insert into api_keys (name, digest, expires_at) values
-            ('next week', 'a', now() + interval '7 days'), ('yesterday', 'b', now() - interval '1 day')";
-        sqlx::query(sql).execute(&world.db).await.unwrap();
+        let now = world.now().await;
+        let keys = [("next week", "a", 7), ("yesterday", "b", -1)].map(|(name, digest, days)| {
+            let expires_at = (now + time::Duration::days(days)).format(&Rfc3339).unwrap();
+            json!({ "name": name, "digest": digest, "expires_at": expires_at })
+        });
+        world.insert("api_keys", json!(keys)).await;
 
         for window in windows() {
             let browser = Browser::start(window).await;

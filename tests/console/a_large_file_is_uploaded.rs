@@ -13,8 +13,7 @@ const SLOW_BYTES_PER_SECOND: u32 = 500_000;
 const ROWS: usize = 120_000;
 
 async fn imports(world: &World) -> i64 {
-    let count = sqlx::query_scalar("select count(*) from imports");
-    count.fetch_one(&world.db).await.unwrap()
+    world.rows("imports").count().await
 }
 
 #[tokio::test]
@@ -55,7 +54,7 @@ async fn a_session_that_ended_meanwhile_leads_to_the_sign_in_page() {
         go(&browser, world, "/console/imports/new").await;
         let path = file(world, "everyone.csv", people("large", ROWS));
         browser.attach("File", &path).await;
-        sqlx::query("delete from sessions").execute(&world.db).await.unwrap();
+        world.rows("sessions").delete().await;
 
         browser.click("Upload and check").await;
 

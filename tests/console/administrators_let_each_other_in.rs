@@ -1,5 +1,7 @@
 //! Administrators give access to others and take it away.
 
+use std::time::Duration;
+
 use harness::World;
 use harness::browser::{self, Browser};
 use harness::world::Administrator;
@@ -103,10 +105,8 @@ async fn an_expired_link_is_replaced() {
         priya.click("Add administrator").await;
         let first = path_of(&priya.value("One-time link").await);
 
-        sqlx::query("update administrators set link_expires_at = link_expires_at - interval '7 days'")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        let week = Duration::from_hours(7 * 24);
+        world.rows("administrators").age(&["link_expires_at"], week).await;
 
         look_at(&priya, world, "Ana Ruiz").await;
         priya.sees("Link expired").await;
@@ -214,10 +214,7 @@ async fn neither_oneself_nor_the_last_administrator_can_be_disabled() {
         priya.assert_sound().await;
         tokio::join!(priya.click("Disable Ana Ruiz"), at_work.click("Disable Priya Nair"));
 
-        let enabled: i64 = sqlx::query_scalar("select count(*) from administrators where disabled_at is null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let enabled = world.rows("administrators").without("disabled_at").count().await;
         assert_eq!(enabled, 1);
     })
     .await;

@@ -31,12 +31,12 @@ async fn a_password_is_sent_after_the_address_is_unblocked() {
             world.relay.set("550+ada@example.org", Behaviour::Accept);
             one_is_unblocked_and_sent_to(&browser, world).await;
 
-            let acts: i64 = sqlx::query_scalar(
-                "select count(*) from audit where action = 'address_unblocked' and who = 'Priya Nair'",
-            )
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+            let acts = world
+                .rows("audit")
+                .with("action", "address_unblocked")
+                .with("who", "Priya Nair")
+                .count()
+                .await;
             assert_eq!(acts, 2);
         })
         .await;

@@ -3,20 +3,9 @@
 
 use harness::World;
 use harness::browser::Browser;
-use sqlx::{Connection as _, PgConnection};
 
 use crate::files::{ByWire, file, leads_to, people};
 use crate::{a_quiet_world, go, windows};
-
-/// A connection that holds the locks of an import, so that others wait.
-async fn another_import(world: &World) -> PgConnection {
-    let mut connection = PgConnection::connect(world.setting("DATABASE_URL")).await.unwrap();
-    sqlx::query("select pg_advisory_lock(hashtextextended('import', 0))")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection
-}
 
 #[tokio::test]
 async fn the_page_becomes_the_summary_when_the_work_is_done() {
@@ -29,7 +18,7 @@ async fn the_page_becomes_the_summary_when_the_work_is_done() {
             browser.attach("File", &file(world, "staff.csv", rows)).await;
             browser.click("Upload and check").await;
             browser.sees("can be imported").await;
-            let lock = another_import(world).await;
+            let lock = world.block_imports().await;
 
             browser.click("Import 3,000 users").await;
             browser.sees("Importing staff.csv").await;
@@ -38,7 +27,7 @@ async fn the_page_becomes_the_summary_when_the_work_is_done() {
             go(&browser, world, "/console/imports").await;
             browser.sees("Importing").await;
             browser.back().await;
-            lock.close().await.unwrap();
+            lock.release().await;
             if window.scripting {
                 browser.sees("Import summary: staff.csv").await;
             } else {
@@ -61,11 +50,11 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
     World::run_in(a_quiet_world().await, async |world| {
         let mut by_wire = ByWire::sign_in(world).await;
         let page = by_wire.upload(people("kill", 5_000)).await;
-        let lock = another_import(world).await;
+        let lock = world.block_imports().await;
         by_wire.press(&format!("{page}/store")).await;
 
         world.kill_api().await;
-        lock.close().await.unwrap();
+        lock.release().await;
         world.start_api().await.unwrap();
         by_wire.turn_to(world.base());
         let text = async |page: &str| by_wire.get(page).await.text().await.unwrap();
@@ -73,15 +62,10 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
             text(&page).await.contains("data-live"),
             "it may still be at work somewhere"
         );
-        let users: i64 = sqlx::query_scalar("select count(*) from users")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let users = world.rows("users").count().await;
         // The silence after which the import counts as abandoned.
-        sqlx::query("update imports set progress_at = progress_at - interval '31 seconds'")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        let import = world.rows("imports").only("id").await;
+        world.let_import_fall_silent(import).await;
         let interrupted = text(&page).await;
         let went_on = by_wire.press(&format!("{page}/store")).await;
 
@@ -96,10 +80,7 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
                 text(&page).await.contains("Import summary").then_some(())
             })
             .await;
-        let users: i64 = sqlx::query_scalar("select count(*) from users")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let users = world.rows("users").count().await;
         assert_eq!(users, 5_000);
     })
     .await;

@@ -9,8 +9,7 @@ use crate::files::{ByWire, Form, leads_to, people};
 use harness::World;
 
 async fn imports(world: &World) -> i64 {
-    let count = sqlx::query_scalar("select count(*) from imports");
-    count.fetch_one(&world.db).await.unwrap()
+    world.rows("imports").count().await
 }
 
 #[tokio::test]
@@ -64,13 +63,7 @@ async fn the_same_form_twice_is_one_import() {
         for answer in [stored, again, late] {
             assert_eq!(leads_to(&answer), one);
         }
-        let users = async || {
-            let users: i64 = sqlx::query_scalar("select count(*) from users")
-                .fetch_one(&world.db)
-                .await
-                .ok()?;
-            (users == 300).then_some(())
-        };
+        let users = async || (world.rows("users").count().await == 300).then_some(());
         world.eventually("three hundred users", users).await;
         assert_eq!(imports(world).await, 1);
     })

@@ -61,10 +61,7 @@ async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_
         for (n, window) in windows().into_iter().enumerate() {
             let browser = Browser::start(window).await;
             browser.sign_in(world).await;
-            sqlx::query("delete from import_mappings")
-                .execute(&world.db)
-                .await
-                .unwrap();
+            world.rows("import_mappings").delete().await;
             upload(&browser, &format!("staff {n}.xlsx"), world, staff(n)).await;
 
             assert_eq!(browser.heading().await, format!("Columns of staff {n}.xlsx"));
@@ -115,7 +112,7 @@ async fn a_file_only_updates_and_clears_what_is_empty_in_it_where_that_is_chosen
         let rows = "email,first name,room\nana@example.org,Ana,12\n";
 
         for window in [desk().without_scripting(), telephone()] {
-            sqlx::query("delete from users").execute(&world.db).await.unwrap();
+            world.rows("users").delete().await;
             world.import(rows).await.expect(201);
             let browser = Browser::start(window).await;
             browser.sign_in(world).await;

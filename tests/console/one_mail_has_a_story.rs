@@ -72,10 +72,7 @@ async fn a_double_click_sends_one_mail_more() {
         browser.sees("The email is on its way.").await;
         assert_ne!(browser.path().await, page);
         world.relay.wait_for(2, harness::world::PATIENCE).await.unwrap();
-        let batches: i64 = sqlx::query_scalar("select count(*) from batches")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let batches = world.rows("batches").count().await;
         assert_eq!(batches, 2);
     })
     .await;

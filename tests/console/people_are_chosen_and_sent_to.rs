@@ -1,5 +1,7 @@
 //! Selecting users page by page, and sending to exactly those.
 
+use std::time::Duration;
+
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
 use serde_json::json;
@@ -220,22 +222,25 @@ async fn the_sums_of_the_check_are_those_of_the_batch() {
     .await;
 }
 
+async fn signs_in_now(world: &World, email: &str) {
+    let user = world.rows("users").with("email", email);
+    user.set(json!({ "signed_in_at": "now" })).await;
+}
+
 #[tokio::test]
 async fn a_changed_number_is_reported_before_anything_is_sent() {
     for window in windows() {
         World::run_in(a_hasty_world().await, async |world| {
             let import = world.people(12).await;
             // Two have signed in, one of whom got an invite an hour ago; one address is blocked.
-            sqlx::raw_sql(
-                "update users set signed_in_at = now() where email in ('person1@example.org', 'person2@example.org');
-                 insert into last_sent (user_id, kind, sent_at)
-                 select id, 'invite', now() - interval '1 hour' from users where email = 'person2@example.org';
-                 insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
-                 select email_key, email, 'address_unknown', gen_random_uuid(), id from users where email = 'person3@example.org'",
-            )
-            .execute(&world.db)
-            .await
-            .unwrap();
+            for email in ["person1@example.org", "person2@example.org"] {
+                signs_in_now(world, email).await;
+            }
+            let hour = Duration::from_hours(1);
+            world
+                .sent_before(world.user_id("person2@example.org").await, "invite", hour)
+                .await;
+            world.block_address(world.user_id("person3@example.org").await).await;
             let browser = at_users(world, window).await;
             browser.click("Select all 12 users").await;
             browser.click("Invite users").await;
@@ -249,10 +254,7 @@ async fn a_changed_number_is_reported_before_anything_is_sent() {
             browser.sees("1 person has a blocked address").await;
             browser.finds("Send 9 invite emails").await;
             browser.assert_sound().await;
-            sqlx::query("update users set signed_in_at = now() where email = 'person4@example.org'")
-                .execute(&world.db)
-                .await
-                .unwrap();
+            signs_in_now(world, "person4@example.org").await;
             browser.click("Send 9 invite emails").await;
             browser
                 .sees("The number of emails changed from 9 to 8 while you were checking. Nothing was sent.")

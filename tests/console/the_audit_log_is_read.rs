@@ -2,16 +2,24 @@
 
 use harness::World;
 use harness::browser::{self, Browser};
+use serde_json::json;
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use time::macros::datetime;
+use uuid::Uuid;
 
 use crate::{a_quiet_world, go, windows};
 
 /// Many old entries, so that the log has several pages.
 async fn much_was_done(world: &World) {
-    let sql = "insert into audit (at, who, action, subject, details)
-        select timestamptz '2026-01-01 00:00Z' + n * interval '1 hour', 'key intranet', 'file_imported',
-               'import ' || gen_random_uuid(), jsonb_build_object('rows', n, 'created', n)
-        from generate_series(1, 120) n";
-    sqlx::query(sql).execute(&world.db).await.unwrap();
+    let entries = (1..=120).map(|n| {
+        let at = datetime!(2026-01-01 00:00 UTC) + Duration::hours(n);
+        json!({
+            "at": at.format(&Rfc3339).unwrap(), "who": "key intranet", "action": "file_imported",
+            "subject": format!("import {}", Uuid::new_v4()), "details": { "rows": n, "created": n },
+        })
+    });
+    world.insert("audit", entries.collect()).await;
 }
 
 #[tokio::test]
@@ -65,8 +73,8 @@ async fn it_is_read_in_pages_and_found_by_who_what_and_when() {
 async fn it_is_taken_away_as_a_file_that_is_safe_to_open() {
     World::run_in(a_quiet_world().await, async |world| {
         much_was_done(world).await;
-        let formula = "insert into audit (who, action) values ('=cmd|''/c calc''!A1', 'signed_in')";
-        sqlx::query(formula).execute(&world.db).await.unwrap();
+        let formula = json!({ "who": "=cmd|'/c calc'!A1", "action": "signed_in" });
+        world.insert("audit", formula).await;
         let browser = Browser::start(browser::Setup::default()).await;
         browser.sign_in(world).await;
 
@@ -81,10 +89,7 @@ async fn it_is_taken_away_as_a_file_that_is_safe_to_open() {
             "{text}"
         );
         assert!(text.contains("\"'=cmd|'/c calc'!A1\""), "{text}");
-        let lines: i64 = sqlx::query_scalar("select count(*) from audit")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let lines = world.rows("audit").count().await;
         assert_eq!(i64::try_from(text.lines().count()).unwrap(), lines + 1);
     })
     .await;
@@ -146,10 +151,7 @@ async fn failed_sign_ins_are_counted_and_what_was_typed_is_not_recorded() {
             assert!(subject.is_empty() || subject.starts_with("administrator "), "{subject}");
             assert_eq!((who.as_str(), client.as_str()), ("unknown", "127.0.0.1"));
         }
-        let all: String = sqlx::query_scalar("select string_agg(audit::text, ' ') from audit")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let all = world.rows("audit").texts().await.join(" ");
         assert!(!all.contains("passphrase") && !all.contains("ana@"), "{all}");
     })
     .await;
@@ -157,9 +159,12 @@ async fn failed_sign_ins_are_counted_and_what_was_typed_is_not_recorded() {
 
 /// The entries about failed sign-ins (subject, who, client), and how many failures they represent.
 async fn failed_sign_ins(world: &World) -> (Vec<(String, String, String)>, i64) {
-    let failed = "select coalesce(subject, ''), who, client_address, (details->>'count')::bigint
-                  from audit where action = 'sign_in_failed' order by id";
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(failed).fetch_all(&world.db).await.unwrap();
-    let number = rows.iter().map(|row| row.3).sum();
-    (rows.into_iter().map(|row| (row.0, row.1, row.2)).collect(), number)
+    let failed = world.audited("sign_in_failed").await;
+    let number = failed
+        .iter()
+        .map(|entry| entry.details["count"].as_i64().unwrap())
+        .sum();
+    let failed = failed.into_iter();
+    let lines = failed.map(|entry| (entry.subject, entry.who, entry.client_address.unwrap()));
+    (lines.collect(), number)
 }

@@ -17,22 +17,30 @@
 mod administrators;
 mod ages;
 mod another;
+mod audit;
 mod calls;
+mod deliveries;
 mod described;
 mod history;
+mod locks;
 mod passwords;
 mod programs;
 mod promises;
 mod queues;
+mod rows;
 mod run;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod users;
 
 pub use administrators::Administrator;
 pub use another::AnotherApi;
+pub use audit::AuditEntry;
 pub use calls::Answer;
+pub use locks::HeldLock;
 pub use queues::Message;
+pub use rows::Rows;
 pub use setup::Setup;
 
 use std::sync::{OnceLock, PoisonError};

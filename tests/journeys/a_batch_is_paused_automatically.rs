@@ -1,7 +1,7 @@
 //! A batch with too many failures pauses itself until an administrator resumes it.
 
 use crate::json;
-use crate::manual_dispatch::{claim, due_in, run, settle, world_that_owes};
+use crate::manual_dispatch::{claim, due_in, owe_another, settle, world_that_owes};
 use harness::relay::{Behaviour, Step};
 use harness::{Setup, World};
 use serde_json::Value;
@@ -43,10 +43,8 @@ async fn resume(world: &World, batch: Uuid) -> Value {
 }
 
 async fn acts(world: &World) -> Vec<(String, String, Value)> {
-    sqlx::query_as("select who, subject, details from audit where action = 'batch_braked' order by id")
-        .fetch_all(&world.db)
-        .await
-        .unwrap()
+    let acts = world.audited("batch_braked").await.into_iter();
+    acts.map(|act| (act.who, act.subject, act.details)).collect()
 }
 
 fn ended(batch: &Value) -> i64 {
@@ -194,7 +192,7 @@ async fn a_refused_sender_uses_no_attempt_and_pauses_large_batches() {
 
         let seen = world
             .eventually("the batch to pause itself", async || {
-                it_has_lasted_a_minute(world).await;
+                world.let_trouble_last(60).await;
                 let seen = world.batch(large).await;
                 (seen["state"] == "paused").then_some(seen)
             })
@@ -202,7 +200,7 @@ async fn a_refused_sender_uses_no_attempt_and_pauses_large_batches() {
         let waits = world.batch(single).await;
         // It does not pause again until the workers have probed the relay.
         resume(world, large).await;
-        it_has_lasted_a_minute(world).await;
+        world.let_trouble_last(60).await;
         world.relay.set_default(Behaviour::Accept);
         let finished = world.finished(large).await;
         let sent = world.finished(single).await;
@@ -233,8 +231,9 @@ async fn a_batch_with_nothing_left_is_not_paused() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org", "eve@example.org"] })]).await;
     World::run_in(world, async |world| {
         let token = Uuid::new_v4();
-        run(world, "update batches set lane = 'bulk'").await;
-        run(world, "update batch_progress set lane = 'bulk'").await;
+        for table in ["batches", "batch_progress"] {
+            world.rows(table).set(json!({ "lane": "bulk" })).await;
+        }
         let jobs = due_in(world, Lane::Bulk, 2).await;
         let claims = claim(world, &jobs, token).await;
         let unknown = Ending::Failed {
@@ -248,11 +247,7 @@ async fn a_batch_with_nothing_left_is_not_paused() {
         let pause =
             async || auto_pause::pause(&world.db, &seen[0], PauseCause::Bounces, "Paused by Beckon", json!({})).await;
         let of_nothing = pause().await.unwrap();
-        run(
-            world,
-            "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries limit 1",
-        )
-        .await;
+        owe_another(world).await;
         let (first, second) = (pause().await.unwrap(), pause().await.unwrap());
 
         assert_eq!((seen.len(), seen[0].unknown, ended), (1, 2, 2), "{seen:?}");
@@ -260,15 +255,4 @@ async fn a_batch_with_nothing_left_is_not_paused() {
         assert_eq!(acts(world).await.len(), 1);
     })
     .await;
-}
-
-/// Ages the trouble that workers report by one minute.
-async fn it_has_lasted_a_minute(world: &World) {
-    sqlx::query(
-        "update workers set trouble_since = trouble_since - interval '1 minute'
-         where trouble_since > now() - interval '1 minute'",
-    )
-    .execute(&world.db)
-    .await
-    .unwrap();
 }

@@ -184,10 +184,7 @@ async fn a_stream_ends_soon_after_its_key_or_session() {
             (200.try_into().unwrap(), 200.try_into().unwrap())
         );
 
-        sqlx::query("update api_keys set revoked_at = now()")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        world.rows("api_keys").set(json!({ "revoked_at": "now" })).await;
         world.let_sessions_end().await;
         let ended = futures_util::future::join(until_it_ends(of_key), until_it_ends(of_session));
         let (of_key, of_session) = tokio::time::timeout(std::time::Duration::from_secs(30), ended)

@@ -2,17 +2,14 @@
 
 use crate::json;
 use harness::World;
-use time::OffsetDateTime;
+use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
 
 #[tokio::test]
 async fn nothing_is_sent_before_the_start_and_everything_after() {
     World::run(async |world| {
         let import = world.people(40).await;
-        let start_at: OffsetDateTime = sqlx::query_scalar("select now() + interval '3 s'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let start_at = world.now().await + Duration::from_secs(3);
 
         let recipients = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
         let batch = world.invite(recipients).await;
@@ -21,8 +18,7 @@ async fn nothing_is_sent_before_the_start_and_everything_after() {
         let early = world
             .eventually("the batch's time", async || {
                 let seen = world.relay.counts().connections;
-                let its_time = sqlx::query_scalar("select now() >= $1").bind(start_at);
-                (seen > 0 || its_time.fetch_one(&world.db).await.unwrap()).then_some(seen)
+                (seen > 0 || world.now().await >= start_at).then_some(seen)
             })
             .await;
         let finished = world.finished(batch).await;
@@ -32,10 +28,7 @@ async fn nothing_is_sent_before_the_start_and_everything_after() {
         assert_eq!(due, held["start_at"], "{held}");
         assert_eq!(early, 0, "a worker connected to the relay before the start");
         assert_eq!(finished["counts"]["sent"], 40, "{finished}");
-        let first: OffsetDateTime = sqlx::query_scalar("select min(started_at) from attempts")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let first = world.first_attempt().await;
         assert!(first >= start_at, "{first} is before {start_at}");
         world.assert_promises_kept().await;
     })

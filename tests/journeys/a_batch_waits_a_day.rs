@@ -2,6 +2,7 @@
 
 use crate::json;
 use harness::{Setup, World};
+use std::time::Duration;
 
 /// Enough that a queue holding all of them would visibly grow.
 const PEOPLE: usize = 20_000;
@@ -29,12 +30,9 @@ async fn queue_and_memory_stay_small_and_stale_passwords_expire() {
         let queued = world.count(passwords, "queued").await;
         let (in_queue, most) = (world.message_count("beckon.bulk").await, api.memory_most());
         // Moves every clock column back by 25 hours.
-        for change in [
-            "update batches set start_at = start_at - interval '25 hours', stale_at = stale_at - interval '25 hours'",
-            "update published_ranges set published_at = published_at - interval '25 hours'",
-        ] {
-            sqlx::query(change).execute(&world.db).await.unwrap();
-        }
+        let passed = Duration::from_hours(25);
+        world.rows("batches").age(&["start_at", "stale_at"], passed).await;
+        world.rows("published_ranges").age(&["published_at"], passed).await;
         let expired = world.finished(passwords).await;
         world.start_worker().await.unwrap();
         let sent = world.finished(invites).await;

@@ -5,12 +5,14 @@
 
 use crate::json;
 use harness::faults::FaultProxy;
-use harness::world::AnotherApi;
+use harness::world::{AnotherApi, Rows};
 use harness::{Setup, World};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 /// Latency in each direction. A request with a transaction makes about fifteen round trips.
 const LATENCY: Duration = Duration::from_millis(15);
@@ -70,21 +72,13 @@ async fn leave_json(world: &World, base: &str, path: &str, key: &str, body: &Val
     leave(world, base, path, &headers, &body.to_string(), after).await
 }
 
-async fn count(world: &World, sql: &'static str, with: &str) -> i64 {
-    let count = sqlx::query_scalar(sql).bind(with).fetch_one(&world.db).await;
-    count.unwrap()
-}
-
 /// Waits until no session is in a transaction. Checked after every disconnect, because the next user of a connection
 /// would clean up a transaction that was left open by mistake.
 async fn assert_nothing_left_open(world: &World) {
     let began = Instant::now();
     world
         .eventually("every session to be out of its transaction", async || {
-            let open = "select count(*) from pg_stat_activity
-                where datname = current_database() and pid <> pg_backend_pid()
-                  and state <> 'idle' and xact_start is not null and application_name <> $1";
-            (count(world, open, "").await == 0).then_some(())
+            (world.open_transactions().await == 0).then_some(())
         })
         .await;
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
@@ -127,25 +121,30 @@ async fn a_batch_or_an_import_is_complete_or_absent() {
         }
         assert_unharmed(world, &api).await;
 
+        let emails: Vec<String> = world.rows("users").column("email").await;
+        let mut found = BTreeSet::new();
         for n in 0..MOMENTS {
-            let answered = "select count(*) from idempotency_keys where key = $1";
             let (batches, imports) = (format!("batch{n}"), format!("import{n}"));
-            let owed = count(
-                world,
-                "select count(*) from deliveries d join idempotency_keys k on k.answer->>'batch' = d.batch_id::text
-                 where k.key = $1",
-                &batches,
-            )
-            .await;
-            assert_eq!(owed, 5 * count(world, answered, &batches).await, "{batches}");
-            let domain = format!("%@n{n}.example");
-            let users = count(world, "select count(*) from users where email like $1", &domain).await;
-            assert_eq!(users, 60 * count(world, answered, &imports).await, "{imports}");
+            let answers = async |key: &str| -> Vec<Value> {
+                let answered = world.rows("idempotency_keys").with("key", key);
+                answered.column("answer").await
+            };
+            let answered = answers(&batches).await;
+            let mut owed = 0;
+            for answer in &answered {
+                let batch = answer["batch"].as_str().unwrap();
+                owed += world.rows("deliveries").with("batch_id", batch).count().await;
+                found.insert(batch.to_owned());
+            }
+            assert_eq!(owed, 5 * i64::try_from(answered.len()).unwrap(), "{batches}");
+            let domain = format!("@n{n}.example");
+            let users = emails.iter().filter(|email| email.ends_with(&domain)).count();
+            assert_eq!(users, 60 * answers(&imports).await.len(), "{imports}");
         }
-        let nameless = "select count(*) from batches b where not exists (
-            select from idempotency_keys k where k.answer->>'batch' = b.id::text) and b.created_by <> $1";
-        assert_eq!(count(world, nameless, "").await, 0, "a batch that no caller can find");
-        let done = count(world, "select count(*) from idempotency_keys where key <> $1", "").await;
+        let batches: Vec<Uuid> = world.rows("batches").column("id").await;
+        let nameless = batches.iter().filter(|batch| !found.contains(&batch.to_string()));
+        assert_eq!(nameless.count(), 0, "a batch that no caller can find");
+        let done = world.rows("idempotency_keys").count().await;
         assert!(done >= 2, "those who stayed were not answered");
         world.assert_sums().await;
     })
@@ -153,7 +152,7 @@ async fn a_batch_or_an_import_is_complete_or_absent() {
 }
 
 /// Mails passwords to `each` users of a `kind` at every moment, and returns the batches.
-async fn passwords(world: &World, kind: &str, each: usize) -> Vec<uuid::Uuid> {
+async fn passwords(world: &World, kind: &str, each: usize) -> Vec<Uuid> {
     let mut batches = Vec::new();
     for n in 0..FEWER_MOMENTS {
         let people: Vec<String> = (0..each).map(|one| format!("{kind}{one}@n{n}.example")).collect();
@@ -173,28 +172,39 @@ fn newest(world: &World, person: &str) -> String {
     mails.last().unwrap().password().unwrap().to_owned()
 }
 
+/// The credentials of a user.
+async fn of<'a>(world: &'a World, person: &str) -> Rows<'a> {
+    world.rows("credentials").with("user_id", world.user_id(person).await)
+}
+
+/// 1 if the user has signed in.
+async fn signed_in(world: &World, person: &str) -> i64 {
+    let user = world.rows("users").with("email", person);
+    user.having("signed_in_at").count().await
+}
+
 /// Asserts at every moment that no request took effect in part. Returns how often using a password, choosing one and
 /// revoking three took effect.
 async fn ends_of_passwords(world: &World) -> [u32; 3] {
-    let of = "select count(*) from credentials c join users u on u.id = c.user_id where u.email like $1";
-    let used = "select count(*) from credentials c join users u on u.id = c.user_id
-        where c.used_at is not null and u.signed_in_at is not null and u.email like $1";
-    let generated = "select count(*) from credentials c join users u on u.id = c.user_id
-        where c.kind = 'generated' and u.email like $1";
-    let own = "select count(*) from credentials c join users u on u.id = c.user_id
-        where c.kind = 'chosen' and u.signed_in_at is not null and u.email like $1";
     let mut ends = [0, 0, 0];
     for n in 0..FEWER_MOMENTS {
         let person = format!("verify0@n{n}.example");
-        let (live, has_used) = (count(world, of, &person).await, count(world, used, &person).await);
+        let has_signed_in = signed_in(world, &person).await;
+        let used = of(world, &person).await.having("used_at").count().await;
+        let (live, has_used) = (of(world, &person).await.count().await, used * has_signed_in);
         assert!(matches!((live, has_used), (2, 0 | 1)), "{person}: {live} {has_used}");
         let person = format!("choose0@n{n}.example");
-        let (mailed, chosen) = (count(world, generated, &person).await, count(world, own, &person).await);
+        let mailed = of(world, &person).await.with("kind", "generated").count().await;
+        let chosen = of(world, &person).await.with("kind", "chosen").count().await;
+        let chosen = chosen * signed_in(world, &person).await;
         assert!(
             matches!((mailed, chosen), (1, 0) | (0, 1)),
             "{person}: {mailed} {chosen}"
         );
-        let left = count(world, of, &format!("revoke%@n{n}.example")).await;
+        let mut left = 0;
+        for one in 0..3 {
+            left += of(world, &format!("revoke{one}@n{n}.example")).await.count().await;
+        }
         assert!(matches!(left, 0 | 3), "{left} of 3 are left at {n}");
         for (end, done) in ends.iter_mut().zip([has_used == 1, chosen == 1, left == 0]) {
             *end += u32::from(done);

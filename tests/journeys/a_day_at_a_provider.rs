@@ -58,10 +58,8 @@ impl Figures {
     }
 
     async fn of(world: &World, took: Duration) -> Self {
-        let attempts: i64 = sqlx::query_scalar("select sum(attempt)::bigint from deliveries")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let attempts: Vec<i32> = world.rows("deliveries").column("attempt").await;
+        let attempts: i32 = attempts.iter().sum();
         let log = world.relay.log();
         let replies = |start: &str| log.iter().filter(|mail| mail.reply.starts_with(start)).count();
         Self {
@@ -100,13 +98,8 @@ async fn assert_only_unknown_failed(world: &World, batch: Uuid, finished: &Value
         (&json!(SENT), &json!(UNKNOWN)),
         "{finished}"
     );
-    let others: i64 = sqlx::query_scalar(
-        "select count(*) from deliveries where batch_id = $1 and state = 'failed' and reason <> 'address_unknown'",
-    )
-    .bind(batch)
-    .fetch_one(&world.db)
-    .await
-    .unwrap();
+    let failed = world.rows("deliveries").with("batch_id", batch).with("state", "failed");
+    let others = failed.other_than("reason", "address_unknown").count().await;
     assert_eq!(others, 0, "a known address failed");
 }
 

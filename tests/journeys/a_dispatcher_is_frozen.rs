@@ -49,16 +49,14 @@ async fn a_locked_batch_delays_no_other() {
         let held = world
             .invite(json!({ "emails": ["person1@example.org"], "hold_seconds": 1 }))
             .await;
-        let mut locking = world.db.begin().await.unwrap();
-        let lock = sqlx::query("select from batches where id = $1 for update").bind(held);
-        lock.execute(&mut *locking).await.unwrap();
+        let lock = world.block_batch(held).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
 
         let began = Instant::now();
         let single = world.invite(json!({ "emails": ["ada@example.org"] })).await;
         world.finished(single).await;
         let waited = began.elapsed();
-        locking.rollback().await.unwrap();
+        lock.release().await;
         world.finished(held).await;
 
         assert!(waited < Duration::from_secs(10), "{waited:?}");

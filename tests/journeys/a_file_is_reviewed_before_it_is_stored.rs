@@ -1,5 +1,6 @@
 //! A file waits between checking and storing, and is stored once, whichever process continues.
 
+use crate::json;
 use crate::staging::{import_state, priya, staged, upload};
 use api::app::imports::staged::StagedImports;
 use futures_util::future::join_all;
@@ -29,16 +30,6 @@ async fn store(staged: &StagedImports, import: Uuid) {
     in_hand.unwrap().ended_within(PATIENCE).await;
 }
 
-async fn count(world: &World, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(&world.db).await.unwrap()
-}
-
-/// Makes the import look abandoned by its worker for a while.
-async fn fall_silent(world: &World, import: Uuid) {
-    let silent = "update imports set progress_at = now() - interval '31 seconds' where id = $1";
-    sqlx::query(silent).bind(import).execute(&world.db).await.unwrap();
-}
-
 #[tokio::test]
 async fn checking_reports_faulty_rows_and_storing_imports_the_others() {
     World::run_with(Setup::default().workers(0), async |world| {
@@ -48,7 +39,7 @@ async fn checking_reports_faulty_rows_and_storing_imports_the_others() {
         check(&staged, import).await;
         let checked = import_state(world, import).await;
         let problems_then = world.get(&format!("/v1/imports/{import}/problems.csv")).await.text;
-        let users_then = count(world, "select count(*) from users").await;
+        let users_then = world.rows("users").count().await;
         store(&staged, import).await;
         let done = import_state(world, import).await;
 
@@ -83,7 +74,7 @@ async fn checking_reports_faulty_rows_and_storing_imports_the_others() {
             problems, problems_then,
             "the rows that are left out are those that were named"
         );
-        assert_eq!(count(world, "select count(*) from import_parts").await, 0);
+        assert_eq!(world.rows("import_parts").count().await, 0);
         let view = world.get(&format!("/v1/imports/{import}")).await.expect(200);
         assert_eq!(view["state"], "done", "{view}");
         assert_eq!(view["created"], 2, "{view}");
@@ -116,7 +107,7 @@ async fn a_check_forecasts_the_effect_of_storing_per_user() {
     World::run_with(Setup::default().workers(0), async |world| {
         let staged = staged(world);
         let file = people_and_a_file(world).await;
-        let before = count(world, "select sum(hashtext(users::text)) from users").await;
+        let before = world.rows("users").ordered_by("id").texts().await;
 
         let dry = reqwest::Client::new()
             .post(format!("{}/v1/imports?dry_run=true", world.base()))
@@ -130,10 +121,7 @@ async fn a_check_forecasts_the_effect_of_storing_per_user() {
         let import = upload(&staged, &file).await;
         check(&staged, import).await;
         let checked = world.get(&format!("/v1/imports/{import}")).await.expect(200);
-        assert_eq!(
-            count(world, "select sum(hashtext(users::text)) from users").await,
-            before
-        );
+        assert_eq!(world.rows("users").ordered_by("id").texts().await, before);
         store(&staged, import).await;
         let done = world.get(&format!("/v1/imports/{import}")).await.expect(200);
 
@@ -183,11 +171,14 @@ async fn a_large_file_is_checked_and_stored_with_the_same_result() {
             .collect();
 
         let import = upload(&staged, &file).await;
-        let parts = count(world, "select count(*) from import_parts").await;
+        let parts = world.rows("import_parts").count().await;
         check(&staged, import).await;
         let checked = import_state(world, import).await.totals;
-        let rejects = "select string_agg(row_number || problems::text, ',' order by row_number) from import_rejects";
-        let rejects_then: String = sqlx::query_scalar(rejects).fetch_one(&world.db).await.unwrap();
+        let rejects = async || -> (Vec<i32>, Vec<Value>) {
+            let rejects = || world.rows("import_rejects").ordered_by("row_number");
+            (rejects().column("row_number").await, rejects().column("problems").await)
+        };
+        let rejects_then = rejects().await;
         store(&staged, import).await;
         let done = import_state(world, import).await.totals;
 
@@ -196,8 +187,7 @@ async fn a_large_file_is_checked_and_stored_with_the_same_result() {
         assert_eq!(checked.rejected, done.rejected);
         assert!(checked.rejected > 50, "{checked:?}");
         assert_eq!(done.created + done.rejected, 30_000, "{done:?}");
-        let rejects: String = sqlx::query_scalar(rejects).fetch_one(&world.db).await.unwrap();
-        assert_eq!(rejects, rejects_then);
+        assert_eq!(rejects().await, rejects_then);
     })
     .await;
 }
@@ -215,7 +205,7 @@ async fn an_unreadable_file_gets_a_reason_and_is_not_kept() {
         let trouble = now.trouble.unwrap();
         assert_eq!(trouble.code, "email_column_missing");
         assert!(trouble.message.contains("‘name’ and ‘team’"), "{trouble:?}");
-        assert_eq!(count(world, "select count(*) from import_parts").await, 0);
+        assert_eq!(world.rows("import_parts").count().await, 0);
         assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
         assert!(staged.check(import, None).await.unwrap().is_none());
     })
@@ -253,7 +243,7 @@ async fn many_clicks_in_two_processes_store_once() {
             in_hand.ended_within(PATIENCE).await;
         }
         assert_eq!(import_state(world, import).await.state, ImportState::Done);
-        assert_eq!(count(world, "select count(*) from users").await, 2);
+        assert_eq!(world.rows("users").count().await, 2);
     })
     .await;
 }
@@ -269,7 +259,7 @@ async fn work_is_begun_again_only_after_its_process_died() {
             staged.check(import, None).await.unwrap().is_none(),
             "it may still be at work"
         );
-        fall_silent(world, import).await;
+        world.let_import_fall_silent(import).await;
         assert!(import_state(world, import).await.is_interrupted);
         check(&staged, import).await;
         assert_eq!(import_state(world, import).await.state, ImportState::Checked);
@@ -283,7 +273,7 @@ async fn work_is_begun_again_only_after_its_process_died() {
         let slow = steps::begin_store(&world.db, import, false).await.unwrap().unwrap();
         assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
         assert!(!staged.discard(import, &priya()).await.unwrap());
-        fall_silent(world, import).await;
+        world.let_import_fall_silent(import).await;
         store(&staged, import).await;
         assert_eq!(import_state(world, import).await.state, ImportState::Done);
 
@@ -331,7 +321,7 @@ async fn a_form_sent_twice_is_one_import_unless_the_file_differs() {
         assert_ne!(first, other);
         assert_eq!(import_state(world, first).await.state, ImportState::Discarded);
         assert_eq!(import_state(world, other).await.state, ImportState::Checking);
-        assert_eq!(count(world, "select count(*) from import_parts").await, 1);
+        assert_eq!(world.rows("import_parts").count().await, 1);
     })
     .await;
 }
@@ -342,29 +332,19 @@ async fn a_file_discarded_while_it_is_checked_stays_discarded() {
         let staged = staged(world);
         let import = upload(&staged, FILE).await;
         // Both reach the rejected rows and wait there.
-        let mut lock = world.db.begin().await.unwrap();
-        sqlx::query("lock table import_rejects in access exclusive mode")
-            .execute(&mut *lock)
-            .await
-            .unwrap();
+        let lock = world.block_table("import_rejects").await;
 
         let in_hand = staged.check(import, None).await.unwrap().unwrap();
         let priya = priya();
         let (discarded, ()) = tokio::join!(staged.discard(import, &priya), async {
-            world
-                .eventually("both to wait", async || {
-                    let sql =
-                        "select count(*) from pg_locks where not granted and relation = 'import_rejects'::regclass";
-                    (count(world, sql).await == 2).then_some(())
-                })
-                .await;
-            lock.rollback().await.unwrap();
+            world.until_table_is_awaited("import_rejects", 2).await;
+            lock.release().await;
         });
         in_hand.ended_within(PATIENCE).await;
 
         assert!(discarded.unwrap());
         assert_eq!(import_state(world, import).await.state, ImportState::Discarded);
-        assert_eq!(count(world, "select count(*) from import_rejects").await, 0);
+        assert_eq!(world.rows("import_rejects").count().await, 0);
     })
     .await;
 }
@@ -377,13 +357,9 @@ async fn a_file_that_is_not_stored_for_a_week_is_discarded() {
         check(&staged, old).await;
         check(&staged, young).await;
 
-        sqlx::query(
-            "update imports set created_at = created_at - interval '8 days', progress_at = '-infinity' where id = $1",
-        )
-        .bind(old)
-        .execute(&world.db)
-        .await
-        .unwrap();
+        let old_import = || world.rows("imports").with("id", old);
+        old_import().age(&["created_at"], Duration::from_hours(8 * 24)).await;
+        old_import().set(json!({ "progress_at": "-infinity" })).await;
 
         world
             .eventually("the sweep", async || {
@@ -391,7 +367,7 @@ async fn a_file_that_is_not_stored_for_a_week_is_discarded() {
             })
             .await;
         assert_eq!(import_state(world, young).await.state, ImportState::Checked);
-        assert_eq!(count(world, "select count(*) from import_parts").await, 1);
+        assert_eq!(world.rows("import_parts").count().await, 1);
     })
     .await;
 }

@@ -2,6 +2,8 @@
 
 use crate::json;
 use harness::{Setup, World};
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
 
 async fn start_now(world: &World, batch: uuid::Uuid) -> bool {
     let mut transaction = shared::store::begin(&world.db).await.unwrap();
@@ -40,14 +42,9 @@ async fn a_batch_starts_automatically_after_its_hold() {
         let finished = world.finished(batch).await;
 
         assert_eq!(finished["counts"]["sent"], 50, "{finished}");
-        let first: bool = sqlx::query_scalar(
-            "select min(a.started_at) >= min(b.start_at)
-             from attempts a join deliveries d on d.id = a.delivery_id join batches b on b.id = d.batch_id",
-        )
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-        assert!(first, "a mail was begun in its hold");
+        let first = world.first_attempt().await;
+        let start: OffsetDateTime = world.rows("batches").only("start_at").await;
+        assert!(first >= start, "a mail was begun in its hold");
         world.assert_promises_kept().await;
     })
     .await;
@@ -61,8 +58,7 @@ async fn a_held_batch_can_be_started_at_once() {
             .reset_passwords(json!({ "import": import, "hold_seconds": 600 }))
             .await;
         let held = world.deliveries(batch).await;
-        let stale_after = "select extract(epoch from stale_at - start_at)::float8 from batches";
-        let before: f64 = sqlx::query_scalar(stale_after).fetch_one(&world.db).await.unwrap();
+        let before = world.seconds_of_batch(batch, "start_at", "stale_at").await;
 
         let started = start_now(world, batch).await;
         let again = start_now(world, batch).await;
@@ -77,7 +73,7 @@ async fn a_held_batch_can_be_started_at_once() {
         );
         assert!(finished["start_at"].as_str() < due.first().copied(), "{finished}");
         assert_eq!(finished["counts"]["sent"], 50, "{finished}");
-        let after: f64 = sqlx::query_scalar(stale_after).fetch_one(&world.db).await.unwrap();
+        let after = world.seconds_of_batch(batch, "start_at", "stale_at").await;
         assert!((before - after).abs() < 0.001, "{before} {after}");
         world.assert_promises_kept().await;
     })
@@ -96,10 +92,12 @@ async fn starting_a_batch_changes_one_row_and_an_undone_batch_cannot_be_started(
             .await
             .expect(200);
         // The transactions that last wrote the rows.
-        let versions = "select distinct xmin::text from deliveries where batch_id = $1 and state = 'waiting'";
-        let versions = async || -> Vec<String> {
-            let versions = sqlx::query_scalar(versions).bind(started);
-            versions.fetch_all(&world.db).await.unwrap()
+        let versions = async || -> BTreeSet<String> {
+            let waiting = world
+                .rows("deliveries")
+                .with("batch_id", started)
+                .with("state", "waiting");
+            waiting.text_of("xmin").await.into_iter().collect()
         };
         let before = versions().await;
 

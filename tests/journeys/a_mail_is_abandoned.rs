@@ -3,17 +3,15 @@
 use crate::json;
 use harness::{Setup, World};
 use serde_json::Value;
+use std::time::Duration;
 use uuid::Uuid;
 
 const LATER: &str = "451@example.org";
 
 /// Lets this many hours pass for retrying deliveries.
-async fn let_hours_pass(world: &World, hours: i32) {
-    sqlx::query("update deliveries set give_up_at = give_up_at - make_interval(hours => $1) where state = 'retrying'")
-        .bind(hours)
-        .execute(&world.db)
-        .await
-        .unwrap();
+async fn let_hours_pass(world: &World, hours: u64) {
+    let retrying = world.rows("deliveries").with("state", "retrying");
+    retrying.age(&["give_up_at"], Duration::from_hours(hours)).await;
 }
 
 /// Waits until a batch's only mail has had this many attempts and waits again.
@@ -54,10 +52,7 @@ async fn a_password_mail_is_abandoned_after_a_day_and_an_invite_after_two() {
         assert_eq!((&line["reason"], &line["attempts"]), (&json!("throttled"), &json!(2)));
         let story = world.story(&line).await;
         assert_eq!(story["attempts"][1]["verdict"], "try_later", "{story}");
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 0, "the password of a mail that was never sent does not exist");
         assert_eq!(world.relay.accepted_count(), 0);
         world.assert_promises_kept().await;
@@ -90,15 +85,7 @@ async fn after_twenty_attempts_a_mail_has_failed() {
         world.person(LATER).await;
         let batch = world.invite(json!({ "emails": [LATER] })).await;
         let line = tried(world, batch, 1).await;
-        // Adds seventeen more attempts with the same outcome.
-        for change in [
-            "insert into attempts (delivery_id, n, worker, started_at, ended_at, verdict, phase, code)
-             select delivery_id, n + further, worker, started_at, ended_at, verdict, phase, code
-             from attempts, generate_series(1, 17) as further",
-            "update deliveries set attempt = 18",
-        ] {
-            sqlx::query(change).execute(&world.db).await.unwrap();
-        }
+        world.repeat_attempts(17).await;
 
         world.let_pauses_pass().await;
         tried(world, batch, 19).await;

@@ -7,20 +7,7 @@ use uuid::Uuid;
 
 /// Seconds from a batch's start to its deadline.
 async fn promised(world: &World, batch: Uuid) -> f64 {
-    sqlx::query_scalar("select extract(epoch from deadline_at - start_at)::float8 from batches where id = $1")
-        .bind(batch)
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
-}
-
-/// Moves the deadline of a batch into the past.
-async fn let_it_be_late(world: &World, batch: Uuid) {
-    sqlx::query("update batches set deadline_at = now() - interval '1 second' where id = $1")
-        .bind(batch)
-        .execute(&world.db)
-        .await
-        .unwrap();
+    world.seconds_of_batch(batch, "start_at", "deadline_at").await
 }
 
 async fn shows(world: &World, line: &str) {
@@ -40,7 +27,7 @@ async fn a_delivery_past_its_deadline_is_late_unless_its_batch_is_paused() {
         shows(world, "beckon_due_deliveries{lane=\"bulk\"} 30").await;
         shows(world, "beckon_late_deliveries{lane=\"bulk\"} 0").await;
 
-        let_it_be_late(world, batch).await;
+        world.let_batch_be_late(batch).await;
         shows(world, "beckon_late_deliveries{lane=\"bulk\"} 30").await;
         shows(world, "beckon_late_deliveries{lane=\"interactive\"} 0").await;
         assert!(world.api_metric("beckon_oldest_due_timestamp_seconds").await > 1.0e9);

@@ -5,6 +5,7 @@ use harness::relay::Behaviour;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use std::time::Duration;
+use time::macros::format_description;
 
 const ADA: &str = "ada@example.org";
 
@@ -62,11 +63,7 @@ async fn a_mailed_password_of_full_cost_signs_in() {
         world.reset_passwords(json!({ "users": [user] })).await;
         world.relay.wait_for(1, PATIENCE).await.unwrap();
 
-        let verifier: String = sqlx::query_scalar("select verifier from credentials where user_id = $1")
-            .bind(user)
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let verifier: String = world.rows("credentials").with("user_id", user).only("verifier").await;
         assert!(verifier.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{verifier}");
         let password = world.relay.mails_to(ADA).unwrap()[0].password().unwrap().to_owned();
         assert!(!world.signs_in(ADA, "abcde-fghjk-mnpqr-stuvw-xyz").await);
@@ -211,10 +208,7 @@ async fn a_currently_valid_password_cannot_be_chosen() {
                 (422, &json!("/problems/credentials_wrong"))
             );
         }
-        let unproven: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let unproven = world.rows("credentials").having("used_at").count().await;
         choose(&proof, OWN).await.expect(200);
         let same = choose(OWN, OWN).await;
         let another = choose(OWN, "another lantern in the orchard").await;
@@ -248,8 +242,8 @@ async fn a_preview_shows_when_the_password_would_expire() {
             world.person("ada@example.org").await,
             world.person("bob@example.org").await,
         );
-        let signed_in = "update users set signed_in_at = now() where id = $1";
-        sqlx::query(signed_in).bind(known).execute(&world.db).await.unwrap();
+        let signed_in = json!({ "signed_in_at": "now" });
+        world.rows("users").with("id", known).set(signed_in).await;
 
         for (user, hours) in [(known, 5), (fresh, 50)] {
             let preview = world
@@ -258,13 +252,12 @@ async fn a_preview_shows_when_the_password_would_expire() {
                 .expect(200);
 
             // The current minute or the one before.
-            let moments = "select to_char(now() at time zone 'utc' + make_interval(hours => $1, mins => -late),
-                                          'FMDD FMMonth YYYY, HH24:MI \"UTC\"') from generate_series(0, 1) late";
-            let moments: Vec<String> = sqlx::query_scalar(moments)
-                .bind(hours)
-                .fetch_all(&world.db)
-                .await
-                .unwrap();
+            let expiry = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+            let now = world.now().await;
+            let moments = [0, 1].map(|late| {
+                let moment = now + time::Duration::hours(hours) - time::Duration::minutes(late);
+                moment.format(&expiry).unwrap()
+            });
             let text = preview["text"].as_str().unwrap();
             assert!(
                 moments.iter().any(|moment| text.contains(moment)),

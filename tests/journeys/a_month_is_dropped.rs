@@ -1,12 +1,13 @@
 //! A month is dropped with all of its batches or not at all, so that their counts stay correct.
 
 use crate::json;
-use crate::manual_dispatch::run;
+
 use harness::World;
 use serde_json::Value;
 use shared::store::counts::{self, DeliveryCount};
 use shared::store::{batches, partitions};
 use std::time::Duration;
+use time::Time;
 use uuid::Uuid;
 
 /// How long details are kept in this test.
@@ -23,8 +24,9 @@ async fn counts(world: &World, batch: Uuid) -> Vec<DeliveryCount> {
     counts
 }
 
-async fn set(world: &World, statement: &'static str, batch: Uuid) {
-    sqlx::query(statement).bind(batch).execute(&world.db).await.unwrap();
+/// A mail that is sent.
+fn sent() -> Value {
+    json!({ "state": "sent", "sent_at": "now", "attempt": 1 })
 }
 
 /// A batch in each unfinished state, once with all its mails owed and once with none owed but not yet finished; and one
@@ -54,11 +56,10 @@ async fn every_state(world: &mut World) -> Vec<(String, Uuid)> {
     world.kill_all().await;
     for (name, batch) in &found {
         let (state, left) = name.split_once(", ").unwrap();
-        let moved = sqlx::query("update batches set state = $2::batch_state, paused_at = now() where id = $1");
-        moved.bind(batch).bind(state).execute(&world.db).await.unwrap();
+        let moved = json!({ "state": state, "paused_at": "now" });
+        world.rows("batches").with("id", batch).set(moved).await;
         if left == "nothing left" {
-            let sent = "update deliveries set state = 'sent', sent_at = now(), attempt = 1 where batch_id = $1";
-            set(world, sent, *batch).await;
+            world.rows("deliveries").with("batch_id", batch).set(sent()).await;
         }
     }
     found.push(("finished".to_owned(), finished));
@@ -84,12 +85,12 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
         }
 
         // Deletes what is owed; only batches with nothing left to send remain unfinished.
-        run(world, "delete from deliveries where state = 'waiting'").await;
-        run(
-            world,
-            "delete from batches b where not exists (select from deliveries where batch_id = b.id)",
-        )
-        .await;
+        world.rows("deliveries").with("state", "waiting").delete().await;
+        for (_, batch) in &all {
+            if world.rows("deliveries").with("batch_id", batch).count().await == 0 {
+                world.rows("batches").with("id", batch).delete().await;
+            }
+        }
         let with_nothing_left = partitions::drop(&world.db, KEPT).await.unwrap();
         assert_eq!(with_nothing_left, [], "their counts would be 0");
 
@@ -99,7 +100,11 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
             let finished = world.finished(*batch).await;
             assert_eq!(finished["counts"]["sent"], EACH, "{name}: {finished}");
         }
-        run(world, "update batches set start_at = now() where state = 'held'").await;
+        world
+            .rows("batches")
+            .with("state", "held")
+            .set(json!({ "start_at": "now" }))
+            .await;
         for (_, batch) in &left {
             world.finished(*batch).await;
         }
@@ -116,40 +121,11 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
     .await;
 }
 
-/// Moves a batch, and each of its mails, to this many seconds before the end of the month before last; negative values
-/// are after it.
-async fn move_to(world: &World, batch: Uuid, accepted: f64, mails: &[f64]) {
-    let ids: Vec<Uuid> = sqlx::query_scalar("select id from deliveries where batch_id = $1 order by id")
-        .bind(batch)
-        .fetch_all(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(ids.len(), mails.len());
-    let end = "(date_trunc('month', now() at time zone 'UTC') - interval '1 month') at time zone 'UTC'";
-    for (id, before) in ids.into_iter().zip(mails) {
-        for (table, column) in [("deliveries", "id"), ("attempts", "delivery_id")] {
-            let moving = format!(
-                "update {table} set {column} = (substr(uuid_v7_from({end} - make_interval(secs => $2))::text, 1, 13)
-                                                || substr({column}::text, 14))::uuid where {column} = $1"
-            );
-            let moving = sqlx::query(sqlx::AssertSqlSafe(moving)).bind(id).bind(before);
-            moving.execute(&world.db).await.unwrap();
-        }
-    }
-    let moving = format!("update batches set created_at = {end} - make_interval(secs => $2) where id = $1");
-    let moving = sqlx::query(sqlx::AssertSqlSafe(moving)).bind(batch).bind(accepted);
-    moving.execute(&world.db).await.unwrap();
-}
-
 /// A retention that drops the month before last but not last month.
 async fn kept(world: &World) -> Duration {
-    let seconds: f64 = sqlx::query_scalar(
-        "select extract(epoch from now() at time zone 'UTC' - date_trunc('month', now() at time zone 'UTC') + interval '1 month')::float8 - 3600",
-    )
-    .fetch_one(&world.db)
-    .await
-    .unwrap();
-    Duration::from_secs_f64(seconds)
+    let now = world.now().await;
+    let this_month = now - now.replace_time(Time::MIDNIGHT).replace_day(1).unwrap();
+    Duration::try_from(this_month).unwrap() + Duration::from_hours(30 * 24 - 1)
 }
 
 async fn invited(world: &World, name: &str, count: usize, hold_seconds: u32) -> Uuid {
@@ -175,24 +151,21 @@ async fn a_batch_at_the_end_of_a_month_is_dropped_with_it_unless_unfinished() {
         for batch in [at_the_end, across, after] {
             world.finished(batch).await;
         }
-        sqlx::query(
-            "select make_month((date_trunc('month', now() at time zone 'UTC') - make_interval(months => n))::date)
-             from generate_series(1, 2) as n",
-        )
-        .execute(&world.db)
-        .await
-        .unwrap();
-        world.skip_promises("the ids of deliveries are changed");
-        move_to(world, at_the_end, 1_800.0, &[1_799.0]).await;
-        move_to(world, across, 1.0, &[0.5, -0.5]).await;
-        move_to(world, after, -1.0, &[-2.0]).await;
-        move_to(world, open, 1.0, &[0.5, -0.5]).await;
+        world.make_past_months(2).await;
+        world.move_to_end_of_month(at_the_end, 1_800.0, &[1_799.0]).await;
+        world.move_to_end_of_month(across, 1.0, &[0.5, -0.5]).await;
+        world.move_to_end_of_month(after, -1.0, &[-2.0]).await;
+        world.move_to_end_of_month(open, 1.0, &[0.5, -0.5]).await;
         // The mail in that month is sent, and the next one waits.
-        let paused = "update batches set state = 'paused', paused_at = now() where id = $1";
-        set(world, paused, open).await;
-        let sent = "update deliveries set state = 'sent', sent_at = now(), attempt = 1
-                    where id = (select min(id::text)::uuid from deliveries where batch_id = $1)";
-        set(world, sent, open).await;
+        let paused = json!({ "state": "paused", "paused_at": "now" });
+        world.rows("batches").with("id", open).set(paused).await;
+        let mails: Vec<Uuid> = world
+            .rows("deliveries")
+            .with("batch_id", open)
+            .ordered_by("id")
+            .column("id")
+            .await;
+        world.rows("deliveries").with("id", mails[0]).set(sent()).await;
         let kept = kept(world).await;
         let while_one_is_open = partitions::drop(&world.db, kept).await.unwrap();
         world
@@ -218,10 +191,7 @@ async fn a_batch_at_the_end_of_a_month_is_dropped_with_it_unless_unfinished() {
         let neighbour = world.batch(after).await;
         assert_eq!(neighbour["details_dropped_at"], Value::Null, "{neighbour}");
         assert_eq!(world.deliveries(after).await.len(), 1);
-        let attempts: i64 = sqlx::query_scalar("select count(*) from attempts")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let attempts = world.rows("attempts").count().await;
         assert_eq!(attempts, 1, "those of the neighbour");
     })
     .await;

@@ -45,10 +45,7 @@ async fn an_expired_password_is_answered_like_a_wrong_one() {
         mailed(world, &[ADA]).await;
         let password = passwords(world, ADA).remove(0);
 
-        sqlx::query("update credentials set expires_at = now() - interval '1 second'")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        world.rows("credentials").set(json!({ "expires_at": "now" })).await;
         let expired = world.verify(ADA, &password).await;
         let wrong = world.verify(ADA, "abcde-fghjk-mnpqr-stuvw").await;
 
@@ -73,9 +70,9 @@ async fn a_password_is_valid_for_the_configured_time_after_the_relays_reply() {
         .worker_setting("BECKON_RESET_PASSWORD_LIFETIME", "90min");
     World::run_with(setup, async |world| {
         world.person(ADA).await;
-        let first = lifetime(world, mailed(world, &[ADA]).await).await;
+        let first = world.password_lifetime(mailed(world, &[ADA]).await).await;
         world.sign_in(ADA, &passwords(world, ADA)[0]).await;
-        let reset = lifetime(world, mailed(world, &[ADA]).await).await;
+        let reset = world.password_lifetime(mailed(world, &[ADA]).await).await;
 
         assert!((7_200.0..7_260.0).contains(&first), "{first}");
         assert!((5_400.0..5_460.0).contains(&reset), "{reset}");
@@ -93,18 +90,10 @@ async fn a_password_whose_mail_took_long_is_valid_for_its_whole_time() {
         world.relay.wait_for(1, 2 * PATIENCE).await.unwrap();
         world.finished(batch).await;
 
-        let valid = lifetime(world, batch).await;
+        let valid = world.password_lifetime(batch).await;
         assert!((valid - 72.0 * 3_600.0).abs() < 0.001, "{valid}");
     })
     .await;
-}
-
-/// Seconds between the relay's reply and the expiry of the only password of a batch.
-async fn lifetime(world: &World, batch: Uuid) -> f64 {
-    let question = "select extract(epoch from c.expires_at - d.sent_at)::float8
-                    from credentials c join deliveries d on d.id = c.delivery_id where c.batch_id = $1";
-    let asked = sqlx::query_scalar(question).bind(batch);
-    asked.fetch_one(&world.db).await.unwrap()
 }
 
 #[tokio::test]
@@ -172,12 +161,8 @@ async fn a_used_password_is_revoked_if_requested() {
         for email in [ADA, bob] {
             assert!(!world.signs_in(email, &passwords(world, email)[0]).await, "{email}");
         }
-        let on_record: Vec<bool> = sqlx::query_scalar(
-            "select (details ->> 'include_used')::boolean from audit where action = 'passwords_revoked' order by id",
-        )
-        .fetch_all(&world.db)
-        .await
-        .unwrap();
+        let on_record = world.audited("passwords_revoked").await;
+        let on_record: Vec<&Value> = on_record.iter().map(|entry| &entry.details["include_used"]).collect();
         assert_eq!(on_record, [false, true, true]);
     })
     .await;

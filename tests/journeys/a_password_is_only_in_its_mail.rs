@@ -44,21 +44,11 @@ fn passwords(world: &World) -> Vec<String> {
 
 /// Every table as text: all columns, bytes in hexadecimal.
 async fn tables(world: &World) -> Vec<(String, Vec<u8>)> {
-    let names: Vec<String> = sqlx::query_scalar(
-        "select quote_ident(table_name) from information_schema.tables
-         where table_schema = 'public' and table_type = 'BASE TABLE'",
-    )
-    .fetch_all(&world.db)
-    .await
-    .unwrap();
+    let names = world.tables().await;
     assert!(names.len() > 10, "{names:?}");
     let mut tables = Vec::new();
     for name in names {
-        let rows = format!("select coalesce(string_agg(t::text, E'\\n'), '') from {name} t");
-        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(rows))
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let rows = world.rows(&name).texts().await.join("\n");
         tables.push((format!("table {name}"), rows.into_bytes()));
     }
     tables

@@ -169,11 +169,7 @@ async fn end(world: &World, person: &Person, how: End) -> Value {
 
 /// Verifiers of the mail that the worker was processing.
 async fn live(world: &World, person: &Person) -> i64 {
-    sqlx::query_scalar("select count(*) from credentials where batch_id = $1")
-        .bind(person.batch)
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    world.rows("credentials").with("batch_id", person.batch).count().await
 }
 
 #[tokio::test]
@@ -266,10 +262,7 @@ async fn a_worker_that_dies_while_sending_leaves_no_password() {
             assert_eq!(finished["counts"]["cancelled"], 1, "{step}: {finished}");
             assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked", "{step}");
         }
-        let left: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let left = world.rows("credentials").count().await;
         assert_eq!((left, world.relay.accepted_count()), (0, 0));
     })
     .await;

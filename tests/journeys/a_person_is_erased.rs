@@ -6,7 +6,7 @@ use harness::World;
 use harness::relay::{Behaviour, Step};
 use reqwest::Method;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Row as _};
+
 use uuid::Uuid;
 
 /// Two addresses of one user, and another user whose address contains one of them.
@@ -16,23 +16,11 @@ const NEIGHBOUR: &str = "elnora@lerna.example";
 
 /// Rows of every table that contain this text, ignoring case.
 async fn rows_with(world: &World, text: &str) -> Vec<String> {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select c.relname::text from pg_class c
-         where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace order by 1",
-    )
-    .fetch_all(&world.db)
-    .await
-    .unwrap();
     let mut found = Vec::new();
-    for table in tables {
-        let rows = sqlx::query(AssertSqlSafe(format!(
-            "select t::text from {table} t where position(lower($1) in lower(t::text)) > 0"
-        )))
-        .bind(text)
-        .fetch_all(&world.db)
-        .await
-        .unwrap();
-        found.extend(rows.iter().map(|row| format!("{table}: {}", row.get::<String, _>(0))));
+    for table in world.tables().await {
+        let mut rows = world.rows(&table).texts().await;
+        rows.retain(|row| row.to_lowercase().contains(&text.to_lowercase()));
+        found.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
     }
     found
 }
@@ -115,10 +103,7 @@ async fn a_life(world: &World) -> (Uuid, Uuid) {
 
 /// Asserts that nothing of the neighbour was erased.
 async fn assert_neighbour_stays(world: &World) {
-    let rejects: i64 = sqlx::query_scalar("select count(*) from import_rejects")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let rejects = world.rows("import_rejects").count().await;
     assert_eq!(rejects, 1, "the neighbour's row stays");
     let kept = rows_with(world, NEIGHBOUR).await;
     for table in ["saved_filters", "selections", "do_not_mail_lists", "batches"] {
@@ -212,15 +197,9 @@ async fn a_reply_after_a_user_is_erased_is_not_stored() {
         world.finished(batch).await;
 
         assert_eq!(answer.status, 204, "{}", answer.text);
-        let replies: i64 = sqlx::query_scalar("select count(*) from attempts where reply is not null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let replies = world.rows("attempts").having("reply").count().await;
         assert_eq!(replies, 0);
-        let sent: i64 = sqlx::query_scalar("select count(*) from last_sent")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let sent = world.rows("last_sent").count().await;
         assert_eq!(sent, 0);
         assert_eq!(world.batch(batch).await["counts"]["sent"], 1);
     })

@@ -14,8 +14,7 @@ const OWN: &str = "correct horse battery staple";
 const MOST: usize = 5;
 
 async fn live(world: &World) -> i64 {
-    let count = "select count(*) from credentials where kind = 'generated'";
-    sqlx::query_scalar(count).fetch_one(&world.db).await.unwrap()
+    world.rows("credentials").with("kind", "generated").count().await
 }
 
 fn mailed(world: &World) -> Vec<String> {
@@ -118,32 +117,25 @@ async fn a_request_during_delivery_does_not_end_the_password_being_sent() {
 async fn a_password_used_before_its_mail_is_recorded_stays_used() {
     World::run(async |world| {
         world.person(ADA).await;
-        let mut record = world.db.begin().await.unwrap();
 
         let batch = world.reset_passwords(recipients()).await;
         world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
         let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
         dot.await.unwrap();
         // Recording the relay's 250 waits for this lock.
-        sqlx::query("lock table attempts in exclusive mode")
-            .execute(&mut *record)
-            .await
-            .unwrap();
+        let lock = world.block_writes("attempts").await;
         world.relay.wait_for(1, PATIENCE).await.unwrap();
         let password = mailed(world).remove(0);
         let early = world.sign_in(ADA, &password).await;
         let unrecorded = world.count(batch, "sending").await;
-        record.rollback().await.unwrap();
+        lock.release().await;
         let finished = world.finished(batch).await;
 
         assert_eq!(unrecorded, 1, "the outcome was recorded before she signed in");
         assert_eq!(early["must_set_password"], true, "{early}");
         assert_eq!(finished["counts"]["sent"], 1, "{finished}");
         assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
-        let used: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let used = world.rows("credentials").having("used_at").count().await;
         assert_eq!((live(world).await, used), (1, 1));
         world.sign_in(ADA, &password).await;
         world.assert_promises_kept().await;

@@ -41,10 +41,7 @@ async fn a_worker_sends_over_the_connections_it_can_open() {
         assert_eq!(finished["counts"]["sent"], 300, "{finished}");
         assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
         assert_eq!(world.workers[0].exit_code(), None, "{}", world.workers[0].log_tail());
-        let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let most = world.most_attempts().await;
         assert_eq!(most, 1, "a want of files spent an attempt");
         world.assert_promises_kept().await;
     })

@@ -121,8 +121,7 @@ async fn the_api_dies_after_each_step_of_a_request() {
 }
 
 async fn batches(world: &World) -> Vec<Uuid> {
-    let read = sqlx::query_scalar("select id from batches").fetch_all(&world.db);
-    read.await.unwrap()
+    world.rows("batches").column("id").await
 }
 
 #[tokio::test]

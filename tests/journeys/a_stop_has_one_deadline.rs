@@ -18,27 +18,12 @@ async fn requests_and_their_work_share_the_deadline() {
         let held = json!({ "emails": ["ada@example.org"], "hold_seconds": 600 });
         let batch = world.invite(held).await;
         // Blocks the request and the work it has started.
-        let mut lock = world.db.begin().await.unwrap();
-        sqlx::query("select from batches where id = $1 for update")
-            .bind(batch)
-            .execute(&mut *lock)
-            .await
-            .unwrap();
+        let lock = world.block_batch(batch).await;
         let path = format!("/v1/batches/{batch}/pause");
         let api = world.api.take().unwrap();
 
         let stopping = async {
-            world
-                .eventually("the request to wait for the lock", async || {
-                    let waiting: i64 = sqlx::query_scalar(
-                        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
-                    )
-                    .fetch_one(&world.db)
-                    .await
-                    .unwrap();
-                    (waiting > 0).then_some(())
-                })
-                .await;
+            world.until_locks_are_awaited(1).await;
             let began = Instant::now();
             api.signal(Signal::SIGTERM);
             let code = api.ended(PATIENCE).await.unwrap();
@@ -54,7 +39,7 @@ async fn requests_and_their_work_share_the_deadline() {
         assert!(lasted >= GRACE, "the request was not waited for: {lasted:?}");
         assert!(lasted + Duration::from_millis(500) < GRACE * 2, "{lasted:?}");
         assert_eq!(code, 1, "work was ended that had begun");
-        lock.rollback().await.unwrap();
+        lock.release().await;
     })
     .await;
 }

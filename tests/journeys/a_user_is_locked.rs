@@ -23,17 +23,14 @@ async fn choose(world: &World, password: &str, new: &str) -> u16 {
 }
 
 async fn acts(world: &World, id: Uuid) -> Vec<(String, Value)> {
-    sqlx::query_as("select action, details from audit where subject = $1 order by id")
-        .bind(format!("user {id}"))
-        .fetch_all(&world.db)
-        .await
-        .unwrap()
+    let acts = world.audit_log().await.into_iter();
+    let acts = acts.filter(|act| act.subject == format!("user {id}"));
+    acts.map(|act| (act.action, act.details)).collect()
 }
 
 /// Number of clients with which users have signed in.
 async fn known_clients(world: &World) -> i64 {
-    let counted = sqlx::query_scalar("select count(*) from known_clients");
-    counted.fetch_one(&world.db).await.unwrap()
+    world.rows("known_clients").count().await
 }
 
 #[tokio::test]
@@ -150,11 +147,11 @@ async fn a_password_mail_accepted_while_its_user_is_locked_is_not_sent() {
         let invite = world.invite(json!({ "users": [id] })).await;
 
         // As if the batch had been accepted while the lock was being written.
-        sqlx::query("update users set locked_at = now() where id = $1")
-            .bind(id)
-            .execute(&world.db)
-            .await
-            .unwrap();
+        world
+            .rows("users")
+            .with("id", id)
+            .set(json!({ "locked_at": "now" }))
+            .await;
         world.start_worker().await.unwrap();
         let finished = world.finished(password).await;
         let invited = world.finished(invite).await;

@@ -39,10 +39,7 @@ async fn another_worker_sends_the_mail_again_and_it_is_counted_as_unsure() {
         let mails = world.relay.mails_to(ADA).unwrap();
         assert_eq!(mails.len(), 2);
         assert_eq!(mails[0].header("Message-ID"), mails[1].header("Message-ID"));
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 2, "the password in one of the mails was revoked");
         world.sign_in(ADA, mails[0].password().unwrap()).await;
         world.assert_promises_kept().await;

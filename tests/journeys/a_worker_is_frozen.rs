@@ -17,9 +17,7 @@ const SOME_TIME: Duration = Duration::from_secs(2);
 
 /// Whether a session waits to store a verifier.
 async fn is_storing(world: &World) -> bool {
-    let waiting = "select exists (select from pg_stat_activity where datname = current_database()
-                   and wait_event_type = 'Lock' and query like '%with one as materialized%' and pid <> pg_backend_pid())";
-    sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
+    world.waiting_for_locks("with one as materialized").await > 0
 }
 
 /// A world whose worker starts three mails at once; the broker and Postgres notice its absence equally soon.
@@ -44,11 +42,7 @@ async fn it_starts_no_mail_of_another_worker_and_overwrites_no_record() {
         let slowly = |at, wait| Behaviour::Slow { at, wait };
         world.relay.set(BEFORE, slowly(Step::Rcpt, 3 * SOME_TIME));
         world.relay.set(AFTER, slowly(Step::Dot, SOME_TIME));
-        let mut stored = world.db.begin().await.unwrap();
-        sqlx::query("lock table credentials in exclusive mode")
-            .execute(&mut *stored)
-            .await
-            .unwrap();
+        let stored = world.block_writes("credentials").await;
 
         let password = world.reset_passwords(json!({ "emails": [STORING] })).await;
         world
@@ -60,7 +54,7 @@ async fn it_starts_no_mail_of_another_worker_and_overwrites_no_record() {
         let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
         dot.await.unwrap();
         world.workers[0].signal(Signal::SIGSTOP);
-        stored.rollback().await.unwrap();
+        stored.release().await;
         for person in [BEFORE, AFTER] {
             world.relay.set(person, Behaviour::Accept);
         }

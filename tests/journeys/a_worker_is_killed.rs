@@ -49,11 +49,7 @@ async fn accepted_mails_that_were_not_recorded_are_not_sent_again() {
     World::run_with(setup, async |world| {
         let import = world.people(200).await;
         // Nothing can be recorded while attempts are locked.
-        let mut locked = world.db.begin().await.unwrap();
-        sqlx::query("lock table attempts in access exclusive mode")
-            .execute(&mut *locked)
-            .await
-            .unwrap();
+        let lock = world.block_table("attempts").await;
 
         let batch = world.reset_passwords(json!({ "import": import })).await;
         // The last replies may still be on their way when the relay has accepted everything.
@@ -66,10 +62,8 @@ async fn accepted_mails_that_were_not_recorded_are_not_sent_again() {
         world.kill_worker(0).await;
         let killed = world.batch(batch).await;
         // Its statements wait for the lock and must not succeed after its death.
-        let waiting = "select count(pg_terminate_backend(pid)) from pg_stat_activity
-                       where datname = current_database() and wait_event_type = 'Lock'";
-        let ended: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap();
-        locked.rollback().await.unwrap();
+        let ended = world.end_waiting_sessions().await;
+        lock.release().await;
         world.start_worker().await.unwrap();
         let finished = world.finished(batch).await;
 
@@ -151,10 +145,7 @@ async fn the_password_in_a_mail_the_relay_kept_works_before_anything_is_settled(
         assert_eq!(unsettled["counts"]["sending"], 2, "it was settled: {unsettled}");
         assert_eq!(finished["counts"]["sent"], 2, "{finished}");
         assert_eq!(finished["counts"]["unsure"], 2, "{finished}");
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 4, "both passwords of each user are waiting to be used");
         for (person, first) in people.iter().zip([1, 0]) {
             let both = mailed(world, person);

@@ -3,9 +3,11 @@
 use harness::world::Administrator;
 use harness::{Setup, World};
 use shared::password::{HashPool, Password, os_randomness};
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::console_session::{ConsoleSession, Page};
+use crate::json;
 
 const CHOSEN: &str = "seven wet stones in a row";
 
@@ -14,27 +16,9 @@ fn token() -> String {
     Uuid::new_v4().to_string()
 }
 
-/// Lets eleven minutes pass since the last password entry.
-async fn let_minutes_pass(world: &World) {
-    sqlx::query("update sessions set authenticated_at = authenticated_at - interval '11 minutes'")
-        .execute(&world.db)
-        .await
-        .unwrap();
-}
-
 async fn keys(world: &World) -> i64 {
-    sqlx::query_scalar("select count(*) from api_keys where created_by <> 'the command line'")
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
-}
-
-async fn id_of(world: &World, name: &str) -> Uuid {
-    sqlx::query_scalar("select id from administrators where name = $1")
-        .bind(name)
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    let keys = world.rows("api_keys").other_than("created_by", "the command line");
+    keys.count().await
 }
 
 /// The path of a password link: the only part of it that a server sees.
@@ -82,9 +66,9 @@ async fn granting_access_asks_for_the_password_again_and_keeps_the_form_input() 
     World::run_with(Setup::default().workers(0), async |world| {
         let priya = world.administrator().await.clone();
         world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
-        let ana = id_of(world, "Ana Ruiz").await;
+        let ana = world.administrator_id("Ana Ruiz").await;
         let mut session = ConsoleSession::of(world, &priya).await;
-        let_minutes_pass(world).await;
+        world.let_confirmations_end().await;
 
         let token = token();
         let forms = [
@@ -134,10 +118,7 @@ async fn granting_access_asks_for_the_password_again_and_keeps_the_form_input() 
             .post("/console/keys", &[("name", "payroll"), ("token", &self::token())])
             .await;
         assert_eq!(again.status, 200, "{}", again.text);
-        let confirmed: i64 = sqlx::query_scalar("select count(*) from audit where action = 'password_confirmed'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let confirmed = world.rows("audit").with("action", "password_confirmed").count().await;
         assert_eq!(confirmed, 1);
     })
     .await;
@@ -148,7 +129,7 @@ async fn confirming_a_password_has_the_same_rate_limit_as_signing_in() {
     World::run_with(Setup::default().workers(0), async |world| {
         let priya = world.administrator().await.clone();
         let mut session = ConsoleSession::of(world, &priya).await;
-        let_minutes_pass(world).await;
+        world.let_confirmations_end().await;
 
         let mut tries = 0;
         loop {
@@ -302,7 +283,7 @@ async fn a_reset_ends_the_password_and_the_sessions_and_does_not_show_the_next_o
     World::run_with(Setup::default().workers(0), async |world| {
         let priya = world.administrator().await.clone();
         let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
-        let path = format!("/console/administrators/{}", id_of(world, "Ana Ruiz").await);
+        let path = format!("/console/administrators/{}", world.administrator_id("Ana Ruiz").await);
         let hers = ConsoleSession::of(world, &ana).await;
         let mut session = ConsoleSession::of(world, &priya).await;
 
@@ -320,14 +301,13 @@ async fn a_reset_ends_the_password_and_the_sessions_and_does_not_show_the_next_o
         // Only the latest link works.
         assert_eq!(ana_again.open_link(&code_in(&first)).await.status, 410);
         assert_eq!(ana_again.open_link(&code_in(&second)).await.status, 200);
-        let lasts: bool = sqlx::query_scalar(
-            "select link_expires_at between now() + interval '23 hours' and now() + interval '24 hours'
-             from administrators where name = 'Ana Ruiz'",
-        )
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-        assert!(lasts);
+        let expires_at: OffsetDateTime = world
+            .rows("administrators")
+            .with("name", "Ana Ruiz")
+            .only("link_expires_at")
+            .await;
+        let lasts = expires_at - world.now().await;
+        assert!((Duration::hours(23)..=Duration::hours(24)).contains(&lasts), "{lasts}");
         assert_eq!(ana_again.choose(&code_in(&second), CHOSEN).await.status, 303);
         assert!(ana_again.is_signed_in().await);
     })
@@ -339,7 +319,7 @@ async fn a_link_ends_when_it_expires_or_its_administrator_is_disabled() {
     World::run_with(Setup::default().workers(0), async |world| {
         let mut session = ConsoleSession::of(world, world.administrator().await).await;
         let code = code_in(&add_ana(&mut session).await);
-        let path = format!("/console/administrators/{}", id_of(world, "Ana Ruiz").await);
+        let path = format!("/console/administrators/{}", world.administrator_id("Ana Ruiz").await);
         let mut ana = ConsoleSession::stranger(world);
 
         session.post(&format!("{path}/disable"), &[]).await;
@@ -349,10 +329,8 @@ async fn a_link_ends_when_it_expires_or_its_administrator_is_disabled() {
         assert!(session.get(&path).await.text.contains("Link expired"));
 
         let reset = session.post(&format!("{path}/password"), &[("token", &token())]).await;
-        sqlx::query("update administrators set link_expires_at = now() where link_expires_at > now()")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        let ana_ruiz = world.rows("administrators").with("name", "Ana Ruiz");
+        ana_ruiz.set(json!({ "link_expires_at": "now" })).await;
         assert_eq!(ana.open_link(&code_in(&reset)).await.status, 410);
         assert_eq!(ana.choose(&code_in(&reset), CHOSEN).await.status, 410);
     })
@@ -366,11 +344,8 @@ async fn a_first_password_of_the_previous_release_signs_in_and_must_be_replaced(
         let first = Password::generate(&mut os_randomness()).unwrap();
         let (first, verifier) = HashPool::start(1, 1).unwrap().hash(first).await.unwrap();
         let first = first.expose_for_mail().to_owned();
-        sqlx::query("update administrators set verifier = $1, must_choose = true, password_made_at = now()")
-            .bind(verifier.as_stored())
-            .execute(&world.db)
-            .await
-            .unwrap();
+        let made = json!({ "verifier": verifier.as_stored(), "must_choose": true, "password_made_at": "now" });
+        world.rows("administrators").set(made).await;
         let ana = Administrator {
             password: first.to_uppercase().replace('-', " "),
             ..ana

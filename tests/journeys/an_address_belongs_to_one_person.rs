@@ -104,12 +104,7 @@ async fn import_twice(world: &World, addresses: &[&str]) -> Vec<Uuid> {
     assert_eq!(import["rejected"], addresses.len(), "{import}");
     let mut ids = Vec::new();
     for address in addresses {
-        let id = sqlx::query_scalar("select id from users where email_key = lower($1)")
-            .bind(address)
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
-        ids.push(id);
+        ids.push(world.user_id(address).await);
     }
     ids
 }
@@ -125,10 +120,9 @@ async fn erase(world: &World, id: Uuid) {
 
 /// The stored cells of the rejected rows.
 async fn rejected(world: &World) -> Vec<String> {
-    sqlx::query_scalar("select cells[1] from import_rejects order by row_number")
-        .fetch_all(&world.db)
-        .await
-        .unwrap()
+    let rows = world.rows("import_rejects").ordered_by("row_number");
+    let cells: Vec<Vec<String>> = rows.column("cells").await;
+    cells.into_iter().map(|mut row| row.remove(0)).collect()
 }
 
 #[tokio::test]
@@ -180,10 +174,7 @@ async fn rows_with_a_former_address_are_found_unless_another_user_has_it_now() {
         assert_eq!(rejected(world).await, [addresses[1]]);
         erase(world, successor).await;
         assert!(rejected(world).await.is_empty());
-        let former: i64 = sqlx::query_scalar("select count(*) from former_addresses")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let former = world.rows("former_addresses").count().await;
         assert_eq!(former, 0);
     })
     .await;

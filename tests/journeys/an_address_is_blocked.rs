@@ -1,7 +1,7 @@
 //! An address that does not exist gets one mail and no more, until it is unblocked or corrected.
 
 use crate::json;
-use crate::manual_dispatch::{claim, due, run, settle, world_that_owes};
+use crate::manual_dispatch::{claim, due, settle, world_that_owes};
 use harness::World;
 use harness::relay::{Behaviour, Step};
 use reqwest::Method;
@@ -45,11 +45,7 @@ async fn waits(world: &World, recipients: Value) -> Uuid {
 
 /// Resumes a batch and waits until it finishes.
 async fn go_on(world: &World, batch: Uuid) -> Value {
-    sqlx::query("update batches set start_at = now() where id = $1")
-        .bind(batch)
-        .execute(&world.db)
-        .await
-        .unwrap();
+    world.end_hold(batch).await;
     world
         .post(&format!("/v1/batches/{batch}/resume"), json!({}))
         .await
@@ -131,11 +127,7 @@ async fn an_unknown_address_gets_no_second_mail_from_any_queue() {
 
 /// Asserts that no password was made for the user and that no log contains the address.
 async fn assert_left_no_trace(world: &World, user: Uuid) {
-    let passwords: i64 = sqlx::query_scalar("select count(*) from credentials where user_id = $1")
-        .bind(user)
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let passwords = world.rows("credentials").with("user_id", user).count().await;
     assert_eq!(passwords, 0, "a password was made for a mail that is not sent");
     let logs = world.logs();
     assert!(logs.contains("Did not send an email: its address is blocked"), "{logs}");
@@ -190,12 +182,9 @@ async fn an_unblocked_user_gets_the_suppressed_email() {
             ),
             (0, 0)
         );
-        let acts: Vec<(String, String)> =
-            sqlx::query_as("select subject, details::text from audit where action = 'address_unblocked'")
-                .fetch_all(&world.db)
-                .await
-                .unwrap();
-        assert_eq!(acts, [(format!("user {ada}"), "{}".to_owned())]);
+        let acts = world.audited("address_unblocked").await;
+        let acts: Vec<(&str, &Value)> = acts.iter().map(|act| (&*act.subject, &act.details)).collect();
+        assert_eq!(acts, [(&*format!("user {ada}"), &json!({}))]);
         let unknown = world
             .ask(Method::DELETE, "/v1/blocked-addresses/unknown", None, None)
             .await;
@@ -288,19 +277,11 @@ async fn a_mail_in_delivery_blocks_the_address_it_was_sent_to() {
 
         // Meanwhile the address is corrected, and another mail blocks the old one. The claim keeps its address, even
         // when it is requested again because the answer was lost.
-        run(
-            world,
-            "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
-         select email_key, email, 'address_unknown', id, id from users",
-        )
-        .await;
+        world.block_address(world.user_id("ada@example.org").await).await;
         let asked_again = claim(world, &due, token).await;
-        run(world, "delete from blocked_addresses").await;
-        run(
-            world,
-            "update users set email = 'ada@example.net', email_key = 'ada@example.net'",
-        )
-        .await;
+        world.rows("blocked_addresses").delete().await;
+        let corrected = json!({ "email": "ada@example.net", "email_key": "ada@example.net" });
+        world.rows("users").set(corrected).await;
         let failed = Ending::Failed {
             reason: "address_unknown",
         };
@@ -308,10 +289,7 @@ async fn a_mail_in_delivery_blocks_the_address_it_was_sent_to() {
         settle(world, &first[0], token, failed, true).await;
 
         assert_eq!(asked_again.len(), 1, "{asked_again:?}");
-        let blocked: Vec<String> = sqlx::query_scalar("select email_key from blocked_addresses")
-            .fetch_all(&world.db)
-            .await
-            .unwrap();
+        let blocked: Vec<String> = world.rows("blocked_addresses").column("email_key").await;
         assert_eq!(blocked, ["ada@example.org"]);
     })
     .await;

@@ -8,6 +8,7 @@ use shared::store::{Transaction, api_keys, begin, commit, sessions};
 use uuid::Uuid;
 
 use crate::console_session::ConsoleSession;
+use crate::json;
 
 /// The verifier of a password that is never used.
 const OTHER_VERIFIER: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29kaXVtIGNobG9yaWRlIQ$\
@@ -28,19 +29,12 @@ async fn ana(world: &World) -> Lock {
 }
 
 async fn sessions_of(world: &World, id: Uuid) -> i64 {
-    sqlx::query_scalar("select count(*) from sessions where administrator_id = $1")
-        .bind(id)
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    world.rows("sessions").with("administrator_id", id).count().await
 }
 
 async fn is_disabled(world: &World, id: Uuid) -> bool {
-    sqlx::query_scalar("select disabled_at is not null from administrators where id = $1")
-        .bind(id)
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    let disabled = world.rows("administrators").with("id", id).having("disabled_at");
+    disabled.count().await == 1
 }
 
 /// Starts a session.
@@ -89,22 +83,6 @@ impl Ending {
     }
 }
 
-/// Waits until one transaction waits for another.
-async fn a_statement_waits(world: &World) {
-    world
-        .eventually("a transaction waits for a lock", async || {
-            let waits: bool = sqlx::query_scalar(
-                "select exists (select from pg_stat_activity
-                                where datname = current_database() and wait_event_type = 'Lock')",
-            )
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
-            waits.then_some(())
-        })
-        .await;
-}
-
 #[tokio::test]
 async fn a_sign_in_whose_password_was_checked_before_access_ended_begins_no_session() {
     for ending in ENDINGS {
@@ -147,7 +125,7 @@ async fn a_session_that_begins_while_access_ends_is_ended_too() {
                 ending.apply(&mut transaction, &its, b"before").await;
                 commit(transaction).await.unwrap();
             });
-            a_statement_waits(world).await;
+            world.until_locks_are_awaited(1).await;
             commit(signing_in).await.unwrap();
             ended.await.unwrap();
 
@@ -214,18 +192,7 @@ async fn a_request_checked_before_the_administrator_is_disabled_has_no_effect() 
             )
         };
         let disabled = async {
-            world
-                .eventually("three requests wait", async || {
-                    let waiting: i64 = sqlx::query_scalar(
-                        "select count(*) from pg_stat_activity
-                         where datname = current_database() and wait_event_type = 'Lock'",
-                    )
-                    .fetch_one(&world.db)
-                    .await
-                    .unwrap();
-                    (waiting == 3).then_some(())
-                })
-                .await;
+            world.until_locks_are_awaited(3).await;
             commit(disabling).await.unwrap();
         };
         let ((changed, made, entered), ()) = tokio::join!(asked, disabled);
@@ -263,8 +230,8 @@ async fn signing_in_ends_the_session_that_the_browser_had() {
 
 /// Number of browsers from which an administrator has signed in.
 async fn devices_of(world: &World, administrator: Uuid) -> i64 {
-    let counted = sqlx::query_scalar("select count(*) from known_devices where administrator_id = $1");
-    counted.bind(administrator).fetch_one(&world.db).await.unwrap()
+    let devices = world.rows("known_devices").with("administrator_id", administrator);
+    devices.count().await
 }
 
 #[tokio::test]
@@ -282,18 +249,10 @@ async fn disabling_an_administrator_revokes_their_keys_except_those_unticked() {
             assert_eq!(made.status, 200, "{}", made.text);
         }
         // As created by an earlier release, which recorded only her name.
-        sqlx::query("update api_keys set created_by_id = null where name = 'siem'")
-            .execute(&world.db)
-            .await
-            .unwrap();
-        let id: Uuid = sqlx::query_scalar("select id from administrators where name = 'Ana Ruiz'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
-        let payroll: Uuid = sqlx::query_scalar("select id from api_keys where name = 'payroll'")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let key = |name| world.rows("api_keys").with("name", name);
+        key("siem").set(json!({ "created_by_id": null })).await;
+        let id = world.administrator_id("Ana Ruiz").await;
+        let payroll: Uuid = key("payroll").only("id").await;
 
         let mut browser = ConsoleSession::of(world, &priya).await;
         let page = browser.get(&format!("/console/administrators/{id}/disable")).await;
@@ -308,20 +267,16 @@ async fn disabling_an_administrator_revokes_their_keys_except_those_unticked() {
         assert_eq!(devices_of(world, id).await, 0, "her browser is forgotten");
 
         assert_eq!(done.status, 303, "{}", done.text);
-        let working: Vec<String> =
-            sqlx::query_scalar("select name from api_keys where revoked_at is null order by name")
-                .fetch_all(&world.db)
-                .await
-                .unwrap();
+        let working = world.rows("api_keys").without("revoked_at").ordered_by("name");
+        let working: Vec<String> = working.column("name").await;
         assert_eq!(working, ["payroll", "tests"]);
-        let record: Vec<(String, String)> = sqlx::query_as(
-            "select action, details ->> 'name' from audit
-             where action in ('administrator_disabled', 'key_revoked') order by details ->> 'name'",
-        )
-        .fetch_all(&world.db)
-        .await
-        .unwrap();
-        let record: Vec<(&str, &str)> = record.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let mut record = world.audited("administrator_disabled").await;
+        record.extend(world.audited("key_revoked").await);
+        let mut record: Vec<(&str, &str)> = record
+            .iter()
+            .map(|entry| (&*entry.action, entry.details["name"].as_str().unwrap()))
+            .collect();
+        record.sort_by_key(|(_, name)| *name);
         assert_eq!(
             record,
             [
@@ -354,7 +309,7 @@ async fn two_keys_created_concurrently_do_not_get_similar_names() {
             let mut second = begin(&db).await.unwrap();
             api_keys::create(&mut second, &late).await.unwrap()
         });
-        a_statement_waits(world).await;
+        world.until_locks_are_awaited(1).await;
         commit(first).await.unwrap();
 
         assert_eq!(

@@ -26,11 +26,7 @@ async fn an_outage_of_the_relay_reads_the_same_in_alert_page_and_database() {
         world.relay.pause_listening().await;
         world.relay.hang_up();
         let batch = world.invite(json!({ "import": import })).await;
-        sqlx::query("update batches set deadline_at = now() - interval '1 minute' where id = $1")
-            .bind(batch)
-            .execute(&world.db)
-            .await
-            .unwrap();
+        world.let_batch_be_late(batch).await;
 
         for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
             fires(world, &prometheus, alert).await;

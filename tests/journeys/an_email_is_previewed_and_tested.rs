@@ -21,14 +21,6 @@ async fn preview(world: &World, key: &str, mut request: Value, email: &str) -> V
         .expect(200)
 }
 
-async fn rows_in(world: &World, table: &str) -> i64 {
-    let question = match table {
-        "credentials" => "select count(*) from credentials",
-        _ => "select count(*) from deliveries",
-    };
-    sqlx::query_scalar(question).fetch_one(&world.db).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_preview_shows_a_real_persons_mail_and_what_it_lacks() {
     World::run_with(Setup::default().workers(0), async |world| {
@@ -54,7 +46,7 @@ async fn a_preview_shows_a_real_persons_mail_and_what_it_lacks() {
         );
         let saved = world.get("/v1/system-emails/invite").await.expect(200);
         assert_eq!(saved["version"], 1, "a preview saves nothing: {saved}");
-        assert_eq!(rows_in(world, "deliveries").await, 0);
+        assert_eq!(world.rows("deliveries").count().await, 0);
     })
     .await;
 }
@@ -72,7 +64,7 @@ async fn a_preview_of_a_password_mail_generates_no_password() {
         assert!(text.contains("Email: ada@example.org"), "{text}");
         assert!(text.contains(" UTC"), "it shows the expiry: {text}");
         assert_eq!(shown["missing"], json!([]), "{shown}");
-        assert_eq!(rows_in(world, "credentials").await, 0);
+        assert_eq!(world.rows("credentials").count().await, 0);
     })
     .await;
 }
@@ -103,7 +95,7 @@ async fn a_test_mail_is_marked_and_changes_nothing() {
         assert_eq!(tried.password(), Some(MASKED_PASSWORD), "{}", tried.text);
         assert!(tried.html.contains(MASKED_PASSWORD), "{}", tried.html);
         assert_eq!(world.get(&format!("/v1/users/{user}")).await.expect(200), before);
-        assert_eq!(rows_in(world, "credentials").await, 1);
+        assert_eq!(world.rows("credentials").count().await, 1);
         assert!(!world.signs_in("ada@example.org", MASKED_PASSWORD).await);
         world.sign_in("ada@example.org", mail.password().unwrap()).await;
         let listed = world.get("/v1/batches").await.expect(200);

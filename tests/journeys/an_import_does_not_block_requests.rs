@@ -5,7 +5,6 @@ use harness::{Setup, World};
 use shared::store::imports::file::{self, File, RowOptions};
 use shared::store::imports::rows::{self, Row};
 use shared::store::imports::{ImportCounts, ImportMode};
-use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
 
 /// More than the API has connections to Postgres.
@@ -87,7 +86,7 @@ async fn change(world: &World, email: &str) -> Result<(), sqlx::Error> {
 #[tokio::test]
 async fn waiting_imports_hold_no_connections() {
     World::run_with(Setup::default().workers(0), async |world| {
-        let mut lock = another_import(world).await;
+        let lock = world.block_imports().await;
 
         let files: Vec<String> = (0..FILES).map(|n| format!("email\nperson{n}@example.org\n")).collect();
         let waiting = std::sync::atomic::AtomicUsize::new(FILES);
@@ -98,19 +97,14 @@ async fn waiting_imports_hold_no_connections() {
         };
         let importing = futures_util::future::join_all(files.iter().map(|file| import(file)));
         let meanwhile = async {
-            world
-                .eventually("an import that waits", async || is_waiting(world).await.then_some(()))
-                .await;
+            world.until_locks_are_awaited(1).await;
             let began = Instant::now();
             for _ in 0..5 {
                 world.get("/v1/users").await.expect(200);
             }
             let took = began.elapsed();
             let still = waiting.load(std::sync::atomic::Ordering::Relaxed);
-            sqlx::query("select pg_advisory_unlock_all()")
-                .execute(&mut lock)
-                .await
-                .unwrap();
+            lock.release().await;
             (took, still)
         };
         let (answers, (took, still)) = tokio::join!(importing, meanwhile);
@@ -124,7 +118,7 @@ async fn waiting_imports_hold_no_connections() {
 #[tokio::test]
 async fn a_client_that_disconnects_is_no_longer_in_flight() {
     World::run_with(Setup::default().workers(0), async |world| {
-        let mut lock = another_import(world).await;
+        let lock = world.block_imports().await;
 
         let asked = reqwest::Client::new()
             .post(format!("{}/v1/imports", world.base()))
@@ -136,10 +130,7 @@ async fn a_client_that_disconnects_is_no_longer_in_flight() {
 
         let in_flight = async || (world.api_metric("beckon_http_requests_in_flight").await < 0.5).then_some(());
         world.eventually("nothing in flight", in_flight).await;
-        sqlx::query("select pg_advisory_unlock_all()")
-            .execute(&mut lock)
-            .await
-            .unwrap();
+        lock.release().await;
         let people = async || {
             let users = world.get("/v1/users").await.expect(200);
             (users["items"].as_array()?.len() == 1).then_some(())
@@ -147,23 +138,4 @@ async fn a_client_that_disconnects_is_no_longer_in_flight() {
         world.eventually("the import to finish", people).await;
     })
     .await;
-}
-
-/// A connection that holds the locks of an import.
-async fn another_import(world: &World) -> PgConnection {
-    let url = world
-        .settings()
-        .iter()
-        .find(|(name, _)| name == "DATABASE_URL")
-        .unwrap();
-    let mut connection = PgConnection::connect(&url.1).await.unwrap();
-    let lock = "select pg_advisory_lock(hashtextextended('import', 0))";
-    sqlx::query(lock).execute(&mut connection).await.unwrap();
-    connection
-}
-
-async fn is_waiting(world: &World) -> bool {
-    let waiting = "select exists (select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock')";
-    sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
 }

@@ -55,15 +55,10 @@ async fn undoing_removes_created_users_and_restores_updated_ones() {
         let now = import_state(world, wrong).await;
         assert_eq!((now.state, now.undone), (ImportState::Undone, totals));
         assert_eq!(now.ended_by.as_deref(), Some("Priya"));
-        let acts: Vec<String> =
-            sqlx::query_scalar("select who || ' ' || action || ' ' || details::text from audit where who = 'Priya'")
-                .fetch_all(&world.db)
-                .await
-                .unwrap();
-        assert_eq!(
-            acts,
-            [r#"Priya import_undone {"kept": 0, "removed": 1, "restored": 1}"#]
-        );
+        let acts = world.audit_log().await.into_iter().filter(|act| act.who == "Priya");
+        let acts: Vec<(String, Value)> = acts.map(|act| (act.action, act.details)).collect();
+        let counts = json!({ "kept": 0, "removed": 1, "restored": 1 });
+        assert_eq!(acts, [("import_undone".to_owned(), counts)]);
         let old = world.get("/v1/users?q=old@").await.expect(200);
         assert_eq!(old["items"][0]["first_name"], "Old", "{old}");
     })
@@ -227,11 +222,7 @@ async fn users_not_changed_since_get_the_former_values_back() {
             details(world, "dan.fox@").await,
             json!(["dan.fox@example.org", "Dan", "Fox", "", { "team": "Engine" }])
         );
-        let left: i64 = sqlx::query_scalar("select count(*) from import_changes where import_id = $1")
-            .bind(wrong)
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let left = world.rows("import_changes").with("import_id", wrong).count().await;
         assert_eq!(left, 0, "former values are not kept longer than they are needed");
     })
     .await;
@@ -272,13 +263,7 @@ async fn a_change_made_while_the_file_is_stored_is_not_lost_by_undoing_it() {
             .unwrap();
 
         let (wrong, ()) = tokio::join!(import(world, "email,first_name\nann@example.org,Lee\n"), async {
-            world
-                .eventually("the import to wait", async || {
-                    let waiting = "select count(*) from pg_locks where not granted and locktype = 'transactionid'";
-                    let n: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap();
-                    (n > 0).then_some(())
-                })
-                .await;
+            world.until_locks_are_awaited(1).await;
             other.commit().await.unwrap();
         });
         assert_eq!(details(world, "ann@").await[1], "Lee");

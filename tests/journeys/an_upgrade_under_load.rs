@@ -35,16 +35,24 @@ async fn passwords(world: &World, phase: usize) -> uuid::Uuid {
 
 /// How many mails each worker sent, in the order in which they started.
 async fn mails_by_worker(world: &World) -> Vec<i64> {
-    let counting = "select count(*) from attempts where verdict = 'accepted' group by worker order by min(started_at)";
-    sqlx::query_scalar(counting).fetch_all(&world.db).await.unwrap()
+    let accepted = world
+        .rows("attempts")
+        .with("verdict", "accepted")
+        .ordered_by("started_at");
+    let workers: Vec<String> = accepted.column("worker").await;
+    let mut mails: Vec<(String, i64)> = Vec::new();
+    for worker in workers {
+        match mails.iter_mut().find(|(known, _)| *known == worker) {
+            Some((_, count)) => *count += 1,
+            None => mails.push((worker, 1)),
+        }
+    }
+    mails.into_iter().map(|(_, count)| count).collect()
 }
 
 /// Asserts that no attempt is unsure and that no program of either release logged an error, except this one.
 async fn assert_no_alerts(world: &World, but_for: Option<&str>) {
-    let unsure: i64 = sqlx::query_scalar("select count(*) from deliveries where unsure")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let unsure = world.rows("deliveries").with("unsure", true).count().await;
     assert_eq!(unsure, 0);
     let logs = world.logs();
     let errors: Vec<&str> = logs

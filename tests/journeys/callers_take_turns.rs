@@ -14,33 +14,19 @@ const PEOPLE: usize = 3_000;
 /// A resend goes out within this time on a busy machine; behind the program's mails it would take a minute.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Inserts batches as if a program had requested invites for one user at a time.
-const ONE_BY_ONE: &str = "
-    with asked as (
-        insert into batches (kind, version, lane, state, created_by, start_at, selected_count, accepted_count, trace_id)
-        select 'invite', 1, 'interactive', 'running', 'a program', now(), 1, 1, repeat('0', 31) || '1'
-        from generate_series(1, $1)
-        returning id
-    ), people as (
-        select array_agg(id) as ids from users where email <> 'ada@example.com'
-    )
-    insert into deliveries (batch_id, user_id)
-    select asked.id, people.ids[1 + (row_number() over ())::integer % cardinality(people.ids)] from asked, people";
-
 #[tokio::test]
 async fn a_resend_is_sent_promptly_beside_twenty_thousand_batches_of_one() {
     World::run(async |world| {
         let import = world.people(PEOPLE).await;
         world.person("ada@example.com").await;
-        sqlx::query(ONE_BY_ONE).bind(BATCHES).execute(&world.db).await.unwrap();
+        world.owe_one_by_one(BATCHES, "ada@example.com").await;
         world.invite(json!({ "import": import })).await;
         world.relay.wait_for(500, PATIENCE).await.unwrap();
         // A program requests them over some time; here the dispatcher must count all of them first.
         world
             .eventually("the batches to be counted", async || {
-                let uncounted = "select count(*) from count_changes where state = 'waiting'";
-                let uncounted: i64 = sqlx::query_scalar(uncounted).fetch_one(&world.db).await.unwrap();
-                (uncounted < 1_000).then_some(())
+                let uncounted = world.rows("count_changes").with("state", "waiting");
+                (uncounted.count().await < 1_000).then_some(())
             })
             .await;
 
@@ -54,10 +40,7 @@ async fn a_resend_is_sent_promptly_beside_twenty_thousand_batches_of_one() {
             .await;
         let waited = began.elapsed();
 
-        let unfinished: i64 = sqlx::query_scalar("select count(*) from batches where finished_at is null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let unfinished = world.rows("batches").without("finished_at").count().await;
         assert!(
             unfinished > 10_000,
             "only {unfinished} were left: nothing to wait behind"

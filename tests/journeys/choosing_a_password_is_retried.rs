@@ -35,10 +35,8 @@ async fn with_one_key_it_happens_once_and_gets_the_same_response() {
     let (world, mailed) = mailed().await;
     World::run_in(world, async |world| {
         let chosen_at = async || -> time::OffsetDateTime {
-            sqlx::query_scalar("select created_at from credentials where kind = 'chosen'")
-                .fetch_one(&world.db)
-                .await
-                .unwrap()
+            let chosen = world.rows("credentials").with("kind", "chosen");
+            chosen.only("created_at").await
         };
 
         let first = choose(world, ADA, &mailed, OWN, Some("lost")).await;

@@ -10,11 +10,6 @@ use std::time::Duration;
 
 const ADA: &str = "ada@example.org";
 
-/// A query about times, answered by Postgres.
-async fn seconds(world: &World, question: &'static str) -> f64 {
-    sqlx::query_scalar(question).fetch_one(&world.db).await.unwrap()
-}
-
 #[tokio::test]
 async fn leases_retries_and_passwords_keep_their_duration() {
     World::run_with(Setup::default().workers(0), async |world| {
@@ -62,12 +57,9 @@ async fn leases_retries_and_passwords_keep_their_duration() {
             assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
         }
         assert!(early && late, "{early} {late}");
-        let lifetime = "select extract(epoch from c.expires_at - d.sent_at)::float8
-                        from credentials c join deliveries d on d.id = c.delivery_id";
-        let lifetime = seconds(world, lifetime).await;
+        let lifetime = world.password_lifetime(passwords).await;
         assert!((0.0..60.0).contains(&(lifetime - 72.0 * 3_600.0)), "{lifetime}");
-        let pause = "select extract(epoch from retry_at - now())::float8 from deliveries where state = 'retrying'";
-        let pause = seconds(world, pause).await;
+        let pause = world.seconds_until_retry().await;
         assert!((200.0..=360.0).contains(&pause), "{pause}");
         let logged = world.workers[0].log();
         let hours: std::collections::BTreeSet<&str> = logged

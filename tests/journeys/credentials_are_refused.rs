@@ -100,10 +100,7 @@ async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
             })
             .await;
         let refused = world.batch(batch).await;
-        let attempts: i64 = sqlx::query_scalar("select count(*) from attempts where ended_at is not null")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let attempts = world.rows("attempts").having("ended_at").count().await;
         let logged = world.workers[0].log();
         world.relay.set_mode(Mode::Normal);
         world.relay.wait_for(40, PATIENCE).await.unwrap();
@@ -115,10 +112,7 @@ async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
         assert!(lines.iter().any(|line| line.contains("535")), "{lines:#?}");
         assert!(!world.logs().contains("geheim"), "{}", world.logs());
         assert_eq!(finished["counts"]["sent"], 40, "{finished}");
-        let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let most = world.most_attempts().await;
         assert_eq!(most, 1, "a refused login spent an attempt");
         world.assert_promises_kept().await;
     })

@@ -10,10 +10,7 @@ use std::time::Duration;
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
 async fn months_there(world: &World) -> i64 {
-    sqlx::query_scalar("select count(*) from months()")
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
+    world.rows("months()").count().await
 }
 
 #[tokio::test]
@@ -48,16 +45,14 @@ async fn totals_and_invited_users_are_kept_without_details() {
         assert_eq!(after["counts"]["failed"], 1, "{after}");
         assert_eq!(after["left_out"], before["left_out"], "{after}");
         assert!(world.deliveries(batch).await.is_empty());
-        let names: i64 =
-            sqlx::query_scalar("select count(*) from left_out where given is not null or user_id is not null")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-        assert_eq!(names, 0, "no address remains");
-        let unused: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        for name in ["given", "user_id"] {
+            assert_eq!(
+                world.rows("left_out").having(name).count().await,
+                0,
+                "no address remains"
+            );
+        }
+        let unused = world.rows("credentials").count().await;
         assert_eq!(unused, 0, "nor an unused password");
         let again = world
             .post(
@@ -111,12 +106,9 @@ async fn rejected_rows_are_deleted_with_the_details_and_the_import_shows_it() {
         );
         let problems = world.get(&format!("{path}/problems.csv")).await.expect(422);
         assert_eq!(problems["type"], "/problems/details_dropped", "{problems}");
-        let rows: i64 =
-            sqlx::query_scalar("select (select count(*) from import_rejects) + (select count(*) from import_changes)")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
-        assert_eq!(rows, 0);
+        for table in ["import_rejects", "import_changes"] {
+            assert_eq!(world.rows(table).count().await, 0, "{table}");
+        }
     })
     .await;
 }

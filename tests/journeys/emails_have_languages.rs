@@ -38,10 +38,6 @@ async fn accepted(world: &World) -> uuid::Uuid {
         .await
 }
 
-async fn now(world: &World) -> OffsetDateTime {
-    sqlx::query_scalar("select now()").fetch_one(&world.db).await.unwrap()
-}
-
 fn last_mail(world: &World, name: &str) -> Mail {
     let mut mails = world.relay.mails_to(&format!("{name}@example.org")).unwrap();
     mails.pop().unwrap()
@@ -118,10 +114,10 @@ async fn each_user_gets_their_language_and_a_later_edit_changes_no_batch() {
         let edited = save(world, "Welcome", json!({})).await;
         let all = json!({ "translations": { "de": text("Hallo"), "de-AT": text("Servus"), "fr": text("Bienvenue") } });
 
-        let began = now(world).await;
+        let began = world.now().await;
         world.start_worker().await.unwrap();
         world.finished(batch).await;
-        let ended = now(world).await;
+        let ended = world.now().await;
 
         for (name, language, subject) in [
             ("at", "de", "Hallo"),

@@ -89,10 +89,6 @@ async fn more(world: &World, mails: usize) {
     world.relay.wait_for(wanted, PATIENCE).await.unwrap();
 }
 
-async fn count(world: &World, query: &'static str) -> i64 {
-    sqlx::query_scalar(query).fetch_one(&world.db).await.unwrap()
-}
-
 /// Stops and starts every process in turn while mails go out. Returns their exit codes and the second API as it is
 /// afterwards.
 async fn restart_in_turn(
@@ -153,7 +149,7 @@ async fn nothing_is_lost_and_nothing_is_sent_twice() {
         let finished = world.finished(batch).await;
         world
             .eventually("the last single mail", async || {
-                let open = count(world, "select count(*) from batches where finished_at is null").await;
+                let open = world.rows("batches").without("finished_at").count().await;
                 (open == 0).then_some(())
             })
             .await;
@@ -167,15 +163,15 @@ async fn nothing_is_lost_and_nothing_is_sent_twice() {
         assert!(calls.turned_away > 0, "no request met a process that was down");
         let accepted = calls.batches.len();
         assert!(accepted > 50, "{accepted} single mails were accepted");
-        let batches = count(world, "select count(*) from batches").await;
+        let batches = world.rows("batches").count().await;
         assert_eq!(
             usize::try_from(batches).unwrap(),
             accepted + 1,
             "batches that no caller knows"
         );
         assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
-        assert_eq!(count(world, "select count(*) from deliveries where unsure").await, 0);
-        let unaccepted = count(world, "select count(*) from attempts where verdict <> 'accepted'").await;
+        assert_eq!(world.rows("deliveries").with("unsure", true).count().await, 0);
+        let unaccepted = world.rows("attempts").other_than("verdict", "accepted").count().await;
         assert_eq!(unaccepted, 0);
         assert_eq!(world.relay.accepted_count(), PEOPLE + accepted);
         world.assert_promises_kept().await;

@@ -198,8 +198,7 @@ async fn failures_are_logged_with_the_delivery_and_without_personal_data() {
         for person in [PEOPLE[3], PEOPLE[4]] {
             world.relay.set(person, Behaviour::Accept);
         }
-        let now = sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')");
-        now.execute(&world.db).await.unwrap();
+        world.let_all_waits_pass().await;
         let finished = world.finished(batch).await;
         // Not the logs of every program in this world: the command that creates a key prints it.
         let both_logs = || [world.api.as_ref().unwrap().log(), world.workers[0].log()].concat();

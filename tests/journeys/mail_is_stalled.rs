@@ -7,7 +7,7 @@ use harness::{Setup, World};
 use shared::store::stall::{self, Cause, Stall};
 use shared::store::workers;
 use shared::trouble::WorkerTrouble;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 /// No server listens there.
 const NOWHERE: &str = "smtp://127.0.0.1:1?tls=none";
@@ -33,21 +33,13 @@ async fn moves_again(world: &World) {
         .await;
 }
 
-async fn now(world: &World) -> OffsetDateTime {
-    sqlx::query_scalar("select clock_timestamp()")
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
-}
-
 /// Ages the last reports of workers and dispatcher by half a minute.
 async fn silence_passes(world: &World) {
     for table in ["workers", "dispatching"] {
-        let passing = format!("update {table} set seen_at = seen_at - interval '30 seconds'");
-        sqlx::query(sqlx::AssertSqlSafe(passing))
-            .execute(&world.db)
-            .await
-            .unwrap();
+        world
+            .rows(table)
+            .age(&["seen_at"], std::time::Duration::from_secs(30))
+            .await;
     }
 }
 
@@ -69,11 +61,11 @@ async fn an_outage_of_the_relay_is_reported_until_it_ends() {
         let import = world.people(200).await;
         world.relay.pause_listening().await;
         world.relay.hang_up();
-        let before = now(world).await;
+        let before = world.now().await;
 
         let batch = world.invite(json!({ "import": import })).await;
         let found = stalled(world, "the outage to be reported", |_| true).await;
-        let after = now(world).await;
+        let after = world.now().await;
 
         assert_eq!(
             trouble(&found),
@@ -167,7 +159,7 @@ async fn missing_workers_are_reported_until_one_runs() {
         let import = world.people(30).await;
         world.kill_worker(0).await;
         world.stop_worker(0).await;
-        let stopped = now(world).await;
+        let stopped = world.now().await;
         let batch = world.invite(json!({ "import": import })).await;
         // The worker stopped a moment ago, so another may be starting.
         assert_eq!(find_stall(world).await, None);

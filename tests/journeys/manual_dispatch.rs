@@ -1,5 +1,6 @@
 //! A world in which the test itself dispatches and works, one statement at a time.
 
+use crate::json;
 use harness::{Setup, World};
 use serde_json::Value;
 use shared::batch::Lane;
@@ -26,21 +27,22 @@ pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
         world.invite(held).await;
     }
     world.kill_api().await;
-    run(&world, "update batches set state = 'running'").await;
+    world.rows("batches").set(json!({ "state": "running" })).await;
     world
 }
 
-/// Runs a statement directly against the database.
-pub(crate) async fn run(world: &World, statement: &'static str) {
-    sqlx::query(statement).execute(&world.db).await.unwrap();
+/// Adds another mail to the same user to one of the batches.
+pub(crate) async fn owe_another(world: &World) {
+    let delivery = world.rows("deliveries").column::<Uuid>("id").await[0];
+    let delivery = || world.rows("deliveries").with("id", delivery);
+    let (batch, user) = (delivery().only("batch_id").await, delivery().only("user_id").await);
+    world.owe(batch, user).await;
 }
 
 /// The turn of the dispatcher that ran last.
 pub(crate) async fn turn(world: &World) -> DispatcherLease {
-    let epoch = sqlx::query_scalar("select epoch from dispatcher").fetch_one(&world.db);
-    DispatcherLease {
-        epoch: epoch.await.unwrap(),
-    }
+    let epoch = world.rows("dispatcher").only("epoch").await;
+    DispatcherLease { epoch }
 }
 
 /// Due deliveries of the interactive lane.

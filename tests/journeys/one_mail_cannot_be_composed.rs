@@ -7,13 +7,16 @@ use harness::World;
 async fn it_fails_at_once_and_the_others_are_sent() {
     World::run(async |world| {
         let import = world.people(40).await;
-        for poison in [
-            "update users set email = 'no address at all' where email = 'person7@example.org'",
-            "update users set fields = '{\"team\": [1, 2]}' where email = 'person9@example.org'",
-            "update users set first_name = E'Eve\\r\\nBcc: all@example.org' where email = 'person11@example.org'",
+        for (email, poison) in [
+            ("person7@example.org", json!({ "email": "no address at all" })),
+            ("person9@example.org", json!({ "fields": { "team": [1, 2] } })),
+            (
+                "person11@example.org",
+                json!({ "first_name": "Eve\r\nBcc: all@example.org" }),
+            ),
         ] {
-            let poisoned = sqlx::query(poison).execute(&world.db).await.unwrap();
-            assert_eq!(poisoned.rows_affected(), 1, "{poison}");
+            let poisoned = world.rows("users").with("email", email).set(poison).await;
+            assert_eq!(poisoned, 1, "{email}");
         }
 
         let batch = world.reset_passwords(json!({ "import": import })).await;
@@ -34,10 +37,7 @@ async fn it_fails_at_once_and_the_others_are_sent() {
         let eve = world.relay.mails_to("person11@example.org").unwrap().remove(0);
         assert_eq!((eve.to.len(), eve.header("Bcc")), (1, None));
         assert!(eve.to_name.starts_with("Eve  Bcc: all"), "{}", eve.to_name);
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 38, "a mail that was never made left a password");
         assert_eq!(world.message_count("beckon.bulk").await, 0);
         assert_eq!(world.workers[0].exit_code(), None);

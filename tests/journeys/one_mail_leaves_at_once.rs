@@ -62,6 +62,6 @@ async fn a_mail_is_published_long_before_the_next_poll() {
 
 /// Makes a held batch due directly in the database, without a notification.
 async fn make_due(world: &World, batch: uuid::Uuid) {
-    let sql = "update batches set state = 'running', start_at = now() where id = $1";
-    sqlx::query(sql).bind(batch).execute(&world.db).await.unwrap();
+    let due = json!({ "state": "running", "start_at": "now" });
+    world.rows("batches").with("id", batch).set(due).await;
 }

@@ -124,10 +124,7 @@ async fn addresses_are_put_on_a_list_and_taken_off() {
         assert_eq!(added, json!({ "added": 1, "addresses": 2 }));
         assert_eq!(sent["left_out"], json!({ "do_not_mail": 1 }), "{sent}");
         assert_eq!(later["accepted"], 2, "{later}");
-        let left: i64 = sqlx::query_scalar("select count(*) from do_not_mail_addresses")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let left = world.rows("do_not_mail_addresses").count().await;
         assert_eq!(left, 0);
     })
     .await;

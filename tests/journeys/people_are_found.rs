@@ -220,13 +220,9 @@ async fn a_world_of_all_kinds() -> (World, Uuid) {
     let choice = json!({ "email": emails[0], "password": mails[0].password().unwrap(),
                          "new_password": "correct horse battery staple" });
     world.post("/v1/credentials/choose", choice).await.expect(200);
-    sqlx::query(
-        "update credentials set expires_at = now() - interval '1 s'
-         where user_id = (select id from users where email_key = 'fay@example.org')",
-    )
-    .execute(&world.db)
-    .await
-    .unwrap();
+    let fay = world.user_id("fay@example.org").await;
+    let expired = json!({ "expires_at": "now" });
+    world.rows("credentials").with("user_id", fay).set(expired).await;
     let gil = world.get("/v1/users?q=gil").await.expect(200)["items"][0]["id"].clone();
     let lock = format!("/v1/users/{}/lock", gil.as_str().unwrap());
     world.post(&lock, json!({})).await.expect(200);
@@ -270,10 +266,7 @@ async fn a_list_a_batch_and_a_selection_have_the_same_users_for_every_filter() {
     let (world, import) = a_world_of_all_kinds().await;
     World::run_in(world, async |world| {
         let mut session = ConsoleSession::of(world, world.administrator().await).await;
-        let administrator: Uuid = sqlx::query_scalar("select id from administrators")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let administrator: Uuid = world.rows("administrators").only("id").await;
         let mut met = 0;
 
         let all = conditions(import);
@@ -315,32 +308,22 @@ async fn a_list_a_batch_and_a_selection_have_the_same_users_for_every_filter() {
                 "{}",
                 accepted.text
             );
-            let chosen: Vec<Uuid> = sqlx::query_scalar(
-                "select user_id from deliveries where batch_id = $1 and user_id is not null
-                 union all select user_id from left_out where batch_id = $1",
-            )
-            .bind(accepted.body["batch"].as_str().and_then(|id| id.parse::<Uuid>().ok()))
-            .fetch_all(&world.db)
-            .await
-            .unwrap();
+            let batch = accepted.body["batch"].as_str().unwrap_or_default();
+            let of_batch = |table| world.rows(table).with("batch_id", batch);
+            let mut chosen: Vec<Uuid> = of_batch("deliveries").having("user_id").column("user_id").await;
+            chosen.extend(of_batch("left_out").column::<Uuid>("user_id").await);
             assert_eq!(sorted(chosen), listed, "{filter:?}");
             // and as in a form of the console.
             let mut form: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
             form.push(("do", "all"));
             let pressed = session.post("/console/users", &form).await;
             assert_eq!(pressed.status, 303, "{filter:?}: {}", pressed.text);
-            let id: Uuid = sqlx::query_scalar("select id from selections order by id desc limit 1")
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
+            let selections: Vec<Uuid> = world.rows("selections").column("id").await;
+            let id = selections.into_iter().max().unwrap();
             let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
             assert_eq!(selection.filter.as_ref(), Some(&filter));
             selections::store_ids(&world.db, &selection).await.unwrap();
-            let written: Vec<Uuid> = sqlx::query_scalar("select unnest(chosen) from selections where id = $1")
-                .bind(id)
-                .fetch_all(&world.db)
-                .await
-                .unwrap();
+            let written: Vec<Uuid> = world.rows("selections").with("id", id).only("chosen").await;
             assert_eq!(
                 (selection.count(), sorted(written)),
                 (i64::try_from(listed.len()).unwrap(), listed.clone()),
@@ -359,15 +342,9 @@ async fn a_selection_with_a_filter_of_another_release_selects_no_user() {
     World::run_with(harness::Setup::default().workers(0), async |world| {
         world.people(3).await;
         let mut session = ConsoleSession::of(world, world.administrator().await).await;
-        let administrator: Uuid = sqlx::query_scalar("select id from administrators")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let administrator: Uuid = world.rows("administrators").only("id").await;
         session.post("/console/users", &[("do", "all")]).await;
-        let id: Uuid = sqlx::query_scalar("select id from selections")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let id: Uuid = world.rows("selections").only("id").await;
         let count = async || {
             selections::find(&world.db, administrator, id)
                 .await
@@ -378,11 +355,11 @@ async fn a_selection_with_a_filter_of_another_release_selects_no_user() {
         assert_eq!(count().await, 3);
 
         for lost in [
-            "update selections set user_filter = '{}'",
-            "update selections set user_filter = '{\"of_another_release\": true}'",
-            "update selections set user_filter = null, filter = '{\"q\": null, \"status\": \"not_invited\"}'",
+            json!({ "user_filter": {} }),
+            json!({ "user_filter": { "of_another_release": true } }),
+            json!({ "user_filter": null, "filter": { "q": null, "status": "not_invited" } }),
         ] {
-            sqlx::query(lost).execute(&world.db).await.unwrap();
+            world.rows("selections").set(lost.clone()).await;
             assert_eq!(count().await, 0, "{lost}");
             let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
             assert_eq!(

@@ -16,11 +16,7 @@ async fn mail_continues_and_callers_get_an_early_response() {
         let import = world.people(120).await;
         let batch = world.invite(json!({ "import": import })).await;
         world.relay.wait_for(10, PATIENCE).await.unwrap();
-        let mut lock = world.db.begin().await.unwrap();
-        sqlx::query("lock table api_keys in access exclusive mode")
-            .execute(&mut *lock)
-            .await
-            .unwrap();
+        let lock = world.block_table("api_keys").await;
 
         // As many as there are connections wait for the lock; the others wait for a connection.
         let (began, refused) = (Instant::now(), AtomicUsize::new(0));
@@ -38,7 +34,7 @@ async fn mail_continues_and_callers_get_an_early_response() {
                     (refused.load(Ordering::Relaxed) >= CALLERS - CONNECTIONS).then_some(())
                 })
                 .await;
-            lock.rollback().await.unwrap();
+            lock.release().await;
         };
         let (answers, ()) = tokio::join!(futures_util::future::join_all(asked), mails);
         let finished = world.finished(batch).await;

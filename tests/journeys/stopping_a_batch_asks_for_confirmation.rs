@@ -139,13 +139,12 @@ async fn an_outdated_confirmation_stops_nothing() {
         scene.priya(answer).await;
         scene.stands("stopped", 0).await;
     }
-    let acts: Vec<String> = sqlx::query_scalar(
-        "select who || ' ' || action from audit where action = 'batch_stopped' and subject like 'batch%'",
-    )
-    .fetch_all(&scene.world.db)
-    .await
-    .unwrap();
-    assert_eq!(acts, ["Ben Ito batch_stopped"]);
+    let acts = scene.world.audited("batch_stopped").await.into_iter();
+    let acts: Vec<String> = acts
+        .filter(|act| act.subject.starts_with("batch"))
+        .map(|act| act.who)
+        .collect();
+    assert_eq!(acts, ["Ben Ito"]);
 
     // A held batch goes back to its hold; a finished batch is not paused.
     let held = scene

@@ -28,10 +28,7 @@ async fn an_outage_uses_up_no_attempts() {
 
         assert_eq!(down["counts"]["failed"], 0, "{down}");
         assert_eq!(finished["counts"]["sent"], 50, "{finished}");
-        let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let most = world.most_attempts().await;
         assert_eq!(most, 1, "an outage spent an attempt");
         world.assert_promises_kept().await;
     })

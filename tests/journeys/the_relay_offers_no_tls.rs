@@ -69,10 +69,7 @@ async fn nothing_is_sent_without_tls_and_everything_once_it_is_offered() {
                 .all(|login| login.is_encrypted && login.is_accepted)
         );
         assert!(!world.logs().contains("geheim"));
-        let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let most = world.most_attempts().await;
         assert_eq!(most, 1, "a line that is not private spent an attempt");
         world.assert_promises_kept().await;
     })

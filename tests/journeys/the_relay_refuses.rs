@@ -56,10 +56,7 @@ async fn a_password_in_a_refused_mail_does_not_work() {
         assert_eq!(finished["counts"]["failed"], 1, "{finished}");
         let line = &world.deliveries(batch).await[0];
         assert_eq!(line["reason"], "policy", "{line}");
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         assert_eq!(live, 0);
         world.assert_promises_kept().await;
     })
@@ -91,14 +88,12 @@ async fn a_user_keeps_the_old_password_if_the_next_mail_is_refused() {
         world.sign_in(people[0], own).await;
         let mails = world.relay.mails_to(people[1]).unwrap();
         world.sign_in(people[1], mails[1].password().unwrap()).await;
-        let left = "select count(*) from credentials c join users u on u.id = c.user_id
-                    where u.email = $1 and c.kind = 'generated'";
-        let left: i64 = sqlx::query_scalar(left)
-            .bind(people[0])
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
-        assert_eq!(left, 0, "the password of a refused mail is still there");
+        let first = world.user_id(people[0]).await;
+        let left = world
+            .rows("credentials")
+            .with("user_id", first)
+            .with("kind", "generated");
+        assert_eq!(left.count().await, 0, "the password of a refused mail is still there");
         world.assert_promises_kept().await;
     })
     .await;

@@ -19,40 +19,24 @@ async fn paused(world: &World, batch: Uuid) -> Value {
         .await
 }
 
-/// A refusal that lasts for 30 s counts as permanent; this ages the workers' trouble by half a minute.
-async fn it_has_lasted(world: &World) {
-    sqlx::query(
-        "update workers set trouble_since = trouble_since - interval '30 seconds'
-         where trouble_since > now() - interval '30 seconds'",
-    )
-    .execute(&world.db)
-    .await
-    .unwrap();
-}
+/// How long a refusal of our account lasts before it counts as permanent.
+const LASTING: i32 = 30;
 
 async fn resume(world: &World, batch: Uuid) {
     let path = format!("/v1/batches/{batch}/resume");
     world.post(&path, json!({})).await.expect(200);
-    make_due(world).await;
-}
-
-/// Makes mails that were given back due immediately.
-async fn make_due(world: &World) {
-    sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')")
-        .execute(&world.db)
-        .await
-        .unwrap();
+    world.let_all_waits_pass().await;
 }
 
 async fn assert_sent_once_at_first_attempt(world: &World, batch: Uuid, people: usize) {
     let finished = world.finished(batch).await;
     assert_eq!(finished["counts"]["sent"], json!(people), "{finished}");
-    let most: i64 = sqlx::query_scalar("select max(attempt)::bigint from deliveries where batch_id = $1")
-        .bind(batch)
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    assert_eq!(most, 1, "a refusal of our account spent an attempt");
+    let spent: Vec<i32> = world.rows("deliveries").with("batch_id", batch).column("attempt").await;
+    assert_eq!(
+        spent.iter().max(),
+        Some(&1),
+        "a refusal of our account spent an attempt"
+    );
 }
 
 #[tokio::test]
@@ -90,7 +74,7 @@ async fn the_same_refusal_after_every_dot_fails_no_delivery_and_pauses_the_batch
         world.relay.set_default(Behaviour::Accept);
         resume(world, batch).await;
         assert_sent_once_at_first_attempt(world, batch, 1_000).await;
-        make_due(world).await;
+        world.let_all_waits_pass().await;
         assert_sent_once_at_first_attempt(world, single, 1).await;
         assert_eq!(world.relay.accepted_count(), 1_001);
         world.assert_promises_kept().await;
@@ -125,7 +109,7 @@ async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_no_deliver
             let batch = world.invite(json!({ "import": import })).await;
             let seen = world
                 .eventually("the batch to pause itself", async || {
-                    it_has_lasted(world).await;
+                    world.let_trouble_last(LASTING).await;
                     let seen = world.batch(batch).await;
                     (seen["state"] == "paused" && seen["counts"]["sending"] == 0).then_some(seen)
                 })
@@ -179,7 +163,7 @@ async fn a_daily_quota_fails_no_delivery_and_the_rest_is_sent_the_next_day() {
             let batch = world.invite(json!({ "import": import })).await;
             let seen = world
                 .eventually("the batch to pause itself", async || {
-                    it_has_lasted(world).await;
+                    world.let_trouble_last(LASTING).await;
                     let seen = world.batch(batch).await;
                     (seen["state"] == "paused" && seen["counts"]["sending"] == 0).then_some(seen)
                 })

@@ -37,10 +37,7 @@ async fn the_first_retry_is_after_about_five_minutes() {
         let batch = world.invite(json!({ "emails": ["451@example.org"] })).await;
         world.until(batch, "retrying", 1).await;
 
-        let pause: f64 = sqlx::query_scalar("select extract(epoch from retry_at - now())::float8 from deliveries")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let pause = world.seconds_until_retry().await;
         assert!((220.0..=360.0).contains(&pause), "{pause}");
     })
     .await;
@@ -55,10 +52,7 @@ async fn a_password_that_was_not_mailed_does_not_work_and_a_later_one_does() {
             .reset_passwords(json!({ "emails": ["451-then-ok@example.org"] }))
             .await;
         world.until(batch, "retrying", 1).await;
-        let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let live = world.rows("credentials").count().await;
         world.let_pauses_pass().await;
         world.finished(batch).await;
 

@@ -58,11 +58,7 @@ async fn all_others_are_sent() {
         }
         let most = world.workers[0].memory_most();
         world.relay.set_where(|_| true, Behaviour::Accept);
-        world.let_pauses_pass().await;
-        sqlx::query("update deliveries set retry_at = now() where state = 'waiting'")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        world.let_all_waits_pass().await;
         let finished = world.finished(batch).await;
 
         assert_eq!(finished["counts"]["sent"], 66, "{finished}");

@@ -114,6 +114,5 @@ async fn is_committing(world: &World) -> bool {
 }
 
 async fn batches(world: &World) -> i64 {
-    let count = sqlx::query_scalar("select count(*) from batches");
-    count.fetch_one(&world.db).await.unwrap()
+    world.rows("batches").count().await
 }

@@ -1,7 +1,7 @@
 //! Two mails of a kind owed to one user, whatever the cause, are recorded like any others.
 
 use crate::json;
-use crate::manual_dispatch::{claim, due, record, run, world_that_owes};
+use crate::manual_dispatch::{claim, due, owe_another, record, world_that_owes};
 use harness::World;
 use shared::delivery::DeliveryState;
 use shared::store::settle::{Ending, Outcome};
@@ -11,11 +11,7 @@ use uuid::Uuid;
 async fn both_are_settled_in_one_group() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     World::run_in(world, async |world| {
-        run(
-            world,
-            "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries",
-        )
-        .await;
+        owe_another(world).await;
         let token = Uuid::new_v4();
         let claimed = claim(world, &due(world, 10).await, token).await;
 
@@ -43,10 +39,7 @@ async fn both_are_settled_in_one_group() {
             settled.iter().all(|one| one.state == DeliveryState::Sent),
             "{settled:?}"
         );
-        let got: i64 = sqlx::query_scalar("select count(*) from last_sent")
-            .fetch_one(&world.db)
-            .await
-            .unwrap();
+        let got = world.rows("last_sent").count().await;
         assert_eq!(got, 1);
     })
     .await;

@@ -36,11 +36,7 @@ async fn the_deadlock_victim_is_retried_without_an_error() {
         let finished = world.finished(batch).await;
 
         for moment in MOMENTS {
-            let trips = format!("select last_value from trips_of_{moment}");
-            let trips: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(trips))
-                .fetch_one(&world.db)
-                .await
-                .unwrap();
+            let trips: i64 = world.rows(format!("trips_of_{moment}")).only("last_value").await;
             assert!(trips >= 3, "{moment} were written {trips} times");
         }
         assert_eq!(finished["counts"]["sent"], 5, "{finished}");

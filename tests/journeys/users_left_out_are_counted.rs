@@ -2,6 +2,7 @@
 
 use crate::json;
 use harness::{Setup, World};
+use std::time::Duration;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -60,10 +61,10 @@ async fn users_who_got_the_same_mail_within_a_day_are_left_out_unless_included()
             .invite(json!({ "emails": ["person1@example.org"], "include_recent": true }))
             .await;
         world.finished(asked_for).await;
-        sqlx::query("update last_sent set sent_at = sent_at - interval '25 hours'")
-            .execute(&world.db)
-            .await
-            .unwrap();
+        world
+            .rows("last_sent")
+            .age(&["sent_at"], Duration::from_hours(25))
+            .await;
         let a_day_later = world.invite(json!({ "import": import })).await;
         let finished = world.finished(a_day_later).await;
 

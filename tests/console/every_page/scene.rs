@@ -6,12 +6,17 @@ use harness::browser::Browser;
 use harness::{Setup, World};
 use reqwest::Method;
 use serde_json::{Value, json};
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::go;
 
 /// More than one page of a list.
 const PEOPLE: usize = 70;
+
+/// The SHA-256 of `a-link`, as Postgres reads it.
+const DIGEST: &str = "\\x2ffeeeebe71d0ac7501adb6946558965bae413ba933e9149d7cc151f90937e3d";
 
 /// A world, and the ids of the objects in it that have pages.
 pub(super) struct Scene {
@@ -32,16 +37,9 @@ impl Scene {
         scene
             .is_chosen(browser, "nobody_chosen", "kind=invite&everyone=true")
             .await;
-        scene.minutes_pass().await;
+        // Giving access requires confirming the password first.
+        scene.world.let_confirmations_end().await;
         scene
-    }
-
-    /// Lets eleven minutes pass since the last password entry: giving access requires confirming the password first.
-    async fn minutes_pass(&self) {
-        sqlx::query("update sessions set authenticated_at = authenticated_at - interval '11 minutes'")
-            .execute(&self.world.db)
-            .await
-            .unwrap();
     }
 
     /// A world with users with names of all lengths, rejected rows, and batches that have ended well and badly, that
@@ -59,7 +57,8 @@ impl Scene {
         browser.sign_in(&scene.world).await;
         scene.people_are_chosen(browser).await;
         scene.files_are_uploaded(browser).await;
-        scene.minutes_pass().await;
+        // Giving access requires confirming the password first.
+        scene.world.let_confirmations_end().await;
         scene
     }
 
@@ -153,26 +152,24 @@ impl Scene {
                 "max@lerna.example",
             )
             .await;
-        let db = &self.world.db;
-        for sql in [
-            "update administrators set must_choose = true, password_made_at = now(),
-                    link_digest = sha256('a-link'), link_expires_at = now() + interval '1 day'
-             where email_key = 'max@lerna.example'",
-            "insert into api_keys (name, digest, created_by_id, expires_at, may_read_audit_log)
-             select keys.name, sha256(convert_to(keys.name, 'UTF8')), administrators.id, expires_at, true
-             from administrators,
-                  (values ('siem', now() + interval '9 days'), ('payroll', now() + interval '1 year'),
-                          ('intranet of long ago', now() - interval '1 day')) as keys (name, expires_at)
-             where email_key = 'max@lerna.example'",
-        ] {
-            sqlx::query(sql).execute(db).await.unwrap();
-        }
-        let ids = "select id::text from administrators order by created_at";
-        let administrators: Vec<String> = sqlx::query_scalar(ids).fetch_all(db).await.unwrap();
-        let keys: Vec<String> = sqlx::query_scalar("select id::text from api_keys")
-            .fetch_all(db)
-            .await
-            .unwrap();
+        let max = || self.world.rows("administrators").with("email_key", "max@lerna.example");
+        let now = self.world.now().await;
+        let in_days = |days| (now + Duration::days(days)).format(&Rfc3339).unwrap();
+        let link = json!({
+            "must_choose": true, "password_made_at": "now", "link_digest": DIGEST, "link_expires_at": in_days(1),
+        });
+        max().set(link).await;
+        let max: Uuid = max().only("id").await;
+        let keys = [("siem", 9), ("payroll", 365), ("intranet of long ago", -1)].map(|(name, days)| {
+            json!({
+                "name": name, "digest": name, "created_by_id": max, "expires_at": in_days(days),
+                "may_read_audit_log": true,
+            })
+        });
+        self.world.insert("api_keys", json!(keys)).await;
+        let administrators = self.world.rows("administrators").ordered_by("created_at");
+        let administrators = administrators.text_of("id").await;
+        let keys = self.world.rows("api_keys").text_of("id").await;
         self.knows("link", Some(&json!("a-link")));
         self.knows("self", administrators.first().map(|id| json!(id)).as_ref());
         self.knows("colleague", administrators.last().map(|id| json!(id)).as_ref());
@@ -187,11 +184,7 @@ impl Scene {
         self.world.finished(ended).await;
         self.knows("password_batch", Some(&json!(ended)));
         let blocked: Uuid = self.fill("{blocked_batch}").unwrap_or_default().parse().unwrap();
-        sqlx::query("update batches set start_at = now() where id = $1")
-            .bind(blocked)
-            .execute(&self.world.db)
-            .await
-            .unwrap();
+        self.world.end_hold(blocked).await;
         self.world.finished(blocked).await;
         let deliveries = self.world.deliveries(blocked).await;
         let suppressed = deliveries.iter().find(|line| line["state"] == "suppressed");
@@ -227,12 +220,9 @@ impl Scene {
             }
         }
         let braked = self.fill("{braked_batch}").unwrap_or_default();
-        sqlx::query("update batches set brake = 'bounces', reason = $2 where id = $1::uuid")
-            .bind(braked)
-            .bind("Paused by Beckon: 12 of the last 104 emails went to addresses that do not exist")
-            .execute(&self.world.db)
-            .await
-            .unwrap();
+        let reason = "Paused by Beckon: 12 of the last 104 emails went to addresses that do not exist";
+        let paused = json!({ "brake": "bounces", "reason": reason });
+        self.world.rows("batches").with("id", braked).set(paused).await;
     }
 
     /// Stores an object's id.

@@ -2,6 +2,8 @@
 
 use harness::browser::Browser;
 use serde_json::{Value, json};
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
 
 use super::scene::Scene;
 use crate::files::{file, people};
@@ -47,13 +49,19 @@ impl Scene {
             self.is_uploaded(browser, name, file_name, &rows).await;
         }
         browser.sees("Check import: interrupted.csv").await;
-        for done in [
-            "update imports set state = 'discarded', ended_at = now(), ended_by = 'Priya Nair' where file_name = 'discarded.csv'",
-            "update imports set state = 'checking', progress_at = now() + interval '1 hour', progress_rows = 42000,
-                 row_count = 100000 where file_name = 'checking.csv'",
-            "update imports set state = 'storing', progress_at = '-infinity' where file_name = 'interrupted.csv'",
+        let discarded = json!({ "state": "discarded", "ended_at": "now", "ended_by": "Priya Nair" });
+        // At work for as long as the test lasts.
+        let in_an_hour = (self.world.now().await + Duration::hours(1)).format(&Rfc3339).unwrap();
+        let checking = json!({
+            "state": "checking", "progress_at": in_an_hour, "progress_rows": 42_000, "row_count": 100_000,
+        });
+        let interrupted = json!({ "state": "storing", "progress_at": "-infinity" });
+        for (file, state) in [
+            ("discarded.csv", discarded),
+            ("checking.csv", checking),
+            ("interrupted.csv", interrupted),
         ] {
-            sqlx::query(done).execute(&self.world.db).await.unwrap();
+            self.world.rows("imports").with("file_name", file).set(state).await;
         }
         let lone = self.world.import(&people("lone", 2)).await.expect(201);
         self.knows("lone_import", Some(&lone["id"]));

@@ -1,9 +1,11 @@
 //! Administrators of the console.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use uuid::Uuid;
 
 use super::World;
 use crate::error::{HarnessError, Result};
@@ -107,15 +109,13 @@ impl World {
         }
     }
 
+    /// The id of an administrator.
+    pub async fn administrator_id(&self, name: &str) -> Uuid {
+        self.rows("administrators").with("name", name).only("id").await
+    }
+
     /// Ends all sessions of the console, as if they had expired.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn let_sessions_end(&self) {
-        let done = sqlx::query("update sessions set seen_at = seen_at - interval '2 hours'")
-            .execute(&self.db)
-            .await;
-        assert!(done.is_ok(), "{done:?}");
+        self.rows("sessions").age(&["seen_at"], Duration::from_hours(2)).await;
     }
 }

@@ -248,15 +248,11 @@ impl World {
     }
 
     /// Makes everything that waits for a retry due now.
-    ///
-    /// # Panics
-    ///
-    /// When the database does not answer.
     pub async fn let_pauses_pass(&self) {
-        let done = sqlx::query("update deliveries set retry_at = now() where state = 'retrying'")
-            .execute(&self.db)
-            .await;
-        assert!(done.is_ok(), "{done:?}");
+        self.change(sqlx::query(
+            "update deliveries set retry_at = now() where state = 'retrying'",
+        ))
+        .await;
     }
 
     /// A metric of the API, summed over its labels.

@@ -47,6 +47,12 @@ impl World {
         written.map_err(|fault| HarnessError::because("could not write the history", fault))?;
         Ok(())
     }
+
+    /// Writes batches as if a program had requested invites for one user at a time, never for the user with this
+    /// address.
+    pub async fn owe_one_by_one(&self, batches: i32, but_for: &str) {
+        self.change(sqlx::query(ONE_BY_ONE).bind(batches).bind(but_for)).await;
+    }
 }
 
 const PEOPLE: &str = "
@@ -101,3 +107,15 @@ const LAST_SENT: &str = "
     select user_id, 'invite', max(sent_at) from deliveries where state = 'sent' group by user_id
     on conflict do nothing;
     drop table history_people, history_batches";
+
+const ONE_BY_ONE: &str = "
+    with asked as (
+        insert into batches (kind, version, lane, state, created_by, start_at, selected_count, accepted_count, trace_id)
+        select 'invite', 1, 'interactive', 'running', 'a program', now(), 1, 1, repeat('0', 31) || '1'
+        from generate_series(1, $1)
+        returning id
+    ), people as (
+        select array_agg(id) as ids from users where email <> $2
+    )
+    insert into deliveries (batch_id, user_id)
+    select asked.id, people.ids[1 + (row_number() over ())::integer % cardinality(people.ids)] from asked, people";

@@ -1,11 +1,15 @@
 //! Users and their state.
 
+use crate::json;
 use harness::World;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use reqwest::Method;
-use sqlx::AssertSqlSafe;
+use std::time::Duration;
 use uuid::Uuid;
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A condition that holds for a user from the start, or later.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,39 +76,30 @@ pub(super) fn while_held() -> impl Strategy<Value = Vec<(usize, Fact)>> {
 /// Makes the condition hold.
 pub(super) async fn make(world: &World, waiting: [Uuid; 2], user: Uuid, fact: Fact) {
     let [invites, passwords] = waiting;
-    let owed = |batch: Uuid| {
-        format!("insert into deliveries (batch_id, user_id) select '{batch}', id from users where id = $1")
+    let set = async |columns| {
+        world.rows("users").with("id", user).set(columns).await;
     };
-    let mailed = |kind: &str, at: &str| {
-        format!(
-            "insert into last_sent (user_id, kind, sent_at) select id, '{kind}', {at} from users where id = $1
-             on conflict (user_id, kind) do update set sent_at = excluded.sent_at"
-        )
-    };
-    let statement = match fact {
-        Fact::SignedIn => "update users set signed_in_at = now() where id = $1".to_owned(),
-        Fact::Locked => "update users set locked_at = now() where id = $1".to_owned(),
-        Fact::Unlocked => "update users set locked_at = null where id = $1".to_owned(),
-        Fact::Blocked => "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
-             select email_key, email, 'address_unknown', gen_random_uuid(), id from users where id = $1
-             on conflict do nothing"
-            .to_owned(),
-        Fact::Unblocked => "delete from blocked_addresses where user_id = $1".to_owned(),
-        Fact::InviteWaits => owed(invites),
-        Fact::PasswordWaits => owed(passwords),
-        Fact::InvitedToday => mailed("invite", "now() - interval '1 hour'"),
-        Fact::InvitedLongAgo => mailed("invite", "now() - interval '30 days'"),
-        Fact::PasswordToday => mailed("password_reset", "now() - interval '1 hour'"),
-        Fact::FivePasswords => "insert into credentials (user_id, kind, verifier, delivery_id, attempt, expires_at)
-             select id, 'generated', 'none', gen_random_uuid(), 1, now() + interval '1 day'
-             from users, generate_series(1, 5) where id = $1"
-            .to_owned(),
+    match fact {
+        Fact::SignedIn => set(json!({ "signed_in_at": "now" })).await,
+        Fact::Locked => set(json!({ "locked_at": "now" })).await,
+        Fact::Unlocked => set(json!({ "locked_at": null })).await,
+        Fact::Blocked => world.block_address(user).await,
+        Fact::Unblocked => {
+            world.rows("blocked_addresses").with("user_id", user).delete().await;
+        }
+        Fact::InviteWaits => world.owe(invites, user).await,
+        Fact::PasswordWaits => world.owe(passwords, user).await,
+        Fact::InvitedToday => world.sent_before(user, "invite", HOUR).await,
+        Fact::InvitedLongAgo => world.sent_before(user, "invite", 30 * DAY).await,
+        Fact::PasswordToday => world.sent_before(user, "password_reset", HOUR).await,
+        Fact::FivePasswords => {
+            for _ in 0..5 {
+                world.store_verifier(user, "none", Some(DAY)).await;
+            }
+        }
         Fact::Deleted => {
             let path = format!("/v1/users/{user}");
             world.ask(Method::DELETE, &path, None, None).await;
-            return;
         }
-    };
-    let made = sqlx::query(AssertSqlSafe(statement)).bind(user);
-    made.execute(&world.db).await.unwrap();
+    }
 }

@@ -160,13 +160,13 @@ impl Teller {
         let file: String = std::iter::once("email\n".to_owned()).chain(rows).collect();
         let answer = self.world.import(&file).await.expect(201);
         let import: Uuid = answer["id"].as_str().unwrap().parse().unwrap();
-        let users = sqlx::query_scalar("select user_id from import_users where import_id = $1 order by row_number")
-            .bind(import)
-            .fetch_all(&self.world.db)
-            .await
-            .unwrap();
+        let users = self
+            .world
+            .rows("import_users")
+            .with("import_id", import)
+            .ordered_by("row_number");
+        let users: Vec<Uuid> = users.column("user_id").await;
         for (user, facts) in std::iter::zip(&users, &story.people) {
-            let user: &Uuid = user;
             for fact in facts {
                 people::make(&self.world, self.waiting, *user, *fact).await;
             }
