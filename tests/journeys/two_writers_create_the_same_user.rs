@@ -18,12 +18,6 @@ async fn creating_bob(world: &World) -> Transaction {
     transaction
 }
 
-async fn is_waiting(world: &World) -> bool {
-    let waiting = "select exists (select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'transactionid')";
-    sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
-}
-
 #[tokio::test]
 async fn the_import_updates_the_user_whom_it_was_about_to_create() {
     World::run_with(Setup::default().workers(0), async |world| {
@@ -31,9 +25,7 @@ async fn the_import_updates_the_user_whom_it_was_about_to_create() {
 
         let importing = world.import(FILE);
         let meanwhile = async {
-            world
-                .eventually("an import that waits", async || is_waiting(world).await.then_some(()))
-                .await;
+            world.until_locks_are_awaited(1).await;
             commit(bob).await.unwrap();
         };
         let (answer, ()) = tokio::join!(importing, meanwhile);
@@ -71,9 +63,7 @@ async fn a_reviewed_file_is_stored_as_well() {
         let bob = creating_bob(world).await;
 
         let storing = staged.store(import, &priya(), false).await.unwrap().unwrap();
-        world
-            .eventually("an import that waits", async || is_waiting(world).await.then_some(()))
-            .await;
+        world.until_locks_are_awaited(1).await;
         commit(bob).await.unwrap();
         storing.ended_within(Duration::from_mins(1)).await;
 
