@@ -256,19 +256,19 @@ impl Args {
 
 /// Minimum retention: an administrator still finds a failed email after a holiday, and passwords, which are valid up
 /// to a week, expire before their details are deleted.
-const DETAILS_KEPT_LEAST: Duration = Duration::from_hours(7 * 24);
+const MIN_DETAILS_RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// Maximum hold, twenty times the default. To send later, a batch has a start time instead.
-const HOLD_MOST: Duration = Duration::from_mins(10);
+const MAX_HOLD: Duration = Duration::from_mins(10);
 
 /// Minimum lifetime of a key. A shorter one is a mistyped unit.
-const KEY_LIFETIME_LEAST: Duration = Duration::from_hours(1);
+const MIN_KEY_LIFETIME: Duration = Duration::from_hours(1);
 
 fn key_lifetime(text: &str) -> Result<KeyLifetime, String> {
     if text == "never" {
         return Ok(KeyLifetime::Endless);
     }
-    let lifetime = duration(text).ok().filter(|lifetime| *lifetime >= KEY_LIFETIME_LEAST);
+    let lifetime = duration(text).ok().filter(|lifetime| *lifetime >= MIN_KEY_LIFETIME);
     lifetime
         .map(KeyLifetime::For)
         .ok_or_else(|| "write a time from 1h to 365d, or never".to_owned())
@@ -277,7 +277,7 @@ fn key_lifetime(text: &str) -> Result<KeyLifetime, String> {
 fn details_kept(text: &str) -> Result<Duration, String> {
     duration(text)
         .ok()
-        .filter(|kept| *kept >= DETAILS_KEPT_LEAST)
+        .filter(|kept| *kept >= MIN_DETAILS_RETENTION)
         .ok_or_else(|| format!("is {text:?}; write a time of 7d or more"))
 }
 
@@ -290,6 +290,6 @@ fn percent(text: &str) -> Result<Option<i64>, String> {
 fn hold(text: &str) -> Result<Duration, String> {
     duration(text)
         .ok()
-        .filter(|hold| *hold <= HOLD_MOST)
+        .filter(|hold| *hold <= MAX_HOLD)
         .ok_or_else(|| format!("is {text:?}; write a time from 0s to 10min"))
 }

@@ -53,7 +53,7 @@ const DISPATCHER_CONNECTIONS: u32 = 8;
 /// Maximum number of passwords waiting per hashing thread, for the platform and the console separately. The last one
 /// waits for 24 hashes of its own queue and as many of the other, 48 × 19 ms, so a sign-in takes less than 2 s on a
 /// machine of half the speed. Further callers get 503.
-const HASHES_WAITING_MAX: usize = 24;
+const MAX_WAITING_HASHES: usize = 24;
 
 /// Maximum number of waiting light checks. Their thread completes 3,000 a second.
 const LIGHT_CHECKS_WAITING_MAX: usize = 64;
@@ -273,8 +273,8 @@ fn shared_state(
     metrics: Arc<ApiMetrics>,
     lifecycle: &Lifecycle,
 ) -> Result<AppState, StartError> {
-    let hashing = hash_pool(settings.hash_threads, settings.hash_threads * HASHES_WAITING_MAX)?
-        .expecting(settings.mailed_password_cost);
+    let hashing = hash_pool(settings.hash_threads, settings.hash_threads * MAX_WAITING_HASHES)?
+        .with_mailed_cost(settings.mailed_password_cost);
     let concurrency_limits: Arc<ConcurrencyLimits> = Arc::default();
     let staged_imports = StagedImports {
         db: db.clone(),
@@ -287,7 +287,7 @@ fn shared_state(
         schema,
         letters: Arc::new(settings.letters.clone()),
         attempt_limiter: Arc::new(AttemptLimiter::for_threads(settings.hash_threads)),
-        console_hashing: Arc::new(hashing.beside(settings.hash_threads * HASHES_WAITING_MAX)),
+        console_hashing: Arc::new(hashing.another_queue(settings.hash_threads * MAX_WAITING_HASHES)),
         hashing: Arc::new(hashing),
         light_hashing: Arc::new(hash_pool(1, LIGHT_CHECKS_WAITING_MAX)?),
         access_events: Arc::default(),
@@ -304,8 +304,8 @@ fn shared_state(
     })
 }
 
-fn hash_pool(threads: usize, waiting_max: usize) -> Result<HashPool, StartError> {
-    HashPool::start(threads, waiting_max).map_err(|fault| StartError::System("start threads for hashing", fault))
+fn hash_pool(threads: usize, max_waiting: usize) -> Result<HashPool, StartError> {
+    HashPool::start(threads, max_waiting).map_err(|fault| StartError::System("start threads for hashing", fault))
 }
 
 /// Answers probes until the process has stopped, including while it completes requests.

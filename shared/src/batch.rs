@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// A user, a handful, a small team: an administrator is waiting for it. A relay that takes ten mails per
 /// second sends twenty in two seconds, so they barely delay others in that lane.
-pub const INTERACTIVE_MOST: usize = 20;
+pub const MAX_INTERACTIVE: usize = 20;
 
 /// Time from its start within which a mail of the interactive lane should reach the relay. GOV.UK Notify
 /// publishes the same for 95 of 100 emails.
@@ -78,7 +78,7 @@ crate::named_enum! {
     #[sqlx(type_name = "lane", rename_all = "snake_case")]
     #[serde(rename_all = "snake_case")]
     pub enum Lane {
-        /// For batches of at most [`INTERACTIVE_MOST`], which an administrator waits for.
+        /// For batches of at most [`MAX_INTERACTIVE`], which an administrator waits for.
         Interactive = "interactive",
         /// For all larger batches. It never holds up the other lane.
         Bulk = "bulk",
@@ -88,7 +88,7 @@ crate::named_enum! {
 impl Lane {
     /// The lane for a batch with this many recipients.
     pub const fn for_batch_of(recipients: usize) -> Self {
-        if recipients <= INTERACTIVE_MOST {
+        if recipients <= MAX_INTERACTIVE {
             Self::Interactive
         } else {
             Self::Bulk

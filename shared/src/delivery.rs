@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Maximum number of attempts per delivery. A schedule of 5 minutes doubling to 4 hours reaches about 16
 /// attempts in 48 hours, and more would not help.
-pub const ATTEMPTS_MOST: i32 = 20;
+pub const MAX_ATTEMPTS: i32 = 20;
 
 crate::named_enum! {
     /// The state of a delivery.

@@ -9,7 +9,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use unicode_security::skeleton;
 
 /// Maximum length of a name in characters.
-const CHARACTERS_MOST: usize = 100;
+const MAX_CHARACTERS: usize = 100;
 
 /// Words that no administrator's name begins with, because the audit log uses them for other callers.
 const RESERVED: [&str; 5] = ["key", "the command line", "somebody", "unknown", "beckon"];
@@ -69,7 +69,7 @@ pub fn check_administrator(name: &str) -> Result<(), NameFault> {
 pub fn check(name: &str) -> Result<(), NameFault> {
     if name.trim().is_empty() {
         Err(NameFault::Empty)
-    } else if name.chars().count() > CHARACTERS_MOST {
+    } else if name.chars().count() > MAX_CHARACTERS {
         Err(NameFault::TooLong)
     } else if name.chars().any(char::is_control) {
         Err(NameFault::ControlCharacter)

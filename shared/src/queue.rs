@@ -20,7 +20,7 @@ mod topology;
 
 pub use address::check_address;
 pub use error::QueueError;
-pub use heartbeat::{HEARTBEAT_EVERY, HeartbeatInbox, HeartbeatPublisher, Heartbeats, RouteCheck};
+pub use heartbeat::{HEARTBEAT_INTERVAL, HeartbeatInbox, HeartbeatPublisher, Heartbeats, RouteCheck};
 pub use park::park;
 pub use publish::{Outgoing, Published, Publisher};
 pub use receive::{Acknowledger, Inbox, Jobs, Received};

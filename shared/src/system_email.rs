@@ -46,7 +46,7 @@ pub use fault::{Part, TemplateFault};
 pub use fields::{Field, is_same_name};
 pub use segment::Segment;
 pub(crate) use segment::push_segment;
-pub use texts::{TRANSLATIONS_MOST, Texts, Translation};
+pub use texts::{MAX_TRANSLATIONS, Texts, Translation};
 pub use values::{LetterValues, MASKED_PASSWORD, ShownPassword};
 
 /// Maximum length of a subject in characters before it is filled. Mail programs show far fewer.

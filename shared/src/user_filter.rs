@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 mod field_condition;
 
-pub use field_condition::{CONDITIONS_MOST, Comparison, FieldCondition, OWN_FIELDS};
+pub use field_condition::{Comparison, FieldCondition, MAX_CONDITIONS, OWN_FIELDS};
 
 /// A filter. A user matches who meets all conditions that are set.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]

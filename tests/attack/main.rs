@@ -110,7 +110,7 @@ async fn run(lasting: Duration, attacks: Attacks) -> harness::Result<()> {
     figures::require(api.is_some_and(|api| api.exit_code().is_none()), || {
         "the API has ended".to_owned()
     })?;
-    let memory = api.and_then(harness::program::Program::memory_most).unwrap_or_default();
+    let memory = api.and_then(harness::program::Program::max_memory).unwrap_or_default();
     println!("API: at most {} MiB of memory", memory / 1024 / 1024);
     figures::require(memory < MAX_MEMORY, || format!("the API took {memory} bytes of memory"))
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use crate::api_request::{ApiResponse, a_world, as_stranger};
 
 /// The most resident memory the API may use, whatever strangers send.
-const MEMORY_MOST: u64 = 150 * 1024 * 1024;
+const MAX_MEMORY: u64 = 150 * 1024 * 1024;
 
 async fn send(world: &World, path: &str, form: &str) -> ApiResponse {
     let asked = as_stranger(world, Method::POST, path);
@@ -38,8 +38,8 @@ async fn a_million_unauthenticated_fields_take_little_memory() {
             }
         }
 
-        let most = world.api.as_ref().unwrap().memory_most();
-        assert!(most.is_none_or(|most| most < MEMORY_MOST), "{most:?} bytes");
+        let most = world.api.as_ref().unwrap().max_memory();
+        assert!(most.is_none_or(|most| most < MAX_MEMORY), "{most:?} bytes");
     })
     .await;
 }

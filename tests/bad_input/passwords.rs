@@ -50,14 +50,14 @@ async fn all_failures_have_the_same_response() {
 #[tokio::test]
 async fn checking_an_unknown_user_takes_as_long_as_a_known_one() {
     World::run_in(a_world().await, async |world| {
-        world.people(3 * ROUNDS_MOST).await;
+        world.people(3 * MAX_ROUNDS).await;
         let megabyte = "x".repeat(1_000_000);
 
         // Noise only adds time, so the fastest of several runs measures the work itself.
         let mut short = [Duration::MAX; 4];
         // A long body takes time to arrive and to be read, whether the address is known or not.
         let mut long = [Duration::MAX; 2];
-        for round in 1..=ROUNDS_MOST {
+        for round in 1..=MAX_ROUNDS {
             // Different addresses each time, because attempts per address are limited.
             let known = |n: usize| format!("person{}@example.org", 3 * round - n);
             let stranger = |n: usize| format!("unknown{round}.{n}@example.org");
@@ -85,7 +85,7 @@ async fn checking_an_unknown_user_takes_as_long_as_a_known_one() {
 }
 
 /// How often to measure, on a busy machine, until the noise is gone.
-const ROUNDS_MOST: usize = 30;
+const MAX_ROUNDS: usize = 30;
 
 /// Whether these times look alike to a remote observer. Without the hashes for unknown addresses they would differ a
 /// hundredfold; a busy machine alone makes equal times differ by a factor of two.

@@ -232,7 +232,7 @@ fn crafted(rows: &str) -> Vec<u8> {
 async fn spreadsheets_made_to_exhaust_memory_take_little() {
     World::run_in(a_world().await, async |world| {
         let api = world.api.as_ref().unwrap();
-        let before = api.memory_most();
+        let before = api.max_memory();
         let began = Instant::now();
         let cell = |text: &str| format!("<row><c t=\"str\"><v>{text}</v></c></row>");
         let people = [cell("email"), cell("ada@example.org")].concat();
@@ -245,7 +245,7 @@ async fn spreadsheets_made_to_exhaust_memory_take_little() {
         assert_eq!((rows.status, &rows.body["rows"]), (201, &json!(1)), "{}", rows.text);
         bomb.assert_problem(422, "too_large_inside");
         assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
-        if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        if let (Some(before), Some(most)) = (before, api.max_memory()) {
             let grown = (most - before) / 1024 / 1024;
             println!("it grew by {grown} MiB");
             assert!(grown < 150, "it grew by {grown} MiB");

@@ -66,7 +66,7 @@ async fn a_list_of_millions_is_counted_but_not_kept_in_memory() {
         let entries = (16 * MIB - 20) / 3;
         let body = format!("{{\"emails\":[{}\"\"]}}", "\"\",".repeat(entries - 1));
         let api = world.api.as_ref().unwrap();
-        let before = api.memory_most();
+        let before = api.max_memory();
 
         let response = post(world, "/v1/invites", body);
 
@@ -74,7 +74,7 @@ async fn a_list_of_millions_is_counted_but_not_kept_in_memory() {
             "{entries} users are listed; the maximum per request is 400000. Select them by import or filter instead."
         );
         response.must_be_refused(422, "too_many_recipients", &sentence).await;
-        if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        if let (Some(before), Some(most)) = (before, api.max_memory()) {
             let grown = (most - before) / MIB as u64;
             assert!(grown < 90, "it grew by {grown} MiB");
         }
@@ -94,7 +94,7 @@ async fn a_filter_of_a_million_conditions_is_not_kept_in_memory() {
             format!("{{\"filter\":{{\"q\":\"a\",\"not\":[{names}]}}}}"),
         ];
         let api = world.api.as_ref().unwrap();
-        let before = api.memory_most();
+        let before = api.max_memory();
 
         for body in bodies {
             let response = post(world, "/v1/invites", body).answer().await;
@@ -102,7 +102,7 @@ async fn a_filter_of_a_million_conditions_is_not_kept_in_memory() {
             assert_eq!(response.body["errors"][0]["code"], "too_many", "{}", response.text);
         }
 
-        if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        if let (Some(before), Some(most)) = (before, api.max_memory()) {
             let grown = (most - before) / MIB as u64;
             assert!(grown < 60, "it grew by {grown} MiB");
         }
@@ -114,7 +114,7 @@ async fn a_filter_of_a_million_conditions_is_not_kept_in_memory() {
 async fn a_body_in_pieces_of_one_byte_takes_no_more_memory() {
     World::run_in(a_world().await, async |world| {
         let api = world.api.as_ref().unwrap();
-        let before = api.memory_most();
+        let before = api.max_memory();
         // The size of a million items as sent.
         let head = format!(
             "POST /v1/invites HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
@@ -131,7 +131,7 @@ async fn a_body_in_pieces_of_one_byte_takes_no_more_memory() {
 
         assert!(answer.starts_with("HTTP/1.1 422"), "{answer}");
         assert!(answer.contains("empty_batch"), "{answer}");
-        if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        if let (Some(before), Some(most)) = (before, api.max_memory()) {
             let grown = (most - before) / MIB as u64;
             assert!(grown < 24, "it grew by {grown} MiB");
         }

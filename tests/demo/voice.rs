@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::fault::{Fault, Result};
 
 /// How often progress gets a line of its own when the output is not a terminal.
-const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often a waiting line updates its seconds.
 const TICK: Duration = Duration::from_millis(200);
@@ -62,7 +62,7 @@ impl Voice {
             self.is_line_open = true;
             return write(&format!("{clear}   {line}"));
         }
-        if self.progress_at.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+        if self.progress_at.is_none_or(|at| at.elapsed() >= PROGRESS_INTERVAL) {
             self.progress_at = Some(Instant::now());
             return write(&format!("   {line}\n"));
         }

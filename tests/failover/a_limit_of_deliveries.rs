@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const PEOPLE: usize = 150;
 
 /// The longest time from the end of a fault to the last mail.
-const LATE_MOST: Duration = Duration::from_secs(30);
+const MAX_LATE: Duration = Duration::from_secs(30);
 
 /// The default limit of RabbitMQ 4, for both lanes.
 pub(crate) async fn limit_deliveries(world: &World) {
@@ -54,7 +54,7 @@ async fn jobs_of_workers_in_a_crash_loop_are_published_again_at_once() {
         let finished = world.finished(batch).await;
         let waited = figure("26 workers died with their jobs, until the last mail", began);
 
-        assert!(waited < LATE_MOST, "{waited:?}");
+        assert!(waited < MAX_LATE, "{waited:?}");
         assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
         world.assert_promises_kept().await;
     })
@@ -87,7 +87,7 @@ pub(crate) async fn the_relay_is_busy(mut world: World, people: usize, workers: 
         &format!("{workers} workers, the relay was busy three times, from its return to the last of {people} mails"),
         began,
     );
-    assert!(waited < LATE_MOST, "{waited:?}");
+    assert!(waited < MAX_LATE, "{waited:?}");
 
     let logs = world.logs();
     assert!(

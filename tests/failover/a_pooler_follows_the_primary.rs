@@ -16,7 +16,7 @@ const PEOPLE: usize = 400;
 const SERVER_LIFETIME: Duration = Duration::from_secs(5);
 
 /// The longest time from the move of the pooler's target to the next mails, if the pooler opens new connections.
-const MAIL_WITHIN: Duration = Duration::from_secs(15);
+const MAX_OUTAGE: Duration = Duration::from_secs(15);
 
 /// API and workers reach the first server through the pooler, tests directly.
 async fn pooled_world(pooler: &Pooler, direct: &str) -> World {
@@ -76,12 +76,12 @@ async fn the_standby_is_promoted(is_fenced: bool, within: Duration) {
 
 #[tokio::test]
 async fn mail_flows_after_the_old_primary_was_stopped() {
-    the_standby_is_promoted(true, MAIL_WITHIN).await;
+    the_standby_is_promoted(true, MAX_OUTAGE).await;
 }
 
 /// The pooler hands its open connections to the old primary to new clients until they have reached their lifetime.
 #[tokio::test]
 #[ignore = "nightly: half a minute"]
 async fn mail_flows_once_connections_to_a_running_old_primary_have_reached_their_lifetime() {
-    the_standby_is_promoted(false, SERVER_LIFETIME + MAIL_WITHIN).await;
+    the_standby_is_promoted(false, SERVER_LIFETIME + MAX_OUTAGE).await;
 }

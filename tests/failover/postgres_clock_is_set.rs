@@ -7,7 +7,7 @@ use harness::replicated::Replicated;
 use std::time::Duration;
 
 /// The longest time without mail.
-const PAUSE_MOST: Duration = Duration::from_secs(20);
+const MAX_PAUSE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 #[ignore = "nightly: a minute"]
@@ -27,7 +27,7 @@ async fn mail_flows_while_the_clock_of_postgres_is_set_and_programs_die() {
         let waited = moving
             .next_mail(&format!("clock of Postgres {difference}, until the next mail"))
             .await;
-        assert!(waited < PAUSE_MOST, "{difference}: {waited:?}");
+        assert!(waited < MAX_PAUSE, "{difference}: {waited:?}");
     }
     // The turn and the claims of those who die now end a day later by the new clock.
     moving.servers.set_clock("-1d").unwrap();
@@ -40,7 +40,7 @@ async fn mail_flows_while_the_clock_of_postgres_is_set_and_programs_die() {
         .await;
     let logs = moving.world.logs();
 
-    assert!(waited < PAUSE_MOST, "{waited:?}");
+    assert!(waited < MAX_PAUSE, "{waited:?}");
     assert!(logs.contains("The clock of Postgres jumped"), "{logs}");
     let finished = moving.world.finished(batch).await;
     assert_eq!(finished["counts"]["sent"], 1_500, "{finished}");

@@ -20,7 +20,7 @@ const PAGES: [&str; 2] = [
 ];
 
 /// The longest time without mail.
-const OUTAGE_MOST: Duration = Duration::from_secs(30);
+const MAX_OUTAGE: Duration = Duration::from_secs(30);
 
 fn usual(brokers: &BrokerCluster) -> Setup {
     Setup::default()
@@ -51,7 +51,7 @@ async fn until_mail_flows(world: &World, began: Instant, what: &str) -> Duration
 }
 
 /// Asserts that everything was sent without a pause of this length, and that every duplicate is recorded as unsure.
-async fn ends_well(world: World, batch: Uuid, pause_most: Duration) {
+async fn ends_well(world: World, batch: Uuid, max_pause: Duration) {
     let finished = world.finished(batch).await;
     let transactions = world.relay.log();
     let mut times: Vec<Duration> = transactions
@@ -63,7 +63,7 @@ async fn ends_well(world: World, batch: Uuid, pause_most: Duration) {
     let pauses = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
     let longest = pauses.max().unwrap_or_default();
     println!("figure: the longest pause between two mails: {longest:.1?}");
-    assert!(longest < pause_most, "{longest:?}");
+    assert!(longest < max_pause, "{longest:?}");
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     assert_eq!(world.relay.accepted_count(), PEOPLE, "{finished}");
     world.assert_promises_kept().await;
@@ -200,8 +200,8 @@ async fn queues_declared_on_one_node_are_grown_by_the_command_in_the_readme() {
         still.is_err(),
         "RabbitMQ 3.10 grows queues automatically; the README states the opposite"
     );
-    assert!(waited < OUTAGE_MOST, "{waited:?}");
-    ends_well(world, batch, OUTAGE_MOST).await;
+    assert!(waited < MAX_OUTAGE, "{waited:?}");
+    ends_well(world, batch, MAX_OUTAGE).await;
 }
 
 #[tokio::test]
@@ -219,8 +219,8 @@ async fn with_rabbitmq_4_queues_declared_on_one_node_grow_within_a_minute() {
     brokers.stop_node(0, Stop::Kill).await.unwrap();
     let waited = until_mail_flows(&world, began, "4: the node that declared the queues is killed").await;
 
-    assert!(waited < OUTAGE_MOST, "{waited:?}");
-    ends_well(world, batch, OUTAGE_MOST).await;
+    assert!(waited < MAX_OUTAGE, "{waited:?}");
+    ends_well(world, batch, MAX_OUTAGE).await;
 }
 
 /// The node that leads the bulk queue is killed.
@@ -233,8 +233,8 @@ async fn the_leaders_node_is_killed(release: Release) {
     brokers.stop_node(leader, Stop::Kill).await.unwrap();
     let waited = until_mail_flows(&world, began, &format!("{release:?}: the leader's node is killed")).await;
 
-    assert!(waited < OUTAGE_MOST, "{waited:?}");
-    ends_well(world, batch, OUTAGE_MOST).await;
+    assert!(waited < MAX_OUTAGE, "{waited:?}");
+    ends_well(world, batch, MAX_OUTAGE).await;
 }
 
 #[tokio::test]
@@ -274,9 +274,9 @@ async fn most_nodes_are_away(release: Release) {
     .await;
 
     assert_eq!(meanwhile, 0, "a minority carried mail");
-    assert!(waited < OUTAGE_MOST, "{waited:?}");
+    assert!(waited < MAX_OUTAGE, "{waited:?}");
     // The outage itself lasted twenty seconds and the start of a node.
-    ends_well(world, batch, 3 * OUTAGE_MOST).await;
+    ends_well(world, batch, 3 * MAX_OUTAGE).await;
 }
 
 #[tokio::test]
@@ -301,8 +301,8 @@ async fn a_node_is_cut_off(release: Release, handling: &str) {
     brokers.cut_off(0).await.unwrap();
     let waited = until_mail_flows(&world, began, &format!("{release:?}: a node is cut off, {handling}")).await;
 
-    assert!(waited < OUTAGE_MOST, "{waited:?}");
-    ends_well(world, batch, OUTAGE_MOST).await;
+    assert!(waited < MAX_OUTAGE, "{waited:?}");
+    ends_well(world, batch, MAX_OUTAGE).await;
 }
 
 #[tokio::test]
@@ -338,10 +338,10 @@ async fn each_is_restarted(release: Release) {
         let began = Instant::now();
         brokers.stop_node(at, Stop::Graceful).await.unwrap();
         let waited = until_mail_flows(&world, began, &format!("{release:?}: node {at} stopped")).await;
-        assert!(waited < OUTAGE_MOST, "{waited:?}");
+        assert!(waited < MAX_OUTAGE, "{waited:?}");
         brokers.start_node(at).await.unwrap();
     }
-    ends_well(world, batch, OUTAGE_MOST).await;
+    ends_well(world, batch, MAX_OUTAGE).await;
 }
 
 #[tokio::test]
@@ -375,7 +375,7 @@ async fn with_rabbitmq_4_and_no_policy_workers_are_in_a_crash_loop() {
             began,
         );
 
-        assert!(waited < OUTAGE_MOST, "{waited:?}");
+        assert!(waited < MAX_OUTAGE, "{waited:?}");
         assert_eq!(finished["counts"]["sent"], 150, "{finished}");
         world.assert_promises_kept().await;
     })

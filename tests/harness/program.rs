@@ -141,7 +141,7 @@ impl Program {
     }
 
     /// Its peak resident memory so far, in bytes; `None` where the system does not report it or the program has ended.
-    pub fn memory_most(&self) -> Option<u64> {
+    pub fn max_memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         let kibibytes: u64 = kibibytes.trim().trim_end_matches(" kB").trim().parse().ok()?;

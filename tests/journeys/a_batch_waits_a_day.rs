@@ -17,7 +17,7 @@ async fn queue_and_memory_stay_small_and_stale_passwords_expire() {
         let few: Vec<String> = (1..=30).map(|n| format!("few{n}@example.org")).collect();
         world.import(&format!("email\n{}\n", few.join("\n"))).await.expect(201);
         let api = world.api.as_ref().unwrap();
-        let before = api.memory_most();
+        let before = api.max_memory();
 
         let invites = world.invite(json!({ "emails": few })).await;
         world.until(invites, "queued", 30).await;
@@ -28,7 +28,7 @@ async fn queue_and_memory_stay_small_and_stale_passwords_expire() {
             })
             .await;
         let queued = world.count(passwords, "queued").await;
-        let (in_queue, most) = (world.message_count("beckon.bulk").await, api.memory_most());
+        let (in_queue, most) = (world.message_count("beckon.bulk").await, api.max_memory());
         // Moves every clock column back by 25 hours.
         let passed = Duration::from_hours(25);
         world.rows("batches").age(&["start_at", "stale_at"], passed).await;

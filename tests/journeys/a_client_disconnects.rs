@@ -28,7 +28,7 @@ const FEWER_MOMENTS: u32 = 10;
 const SOON: Duration = Duration::from_secs(15);
 
 /// How soon thirty lists of batches are answered.
-const LISTED_WITHIN: Duration = Duration::from_secs(30);
+const LISTS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A world whose calls go to an API with a slow database.
 async fn slow_world(setup: Setup) -> (World, AnotherApi, FaultProxy) {
@@ -93,7 +93,7 @@ async fn assert_unharmed(world: &mut World, api: &AnotherApi) {
     for answer in futures_util::future::join_all(later).await {
         answer.expect(200);
     }
-    assert!(began.elapsed() < LISTED_WITHIN, "{:?}", began.elapsed());
+    assert!(began.elapsed() < LISTS_TIMEOUT, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

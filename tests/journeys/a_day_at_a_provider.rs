@@ -117,7 +117,7 @@ fn assert_nobody_got_two(world: &World) {
 async fn a_batch_larger_than_the_quota_is_sent_in_nearly_ideal_time() {
     let setup = Setup {
         relay: Script {
-            connections_most: CONNECTIONS,
+            max_connections: CONNECTIONS,
             ..Script::default()
         },
         ..Setup::default()

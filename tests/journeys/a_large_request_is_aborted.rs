@@ -27,7 +27,7 @@ async fn break_off(world: &World, path: &str, kind: &str, body: &[u8], sent: usi
 async fn it_takes_effect_completely_or_not_at_all() {
     World::run_with(Setup::default().workers(0), async |world| {
         world.people(10).await;
-        let before = world.api.as_ref().unwrap().memory_most();
+        let before = world.api.as_ref().unwrap().max_memory();
         let rows: Vec<String> = (0..ROWS).map(|n| format!("new{n}@example.org,Person {n}\n")).collect();
         let file = format!("email,first name\n{}", rows.concat()).into_bytes();
         let emails: Vec<String> = (0..ROWS).map(|n| format!("person{}@example.org", n % 10 + 1)).collect();
@@ -52,7 +52,7 @@ async fn it_takes_effect_completely_or_not_at_all() {
                 (!asks && world.open_transactions().await == 0).then_some(())
             })
             .await;
-        let most = world.api.as_ref().unwrap().memory_most();
+        let most = world.api.as_ref().unwrap().max_memory();
         // The stop waits for work that a request has already started.
         assert_eq!(world.stop_api().await, 0);
 

@@ -15,7 +15,7 @@ fn later() -> Ending {
         reason: "greylisted",
         after: Duration::ZERO,
         is_unsure: false,
-        attempts_most: 20,
+        max_attempts: 20,
     }
 }
 

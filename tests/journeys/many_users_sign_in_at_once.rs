@@ -30,7 +30,7 @@ async fn memory_is_bounded_and_users_can_sign_in() {
             .unwrap()
             .to_owned();
         let programs = || world.api.iter().chain(&world.workers);
-        let before: Vec<Option<u64>> = programs().map(harness::program::Program::memory_most).collect();
+        let before: Vec<Option<u64>> = programs().map(harness::program::Program::max_memory).collect();
 
         let batch = world.reset_passwords(json!({ "import": import })).await;
         world.relay.wait_for(3, PATIENCE).await.unwrap();
@@ -54,7 +54,7 @@ async fn memory_is_bounded_and_users_can_sign_in() {
         assert!(waited < Duration::from_secs(30), "{waited:?}");
         assert_eq!(finished["counts"]["sent"], 30, "{finished}");
         for (program, before) in programs().zip(before) {
-            if let (Some(before), Some(most)) = (before, program.memory_most()) {
+            if let (Some(before), Some(most)) = (before, program.max_memory()) {
                 assert!(most < before + MEMORY, "{before} bytes before, {most} after");
             }
         }

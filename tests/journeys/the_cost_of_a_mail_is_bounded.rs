@@ -10,7 +10,7 @@ const PEOPLE: usize = 4_000;
 /// Transactions per mail of the API, dispatcher, worker and this test together; most are single statements. Sent one at
 /// a time, a mail takes a dozen. In groups, which form even on a slow machine, it takes half of one, and a twentieth on
 /// a fast machine.
-const COMMITS_MOST: f64 = 1.0;
+const MAX_COMMITS: f64 = 1.0;
 
 /// Rows written, as Postgres counts them for this test's own database.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ async fn a_delivery_is_written_twice_and_in_place_and_its_attempt_once() {
         };
         assert!(each.updates <= 2.01 && each.in_place >= 0.5, "{each:?}");
         assert!(each.attempts <= 1.01 && each.attempts_changed <= 0.01, "{each:?}");
-        assert!(each.commits <= COMMITS_MOST, "{each:?}");
+        assert!(each.commits <= MAX_COMMITS, "{each:?}");
     })
     .await;
 }

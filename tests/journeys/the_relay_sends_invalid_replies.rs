@@ -34,7 +34,7 @@ async fn all_others_are_sent() {
         let import = world.people(60).await;
         let first = world.invite(json!({ "import": import })).await;
         world.finished(first).await;
-        let before = world.workers[0].memory_most();
+        let before = world.workers[0].max_memory();
         let odd: Vec<&str> = ODD.iter().map(|(email, ..)| *email).collect();
         world.import(&format!("email\n{}\n", odd.join("\n"))).await.expect(201);
 
@@ -56,7 +56,7 @@ async fn all_others_are_sent() {
                 "{story}"
             );
         }
-        let most = world.workers[0].memory_most();
+        let most = world.workers[0].max_memory();
         world.relay.set_where(|_| true, Behaviour::Accept);
         world.let_all_waits_pass().await;
         let finished = world.finished(batch).await;

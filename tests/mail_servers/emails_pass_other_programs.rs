@@ -6,7 +6,7 @@ use harness::mail_servers::{Exim, Postfix, spam_score, verify_dkim};
 use harness::world::PATIENCE;
 
 /// Most points of an email; 5 is spam.
-const POINTS_MOST: f64 = 0.5;
+const MAX_SPAM_POINTS: f64 = 0.5;
 
 /// Exim signs them, and Postfix delivers them. Names in other scripts and of any length are in their headers.
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn shipped_emails_are_no_spam_and_keep_their_signature() {
                 "figure: {subject}, to {}: {} points ({}), DKIM {result}",
                 transaction.recipient, score.points, score.rules
             );
-            assert!(score.points <= POINTS_MOST, "{score:?}\n{text}");
+            assert!(score.points <= MAX_SPAM_POINTS, "{score:?}\n{text}");
             assert_eq!(result, "pass", "{text}");
             assert!(of_altered.starts_with("fail"), "{of_altered}");
             let encoded = text.lines().filter(|line| line.contains("=?"));

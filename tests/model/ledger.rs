@@ -16,7 +16,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use crate::life::{ATTEMPTS_MOST, BATCHES, DELIVERIES, Job, Lease, Life, batch_of};
+use crate::life::{BATCHES, DELIVERIES, Job, Lease, Life, MAX_ATTEMPTS, batch_of};
 use crate::step::{Outcome, Step};
 
 /// How long claims, marks and back-offs last; longer than any test.
@@ -151,7 +151,7 @@ impl Ledger {
             reason,
             after: LONG,
             is_unsure,
-            attempts_most: ATTEMPTS_MOST,
+            max_attempts: MAX_ATTEMPTS,
         };
         let recorded = Recorded {
             delivery: self.deliveries[job.delivery],
@@ -339,7 +339,7 @@ async fn swept(step: &Step) -> u64 {
             before - ranges().await
         }
         Step::RequeueAll => sweeps::requeue_all(db(), TURN).await.unwrap(),
-        Step::EndVanished => sweeps::end_expired_leases(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
+        Step::EndVanished => sweeps::end_expired_leases(db(), TURN, MAX_ATTEMPTS).await.unwrap(),
         Step::EndUseless => {
             let swept = sweeps::end_useless(db(), None, 100).await.unwrap();
             u64::try_from(swept.ended).unwrap()

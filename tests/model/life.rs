@@ -14,7 +14,7 @@ pub(crate) const DELIVERIES: usize = 2;
 pub(crate) const BATCHES: usize = 2;
 
 /// A mail fails after this many attempts; few, so that cases reach the limit.
-pub(crate) const ATTEMPTS_MOST: i32 = 2;
+pub(crate) const MAX_ATTEMPTS: i32 = 2;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Lease {
@@ -189,7 +189,7 @@ impl Life {
             Outcome::Accepted => Sent,
             Outcome::Refused => Failed,
             _ if is_stopped => Cancelled,
-            Outcome::TryLater | Outcome::Unsure if job.attempt >= ATTEMPTS_MOST => Failed,
+            Outcome::TryLater | Outcome::Unsure if job.attempt >= MAX_ATTEMPTS => Failed,
             Outcome::GivenBack if job.attempt == 1 => Waiting,
             Outcome::TryLater | Outcome::Unsure | Outcome::GivenBack => Retrying,
         };
@@ -212,7 +212,7 @@ impl Life {
             if delivery.state == Sending && delivery.lease == Lease::HasEnded {
                 let state = match self.batches[batch_of(at)] {
                     Stopped => Cancelled,
-                    _ if delivery.attempt >= ATTEMPTS_MOST => Failed,
+                    _ if delivery.attempt >= MAX_ATTEMPTS => Failed,
                     _ => Retrying,
                 };
                 delivery.unsure = true;

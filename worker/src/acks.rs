@@ -15,7 +15,7 @@ use tracing::debug;
 
 /// Maximum number of finished jobs that wait behind a slow one: more than are in flight at once, since those
 /// finish in any order. After a crash at most these are redelivered, and the claim drops them.
-const WAITING_MOST: usize = 1_024;
+const MAX_WAITING: usize = 1_024;
 
 /// How long they may wait.
 const PACE: Duration = Duration::from_millis(500);
@@ -194,7 +194,7 @@ impl Ledger {
         }
         let overdue = match policy {
             WaitPolicy::NoLonger => std::mem::take(&mut self.waiting),
-            WaitPolicy::ForMore if self.waiting.len() > WAITING_MOST => std::mem::take(&mut self.waiting),
+            WaitPolicy::ForMore if self.waiting.len() > MAX_WAITING => std::mem::take(&mut self.waiting),
             WaitPolicy::ForMore => return acks,
             WaitPolicy::ForOneTick => {
                 let overdue = self.waited.intersection(&self.waiting).copied().collect();

@@ -17,7 +17,7 @@ pub const MOST: usize = 256;
 const WORTH: f64 = 128.0;
 
 /// Maximum wait for them. A tenth of a second makes no difference to a batch.
-const LINGER_MOST: Duration = Duration::from_millis(100);
+const MAX_LINGER: Duration = Duration::from_millis(100);
 
 /// Below this many items per second there is no load, and a group does not wait.
 const BUSY: f64 = 40.0;
@@ -83,7 +83,7 @@ impl Load {
         if self.rate < BUSY {
             return Duration::ZERO;
         }
-        Duration::from_secs_f64(WORTH / self.rate).min(LINGER_MOST)
+        Duration::from_secs_f64(WORTH / self.rate).min(MAX_LINGER)
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_lone_item_goes_at_once_and_many_are_grouped() {
         assert_eq!(load_of(5.0, 1).linger(), Duration::ZERO);
-        assert_eq!(load_of(80.0, 2).linger(), LINGER_MOST);
+        assert_eq!(load_of(80.0, 2).linger(), MAX_LINGER);
         let fast = load_of(6_400.0, 64).linger();
         assert!((19..=21).contains(&fast.as_millis()), "{fast:?}");
     }
@@ -136,7 +136,7 @@ mod tests {
 
         assert_eq!((urgent.len(), after_urgent), (2, Duration::ZERO));
         assert_eq!(patient.len(), 1);
-        assert!(began.elapsed() >= LINGER_MOST);
+        assert!(began.elapsed() >= MAX_LINGER);
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ pub struct Claims {
     retries: Retries,
     metrics: Arc<WorkerMetrics>,
     lifecycle: Lifecycle,
-    works: watch::Sender<bool>,
+    postgres_available: watch::Sender<bool>,
 }
 
 impl Claims {
@@ -58,13 +58,13 @@ impl Claims {
             retries,
             metrics,
             lifecycle: lifecycle.clone(),
-            works: watch::Sender::new(true),
+            postgres_available: watch::Sender::new(true),
         }
     }
 
     /// Whether Postgres answers claims, and notifications of changes.
-    pub fn works(&self) -> watch::Receiver<bool> {
-        self.works.subscribe()
+    pub fn postgres_available(&self) -> watch::Receiver<bool> {
+        self.postgres_available.subscribe()
     }
 
     /// Claims the deliveries that a group of jobs points at. Jobs that are not for this worker are
@@ -111,8 +111,8 @@ impl Claims {
         loop {
             let requested_at = Instant::now();
             let claimed = claim(&self.db, jobs, claimant).await;
-            self.works
-                .send_if_modified(|works| std::mem::replace(works, claimed.is_ok()) != claimed.is_ok());
+            self.postgres_available
+                .send_if_modified(|available| std::mem::replace(available, claimed.is_ok()) != claimed.is_ok());
             match claimed {
                 Ok(claims) => {
                     self.metrics.count_claims(jobs.len(), &claims);

@@ -31,10 +31,10 @@ const LASTED: Duration = Duration::from_secs(30);
 const TROUBLE_LASTS: Duration = Duration::from_secs(1);
 
 /// How long both lanes have to give back unclaimed jobs.
-const LEAVING_MOST: Duration = Duration::from_secs(5);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often to check that the broker still routes messages.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long a session continues without heartbeats before it is reopened for their sake. Jobs do not need them.
 const WITHOUT_HEARTBEATS: Duration = Duration::from_mins(5);
@@ -183,7 +183,7 @@ impl Consumer {
             }
         }
         leave.cancel();
-        tokio::time::sleep(LEAVING_MOST).await;
+        tokio::time::sleep(RETURN_TIMEOUT).await;
     }
 
     /// Records heartbeats, which take the same path as the jobs, and checks that the path is still open.
@@ -205,7 +205,7 @@ impl Consumer {
         };
         let checking = async {
             loop {
-                tokio::time::sleep(CHECK_EVERY).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
                 if route_check.check().await? {
                     self.record_heartbeat().await;
                 }

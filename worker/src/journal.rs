@@ -37,7 +37,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 /// Entries per file. A file is deleted as a whole, at most some hundred entries after its last one.
-const ENTRIES_MOST: usize = 4_096;
+const MAX_ENTRIES: usize = 4_096;
 
 /// How often to look for files that dead workers left. Well below a lease.
 const PACE: Duration = Duration::from_secs(2);
@@ -205,7 +205,7 @@ impl Journal {
     fn segment(&self) -> io::Result<Arc<Segment>> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match &*current {
-            Some(segment) if segment.entries.load(Ordering::Relaxed) < ENTRIES_MOST => Ok(Arc::clone(segment)),
+            Some(segment) if segment.entries.load(Ordering::Relaxed) < MAX_ENTRIES => Ok(Arc::clone(segment)),
             _ => {
                 *current = None;
                 let segment = Arc::new(Segment::create(&self.folder)?);

@@ -32,7 +32,7 @@ use tracing::{info, warn};
 const LIMITED_AHEAD: f64 = 3.0;
 
 /// Minimum of that: one mail at the relay, one that waits for a token, and their successors.
-const LIMITED_LEAST: f64 = 4.0;
+const MIN_LIMITED: f64 = 4.0;
 
 /// Prefetch of a lane: enough for a fast relay while groups are claimed and recorded, and for the broker to
 /// deliver in few large writes. The dispatcher leaves jobs for other workers by publishing at most one
@@ -49,7 +49,7 @@ fn prefetch(lane: Lane, rate: Option<f64>) -> u16 {
         Lane::Bulk => 2_048,
     };
     rate.map_or(most, |rate| {
-        (rate * LIMITED_AHEAD).ceil().clamp(LIMITED_LEAST, f64::from(most)) as u16
+        (rate * LIMITED_AHEAD).ceil().clamp(MIN_LIMITED, f64::from(most)) as u16
     })
 }
 
@@ -63,7 +63,7 @@ const fn is_far_from(opened: u16, wanted: u16) -> bool {
 }
 
 /// Maximum number of jobs per claim.
-const GROUP_MOST: usize = 256;
+const MAX_GROUP: usize = 256;
 
 /// How long a job waits for enough jobs, and enough room, to make a group worth its statement.
 const LINGER: Duration = Duration::from_millis(25);
@@ -72,7 +72,7 @@ const LINGER: Duration = Duration::from_millis(25);
 const STUCK_AFTER: Duration = Duration::from_secs(2);
 
 /// Timeout for giving jobs back before the session is closed. Any left then are redelivered by the broker.
-const LEAVING_TAKES: Duration = Duration::from_secs(3);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The consumer of one lane in a session.
 pub(crate) struct LaneConsumer<P> {
@@ -175,10 +175,10 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
             self.acks.flushed().await;
             Ok::<_, QueueError>(())
         };
-        let why = match tokio::time::timeout(LEAVING_TAKES, leaving).await {
+        let why = match tokio::time::timeout(RETURN_TIMEOUT, leaving).await {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => fault.to_string(),
-            Err(_) => format!("not within {} s", LEAVING_TAKES.as_secs()),
+            Err(_) => format!("not within {} s", RETURN_TIMEOUT.as_secs()),
         };
         // Unacknowledged, they go to another worker with the session.
         warn!(
@@ -214,7 +214,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
     /// Claims as many jobs as have room, in groups.
     fn claim_some(&self, unclaimed: &mut Unclaimed, is_urgent: bool) {
         while !unclaimed.jobs.is_empty() {
-            let most = unclaimed.jobs.len().min(GROUP_MOST);
+            let most = unclaimed.jobs.len().min(MAX_GROUP);
             let permits = self.pipeline.mailer.admit(self.lane, most, is_urgent);
             if permits.is_empty() {
                 return;

@@ -4,7 +4,7 @@ use crate::retry::{RetrySettings, next_try};
 use crate::send::{Answer, Phase, TroubleClass, Verdict};
 use rand::SeedableRng as _;
 use shared::batch::Lane;
-use shared::delivery::{ATTEMPTS_MOST, DeliveryState};
+use shared::delivery::{DeliveryState, MAX_ATTEMPTS};
 use shared::password::os_randomness;
 use shared::store::claims::{Claim, Suppressed};
 use shared::store::settle::{Ending, Outcome, UnknownAddress};
@@ -41,7 +41,7 @@ impl Retries {
             reason: class.map_or("unsure", TroubleClass::as_str),
             after: next_try(attempt, class, &self.settings, &mut rng),
             is_unsure: class.is_none(),
-            attempts_most: ATTEMPTS_MOST,
+            max_attempts: MAX_ATTEMPTS,
         }
     }
 }

@@ -49,11 +49,11 @@ pub struct Pipeline {
 impl Pipeline {
     /// Waits until jobs can be processed: neither the relay nor Postgres is failing.
     pub async fn ready(&self) {
-        let mut works = self.claims.works();
+        let mut available = self.claims.postgres_available();
         loop {
             self.mailer.ready().await;
             // An error would mean that the sender is gone, but `self` owns it.
-            let _ = works.wait_for(|works| *works).await;
+            let _ = available.wait_for(|available| *available).await;
             if self.mailer.is_ready() {
                 return;
             }
@@ -62,10 +62,10 @@ impl Pipeline {
 
     /// Waits until jobs cannot be processed.
     pub async fn in_trouble(&self) {
-        let mut works = self.claims.works();
+        let mut available = self.claims.postgres_available();
         tokio::select! {
             () = self.mailer.in_trouble() => {}
-            _ = works.wait_for(|works| !*works) => {}
+            _ = available.wait_for(|available| !*available) => {}
         }
     }
 

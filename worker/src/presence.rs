@@ -19,13 +19,13 @@ use tracing::debug;
 
 /// Interval of reports: three fit into [`shared::store::stall::SILENCE`], after which a worker counts as
 /// missing.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Minimum time between two reports, however often the trouble changes.
 const REPORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Timeout for the final report: an orderly stop does not wait for Postgres.
-const LEAVE_TAKES: Duration = Duration::from_secs(2);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// When a batch was last resumed, if ever.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ impl Presence {
             resumed = self.probe_after_resume(resumed).await;
             sleep(REPORT_PAUSE).await;
             tokio::select! {
-                () = sleep(REPORT_EVERY.saturating_sub(REPORT_PAUSE)) => {}
+                () = sleep(REPORT_INTERVAL.saturating_sub(REPORT_PAUSE)) => {}
                 () = self.mailer.report_relay_change(&relay) => {}
                 () = self.broker.changed(missing.as_ref()) => {}
             }
@@ -72,7 +72,7 @@ impl Presence {
 
     /// Probes a relay whose quota is used up without waiting for the end of the pause, if an administrator has resumed a
     /// batch since `before`, which was read in the same pause. Workers report at different times, so their probes are
-    /// spread over [`REPORT_EVERY`].
+    /// spread over [`REPORT_INTERVAL`].
     async fn probe_after_resume(&self, before: Option<LastResumed>) -> Option<LastResumed> {
         if !self.mailer.is_quota_used_up() {
             return None;
@@ -93,7 +93,7 @@ impl Presence {
 
     /// Reports that the worker has stopped.
     pub async fn deregister(&self) {
-        match timeout(LEAVE_TAKES, workers::deregister(&self.db, &self.name)).await {
+        match timeout(LEAVE_TIMEOUT, workers::deregister(&self.db, &self.name)).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => debug!(error = %fault, "Could not report that this worker has stopped"),
             Err(_) => debug!("Could not report in time that this worker has stopped"),

@@ -9,14 +9,14 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 /// How often to check. A batch that should pause continues for this long.
-const CHECK_EVERY: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Delay before the next try after Postgres failed.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Records refusals until the process ends.
 pub(crate) async fn record(db: Db, mailer: Mailer<Sending>, lifecycle: Lifecycle) {
-    let mut pace = tokio::time::interval(CHECK_EVERY);
+    let mut pace = tokio::time::interval(CHECK_INTERVAL);
     while !lifecycle.is_stopping() {
         pace.tick().await;
         let refusals = mailer.take_account_refusals();

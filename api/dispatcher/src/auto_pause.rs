@@ -46,7 +46,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(30);
 const RECENTLY: Duration = Duration::from_mins(20);
 
 /// Mails of a batch that may be refused because of our account while others are accepted.
-const REFUSED_MOST: i32 = 20;
+const MAX_REFUSED: i32 = 20;
 
 /// Time during which a resumed batch is not paused again. Workers must first find out whether the relay accepts mail
 /// again: they probe a used-up quota within about ten seconds after a resume, and everything else about once a minute.
@@ -140,7 +140,7 @@ impl AutoPause {
 
     /// Pauses batches whose mails are refused because of our account or because of their content.
     async fn check_refusals(&self) -> StoreResult<()> {
-        for RefusedBatch { resumed_at, refusal } in relay_refusals::refused(&self.db, REFUSED_MOST).await? {
+        for RefusedBatch { resumed_at, refusal } in relay_refusals::refused(&self.db, MAX_REFUSED).await? {
             let running = Running {
                 batch: refusal.batch,
                 resumed_at,

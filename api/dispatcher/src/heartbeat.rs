@@ -6,7 +6,7 @@
 use crate::metrics::DispatcherMetrics;
 use shared::batch::Lane;
 use shared::metrics::set_heartbeat;
-use shared::queue::{HEARTBEAT_EVERY, HeartbeatPublisher};
+use shared::queue::{HEARTBEAT_INTERVAL, HeartbeatPublisher};
 use shared::store::{Db, workers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use tracing::warn;
 
 /// How often completed rounds are recorded. Pages report them missing after
 /// [`shared::store::stall::SILENCE`].
-const RECORD_EVERY: Duration = Duration::from_secs(5);
+const RECORD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Lanes that have completed a round since the last report.
 #[derive(Default)]
@@ -65,11 +65,11 @@ impl Heartbeat {
             if let Err(fault) = workers::dispatched(&self.db).await {
                 warn!(error = %fault, cause = %fault.cause(), "Could not record that the dispatcher is running");
             }
-            if published_at.is_none_or(|at| at.elapsed() > HEARTBEAT_EVERY) {
+            if published_at.is_none_or(|at| at.elapsed() > HEARTBEAT_INTERVAL) {
                 published_at = Some(Instant::now());
                 self.publish();
             }
-            tokio::time::sleep(RECORD_EVERY).await;
+            tokio::time::sleep(RECORD_INTERVAL).await;
         }
     }
 

@@ -4,7 +4,7 @@
 //! holder that cannot renew it stops by its own clock before another process may take over. If it was frozen
 //! in between, its epoch is stale and its statements change nothing.
 
-use shared::store::dispatcher_lease::{self as rows, DispatcherLease, LEASE, RENEW_EVERY};
+use shared::store::dispatcher_lease::{self as rows, DispatcherLease, LEASE, RENEW_INTERVAL};
 use shared::store::{Db, StoreResult};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use tracing::warn;
 const MARGIN: Duration = Duration::from_secs(3);
 
 /// Timeout for releasing the lease: an orderly stop does not wait for Postgres.
-const RELEASE_TAKES: Duration = Duration::from_secs(2);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The lease, which is renewed until dropped.
 pub(super) struct HeldLease {
@@ -69,7 +69,7 @@ impl HeldLease {
         if *self.is_lost.borrow() {
             return;
         }
-        match timeout(RELEASE_TAKES, rows::release(&self.db, self.lease)).await {
+        match timeout(RELEASE_TIMEOUT, rows::release(&self.db, self.lease)).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => {
                 warn!(error = %fault, "Could not release the dispatcher's lease; it expires automatically");
@@ -87,7 +87,7 @@ impl Drop for HeldLease {
 
 async fn keep_renewing(db: Db, lease: DispatcherLease, taken_at: Instant, lost: watch::Sender<bool>) {
     let mut renewed_at = taken_at;
-    let mut pace = interval(RENEW_EVERY);
+    let mut pace = interval(RENEW_INTERVAL);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;

@@ -29,10 +29,10 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 /// Maximum number of jobs per round. The broker is at full speed with a thousand unconfirmed jobs.
-const ROUND_MOST: i64 = 2_000;
+const MAX_ROUND: i64 = 2_000;
 
 /// Maximum number of callers whose last batch is remembered.
-const CALLERS_MOST: usize = 10_000;
+const MAX_CALLERS: usize = 10_000;
 
 /// A job unclaimed for this long is no longer in the queue: the broker has dropped it.
 pub(super) const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::from_mins(1));
@@ -45,7 +45,7 @@ const REFUSED_POLL: Duration = Duration::from_secs(1);
 
 /// After this many rounds without a single accepted job, the publisher continues on a new channel. A queue that is
 /// full refuses for longer, and then the new channel changes nothing.
-const REFUSED_ROUNDS_MOST: u32 = 5;
+const MAX_REFUSED_ROUNDS: u32 = 5;
 
 /// What to do after a round.
 enum Pace {
@@ -145,7 +145,7 @@ impl Publisher {
         let queued = rows::queued(&db, self.parts.lease, lane).await?;
         self.parts.metrics.queued(lane, queued);
         bucket.refill(lane, queued, Instant::now());
-        let available = self.window.available(queued, Instant::now()).min(ROUND_MOST);
+        let available = self.window.available(queued, Instant::now()).min(MAX_ROUND);
         if available == 0 {
             return Ok(Pace::Full);
         }
@@ -170,7 +170,7 @@ impl Publisher {
         self.remember(&due, &published);
         self.record_progress(&due, &published, idle).await?;
         reach(Point::JobsMarked);
-        let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= available) && available < ROUND_MOST;
+        let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= available) && available < MAX_ROUND;
         if self.is_refused_again(&published) {
             self.channel.reopen().await?;
         }
@@ -180,7 +180,7 @@ impl Publisher {
     fn is_refused_again(&mut self, published: &Published) -> bool {
         let is_refused = published.confirmed.is_empty() && !published.refused.is_empty();
         self.refused_rounds = if is_refused { self.refused_rounds + 1 } else { 0 };
-        is_refused && self.refused_rounds.is_multiple_of(REFUSED_ROUNDS_MOST)
+        is_refused && self.refused_rounds.is_multiple_of(MAX_REFUSED_ROUNDS)
     }
 
     fn last_served(&self) -> LastServed {
@@ -199,7 +199,7 @@ impl Publisher {
     fn remember(&mut self, due: &[Due], published: &Published) {
         self.window.add(published.confirmed.len());
         // Callers that are forgotten start again with their first batch.
-        if self.served.len() > CALLERS_MOST {
+        if self.served.len() > MAX_CALLERS {
             self.served.clear();
         }
         for due in due {

@@ -4,7 +4,7 @@ use crate::database_clock::DatabaseClock;
 use crate::lease::HeldLease;
 use crate::metrics::DispatcherMetrics;
 use crate::publisher::QUEUE_LEASE;
-use shared::delivery::ATTEMPTS_MOST;
+use shared::delivery::MAX_ATTEMPTS;
 use shared::store::dispatcher_lease::DispatcherLease;
 use shared::store::{Db, StoreResult, database_history as history, sweeps as rows};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl Sweeper {
         if Instant::now() >= self.vanished_from {
             let vanished = self.count(
                 "worker_vanished",
-                rows::end_expired_leases(db, *lease, ATTEMPTS_MOST).await,
+                rows::end_expired_leases(db, *lease, MAX_ATTEMPTS).await,
             );
             if vanished > 0 {
                 warn!(

@@ -14,7 +14,7 @@ use super::{FileFault, Limits};
 const SEPARATORS: [u8; 3] = *b",;\t";
 
 /// How many rows are searched for the header. Exports have a title, a date and a filter above it.
-const HEADER_WITHIN: u32 = 20;
+const MAX_HEADER_ROW: u32 = 20;
 
 /// Finds the separator and the header row.
 ///
@@ -51,7 +51,7 @@ fn header_among<R: Read + Seek>(rows: &mut Rows<R>) -> Result<Found, FileFault> 
     let mut row = Row::default();
     let (mut first, mut above): (Option<Found>, Option<Found>) = (None, None);
     let mut seen = 0;
-    while seen < HEADER_WITHIN {
+    while seen < MAX_HEADER_ROW {
         // Blank rows count once a non-blank row has been seen.
         seen += u32::from(first.is_some());
         match rows.read(&mut row) {
@@ -91,7 +91,7 @@ fn header_among<R: Read + Seek>(rows: &mut Rows<R>) -> Result<Found, FileFault> 
 /// Whether one of the next rows contains an address.
 pub(super) fn has_addresses<R: Read + Seek>(rows: &mut Rows<R>) -> bool {
     let mut row = Row::default();
-    for _ in 0..HEADER_WITHIN {
+    for _ in 0..MAX_HEADER_ROW {
         if !matches!(rows.read(&mut row), Ok(true)) {
             return false;
         }

@@ -17,7 +17,7 @@ use super::{ParsedRow, Person, Problem, Rejected};
 
 /// Problems of one row that are reported individually. More would not help, and a row of a few hundred kilobytes can
 /// have tens of thousands.
-pub(super) const PROBLEMS_MOST: usize = 20;
+pub(super) const MAX_PROBLEMS: usize = 20;
 
 /// The origin of a value and the field it fills.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ pub(super) struct Draft {
     language: Option<String>,
     fields: BTreeMap<String, String>,
     problems: Vec<Problem>,
-    /// Problems beyond [`PROBLEMS_MOST`], which are only counted.
+    /// Problems beyond [`MAX_PROBLEMS`], which are only counted.
     more_problems: usize,
 }
 
@@ -137,7 +137,7 @@ impl Draft {
 
     /// Whether a further problem would only be counted, and needs no sentence.
     pub(super) fn has_reported_enough(&self) -> bool {
-        self.problems.len() >= PROBLEMS_MOST
+        self.problems.len() >= MAX_PROBLEMS
     }
 
     /// Counts a problem that is not reported.

@@ -4,9 +4,9 @@
 //! actor, client network and subject) is written at once. Later ones are counted in memory and written once a minute
 //! as one entry with a count. So the log grows by entries per minute, not per request, and no event is lost.
 //!
-//! The number of kinds is bounded too, since an attacker may use many networks. Per action, up to `STRANGERS_MOST`
+//! The number of kinds is bounded too, since an attacker may use many networks. Per action, up to `MAX_ANONYMOUS_KINDS`
 //! kinds have entries of their own at a time. Kinds that concern an administrator or come from an API key have a
-//! separate limit of `CONCERNED_MOST`, which other events do not use up. Events beyond these limits share an entry
+//! separate limit of `MAX_ATTRIBUTED_KINDS`, which other events do not use up. Events beyond these limits share an entry
 //! without a client: one per administrator or key concerned, and one for the rest of the action.
 //!
 //! The first entry of a kind has the client's full address; the entries with counts have its network.
@@ -26,10 +26,10 @@ use tracing::warn;
 const PERIOD: Duration = Duration::from_mins(1);
 
 /// Kinds of an action with entries of their own that concern no administrator and no API key.
-const STRANGERS_MOST: usize = 20;
+const MAX_ANONYMOUS_KINDS: usize = 20;
 
 /// Kinds of an action with entries of their own that concern an administrator or come from an API key.
-const CONCERNED_MOST: usize = 50;
+const MAX_ATTRIBUTED_KINDS: usize = 50;
 
 /// Events that have not been written yet.
 #[derive(Debug, Default)]
@@ -59,9 +59,9 @@ impl AccessEvents {
             other.action == kind.action && other.actor.client.is_some() && is_concerned(other) == is_concerned(&kind)
         };
         let most = if is_concerned(&kind) {
-            CONCERNED_MOST
+            MAX_ATTRIBUTED_KINDS
         } else {
-            STRANGERS_MOST
+            MAX_ANONYMOUS_KINDS
         };
         if pending.keys().filter(is_alike).count() >= most {
             *pending.entry(without_client(kind)).or_default() += 1;
@@ -182,8 +182,8 @@ mod tests {
 
         let at_once = (0..10_000).filter(|client| events.is_first(failure(*client))).count();
 
-        assert_eq!(at_once, STRANGERS_MOST);
-        let beyond = 10_000 - i64::try_from(STRANGERS_MOST).unwrap();
+        assert_eq!(at_once, MAX_ANONYMOUS_KINDS);
+        let beyond = 10_000 - i64::try_from(MAX_ANONYMOUS_KINDS).unwrap();
         assert_eq!(events.take(), [(without_client(failure(0)), beyond)]);
         // The limit holds in later minutes too, whichever clients continue.
         for _ in 0..2 {
@@ -191,7 +191,7 @@ mod tests {
                 events.is_first(failure(client));
             });
         }
-        assert_eq!(events.take().len(), STRANGERS_MOST + 1);
+        assert_eq!(events.take().len(), MAX_ANONYMOUS_KINDS + 1);
     }
 
     #[test]
@@ -207,8 +207,8 @@ mod tests {
         }
 
         let at_once = (0..1_000).filter(|client| events.is_first(at_priya(*client))).count();
-        assert_eq!(at_once, CONCERNED_MOST);
-        let beyond = 1_000 - i64::try_from(CONCERNED_MOST).unwrap();
+        assert_eq!(at_once, MAX_ATTRIBUTED_KINDS);
+        let beyond = 1_000 - i64::try_from(MAX_ATTRIBUTED_KINDS).unwrap();
         assert!(events.take().contains(&(without_client(at_priya(0)), beyond)));
     }
 

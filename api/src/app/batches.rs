@@ -43,7 +43,7 @@ pub async fn get(api: &AppState, id: Uuid) -> Result<batches::Batch, Problem> {
 }
 
 /// Maximum length of the list. There are only five outcomes, but a list may repeat them.
-const OUTCOMES_MOST: usize = 100;
+const MAX_OUTCOMES: usize = 100;
 
 /// Users of a batch to send to again.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -51,7 +51,7 @@ const OUTCOMES_MOST: usize = 100;
 pub struct SendAgainRequest {
     /// States of their deliveries: `failed`, `expired`, `cancelled`, `suppressed`, `sent`.
     #[schema(value_type = Vec<String>)]
-    pub outcomes: Listed<String, OUTCOMES_MOST>,
+    pub outcomes: Listed<String, MAX_OUTCOMES>,
     /// Include users who have signed in.
     #[serde(default)]
     pub include_signed_in: bool,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Maximum number of ids in a list: the maximum number of saved filters.
-const NAMED_MOST: usize = 200;
+const MAX_IDS: usize = 200;
 
 /// Users to leave out. Needs at least one filter or list.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -20,12 +20,12 @@ pub struct ExcludeRequest {
     /// Ids of saved filters: the users who match one of them now are left out (`excluded_by_filter`).
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Vec<Uuid>, required = false, min_items = 1)]
-    pub saved_filters: Option<Listed<Uuid, NAMED_MOST>>,
+    pub saved_filters: Option<Listed<Uuid, MAX_IDS>>,
     /// Ids of do-not-mail lists: the users on one of them are left out (`do_not_mail`), as are those on lists that are
     /// marked `always`.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Vec<Uuid>, required = false, min_items = 1)]
-    pub do_not_mail_lists: Option<Listed<Uuid, NAMED_MOST>>,
+    pub do_not_mail_lists: Option<Listed<Uuid, MAX_IDS>>,
 }
 
 /// Reads the exclusion of a request.
@@ -85,14 +85,14 @@ pub(crate) async fn known(api: &AppState, filters: &[Uuid], lists: &[Uuid]) -> R
     Ok(exclusion)
 }
 
-fn ids(field: &str, listed: Option<Listed<Uuid, NAMED_MOST>>) -> Result<Vec<Uuid>, Problem> {
+fn ids(field: &str, listed: Option<Listed<Uuid, MAX_IDS>>) -> Result<Vec<Uuid>, Problem> {
     let Some(listed) = listed else { return Ok(Vec::new()) };
     if listed.is_empty() {
         let message = format!("{field} is empty. Name at least one, or omit it.");
         return Err(unusable(FieldError::in_field(field, "empty", message)));
     }
     if listed.is_too_long() {
-        let message = format!("{field} has {} ids; the maximum is {NAMED_MOST}.", listed.len());
+        let message = format!("{field} has {} ids; the maximum is {MAX_IDS}.", listed.len());
         return Err(unusable(FieldError::in_field(field, "too_many", message)));
     }
     Ok(listed.into_entries())

@@ -35,7 +35,7 @@ use uuid::Uuid;
 use view::ImportView;
 
 /// Maximum number of problems in the response. The rest is in the file of rejected rows.
-const TOLD_MOST: usize = 100;
+const MAX_PROBLEMS: usize = 100;
 
 /// Opens the file. Spreadsheets are unpacked one at a time, because that takes time and memory.
 async fn open(
@@ -89,7 +89,7 @@ pub async fn import_file(
             import,
             request.mode,
             &unwatched,
-            TOLD_MOST,
+            MAX_PROBLEMS,
         );
         if let Some(stored) = attempts.check(storing.await)? {
             break (transaction, import, stored);
@@ -149,13 +149,13 @@ pub fn count(metrics: &ApiMetrics, totals: &ImportCounts) {
 /// If there is no such import.
 pub async fn result_of(api: &AppState, id: Uuid) -> Result<ImportView, Problem> {
     let import = get(api, id).await?;
-    let most = i64::try_from(TOLD_MOST).unwrap_or(100);
+    let most = i64::try_from(MAX_PROBLEMS).unwrap_or(100);
     let rejects = imports::rejects::list(&api.db, id, Rejects::All, 0, most).await?;
     let problems = rejects.into_iter().flat_map(|reject| match reject.problems {
         serde_json::Value::Array(problems) => problems,
         other => vec![other],
     });
-    let problems = problems.take(TOLD_MOST).collect();
+    let problems = problems.take(MAX_PROBLEMS).collect();
     let file = File {
         header: import.header,
         separator: import.separator,

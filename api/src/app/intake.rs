@@ -38,7 +38,7 @@ use uuid::Uuid;
 pub use missing::MissingValue;
 
 /// Maximum number of ids in a request. Larger sets are selected by import or filter.
-const LISTED_MOST: usize = 400_000;
+const MAX_IDS: usize = 400_000;
 
 /// Maximum hold. A hold is for undoing a batch; `start_at` is for starting it later.
 const HOLD_MOST_SECONDS: u32 = 86_400;
@@ -51,11 +51,11 @@ pub struct SendRequest {
     /// Ids of users.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Vec<Uuid>, required = false, min_items = 1)]
-    pub users: Option<Listed<Uuid, LISTED_MOST>>,
+    pub users: Option<Listed<Uuid, MAX_IDS>>,
     /// Addresses of users.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Vec<String>, required = false, min_items = 1)]
-    pub emails: Option<Listed<String, LISTED_MOST>>,
+    pub emails: Option<Listed<String, MAX_IDS>>,
     /// The users in this import.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Uuid, required = false)]

@@ -10,7 +10,7 @@ use shared::user_filter::UserFilter;
 use uuid::Uuid;
 
 /// Maximum length of a name in characters.
-pub(crate) const NAME_MOST: usize = 100;
+pub(crate) const MAX_NAME: usize = 100;
 
 /// Saves a filter.
 ///
@@ -29,8 +29,8 @@ pub(crate) async fn save(
     if name.is_empty() {
         return fault("blank", "The filter has no name. Give it one.".to_owned());
     }
-    if name.chars().count() > NAME_MOST {
-        return fault("too_long", format!("name has more than {NAME_MOST} characters."));
+    if name.chars().count() > MAX_NAME {
+        return fault("too_long", format!("name has more than {MAX_NAME} characters."));
     }
     if filter.is_empty() {
         let message = "The filter has no condition, so it would match all users. Add one.";
@@ -47,7 +47,7 @@ pub(crate) async fn save(
             "too_many_filters",
             format!(
                 "{} filters are saved, which is the maximum. Delete one first.",
-                saved_filters::KEPT_MOST
+                saved_filters::MAX_FILTERS
             ),
         )),
     }

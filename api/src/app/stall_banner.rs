@@ -8,7 +8,7 @@
 //! it: if Postgres does not respond, the page reports that itself.
 
 use shared::store::Db;
-use shared::store::stall::{self, COUNTED_MOST, Cause, Stall};
+use shared::store::stall::{self, Cause, MAX_COUNTED, Stall};
 use shared::trouble::WorkerTrouble;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -168,8 +168,8 @@ fn witnesses(troubled: i64, live: i64) -> String {
 fn waiting(count: i64) -> String {
     match count {
         ..=1 => "1 email is waiting; it is not lost.".to_owned(),
-        count if count > COUNTED_MOST => {
-            format!("More than {} emails are waiting; none is lost.", grouped(COUNTED_MOST))
+        count if count > MAX_COUNTED => {
+            format!("More than {} emails are waiting; none is lost.", grouped(MAX_COUNTED))
         }
         count => format!("{} emails are waiting; none is lost.", grouped(count)),
     }
@@ -347,9 +347,9 @@ mod tests {
         };
         assert_eq!(of(1), "1 email is waiting; it is not lost.");
         assert_eq!(of(999), "999 emails are waiting; none is lost.");
-        assert_eq!(of(COUNTED_MOST), "100,000 emails are waiting; none is lost.");
+        assert_eq!(of(MAX_COUNTED), "100,000 emails are waiting; none is lost.");
         assert_eq!(
-            of(COUNTED_MOST + 1),
+            of(MAX_COUNTED + 1),
             "More than 100,000 emails are waiting; none is lost."
         );
     }

@@ -17,10 +17,10 @@ use uuid::Uuid;
 pub const UPLOAD_MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// A client that sends nothing for this long is disconnected.
-pub(crate) const SILENCE_MOST: Duration = Duration::from_secs(30);
+pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(30);
 
 /// Time limit for an upload, even if it arrives steadily.
-pub(crate) const UPLOAD_WITHIN: Duration = Duration::from_mins(10);
+pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// A complete upload. Its file has no name and is deleted when this is dropped.
 pub struct Spooled {
@@ -56,7 +56,7 @@ pub async fn spool_stream<B: AsRef<[u8]>, E>(
     reservation: Reservation,
     stream: impl Stream<Item = Result<B, E>> + Unpin,
 ) -> Result<Spooled, Problem> {
-    tokio::time::timeout(UPLOAD_WITHIN, receive_upload(reservation, stream))
+    tokio::time::timeout(UPLOAD_TIMEOUT, receive_upload(reservation, stream))
         .await
         .unwrap_or_else(|_| Err(too_slow()))
 }
@@ -72,7 +72,7 @@ async fn receive_upload<B: AsRef<[u8]>, E>(
     let mut file = tokio::fs::File::from_std(file);
     let (mut digest, mut bytes) = (Sha256::new(), 0);
     loop {
-        let Ok(part) = tokio::time::timeout(SILENCE_MOST, stream.next()).await else {
+        let Ok(part) = tokio::time::timeout(MAX_SILENCE, stream.next()).await else {
             return Err(too_slow());
         };
         let Some(part) = part else { break };
@@ -131,7 +131,7 @@ mod tests {
         let begun = stream::iter([Ok::<_, std::io::Error>("email\n")]);
         let silent = begun.chain(stream::pending());
         let dripping = stream::unfold((), |()| async {
-            tokio::time::sleep(SILENCE_MOST / 2).await;
+            tokio::time::sleep(MAX_SILENCE / 2).await;
             Some((Ok::<_, std::io::Error>("x"), ()))
         });
 

@@ -13,7 +13,7 @@ use axum::response::Response;
 use shared::store::sessions;
 
 /// Maximum number of sessions listed. Administrators normally have fewer.
-const PLACES_MOST: i64 = 20;
+const MAX_SESSIONS: i64 = 20;
 
 #[derive(Template)]
 #[template(path = "console/account.html")]
@@ -33,8 +33,8 @@ struct SignedIn {
 }
 
 pub(super) async fn show(State(api): State<AppState>, administrator: Administrator) -> Result<Response, Problem> {
-    let found = sessions::of(&api.db, administrator.id, administrator.digest(), PLACES_MOST).await?;
-    let others = i64::try_from(found.iter().filter(|place| !place.is_this).count()).unwrap_or(PLACES_MOST);
+    let found = sessions::of(&api.db, administrator.id, administrator.digest(), MAX_SESSIONS).await?;
+    let others = i64::try_from(found.iter().filter(|place| !place.is_this).count()).unwrap_or(MAX_SESSIONS);
     let others = match others {
         0 => String::new(),
         others => some(others, "other session", "other sessions"),

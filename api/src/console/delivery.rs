@@ -20,7 +20,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use shared::batch::BatchState;
-use shared::delivery::{ATTEMPTS_MOST, DeliveryState};
+use shared::delivery::{DeliveryState, MAX_ATTEMPTS};
 use shared::store::attempts;
 use shared::store::batches::Batch;
 use shared::store::blocked;
@@ -105,7 +105,7 @@ impl DeliveryPage {
     }
 
     fn next_attempt(&self) -> String {
-        format!("attempt {} of {ATTEMPTS_MOST}", self.delivery.attempts + 1)
+        format!("attempt {} of {MAX_ATTEMPTS}", self.delivery.attempts + 1)
     }
 
     /// Whether the problem should be reported to the operators.

@@ -15,7 +15,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 ///
 /// The largest forms are a user's, with a field for each of the 200 merge fields that an import can create, and a page
 /// of the user list, with two for each of its 50 rows. An empty field takes two bytes in the body but far more memory.
-const FIELDS_MOST: usize = 2_000;
+const MAX_FIELDS: usize = 2_000;
 
 /// The fields in the order of the form. Names may repeat, as for checkboxes.
 #[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
@@ -30,7 +30,7 @@ impl Fields {
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut fields = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
-            if fields.0.len() == FIELDS_MOST {
+            if fields.0.len() == MAX_FIELDS {
                 return Err(too_many());
             }
             fields.0.push((name.into_owned(), with_line_feeds(value)));
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn a_form_with_more_fields_than_any_page_has_is_refused() {
-        assert!(Fields::read("a&".repeat(FIELDS_MOST).as_bytes()).is_ok());
+        assert!(Fields::read("a&".repeat(MAX_FIELDS).as_bytes()).is_ok());
 
-        let problem = Fields::read("a&".repeat(FIELDS_MOST + 1).as_bytes()).unwrap_err();
+        let problem = Fields::read("a&".repeat(MAX_FIELDS + 1).as_bytes()).unwrap_err();
 
         assert_eq!(
             (problem.kind, problem.code.as_str()),

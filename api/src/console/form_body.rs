@@ -38,7 +38,7 @@ pub(super) async fn read_unauthenticated(parts: &Parts, body: Body, most_bytes: 
     };
     tokio::select! {
         form = form => form,
-        () = crowd.out_of_patience() => Err(too_slow()),
+        () = crowd.must_disconnect() => Err(too_slow()),
     }
 }
 

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 /// Maximum number of parameters. No page and no client of the API sends half as many, and anyone can send ten thousand
 /// in 64 KiB, each of which is read for itself.
-const PARAMETERS_MOST: usize = 100;
+const MAX_PARAMETERS: usize = 100;
 
 /// The query parameters.
 ///
@@ -79,10 +79,10 @@ fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> Result<T, Pr
 
 /// The parameters that have a value.
 fn filled<'q>(query: &'q str, may_be_empty: &[&str]) -> Result<Vec<&'q str>, Problem> {
-    if query.split('&').count() > PARAMETERS_MOST {
+    if query.split('&').count() > MAX_PARAMETERS {
         return Err(Problem::malformed(
             "too_many_parameters",
-            format!("The query has more than {PARAMETERS_MOST} parameters."),
+            format!("The query has more than {MAX_PARAMETERS} parameters."),
         ));
     }
     let mut filled = Vec::new();

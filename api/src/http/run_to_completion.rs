@@ -8,7 +8,7 @@
 //! The body of a response is not part of the task: a download or an event stream ends when its client disconnects.
 
 use crate::app::problem::Problem;
-use crate::app::upload_spool::UPLOAD_WITHIN;
+use crate::app::upload_spool::UPLOAD_TIMEOUT;
 use crate::http::request_log;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
@@ -27,7 +27,7 @@ use tracing::Instrument as _;
 /// Time limit for a request: for its upload, and ten minutes for its work. Importing a million rows takes less than a
 /// minute, after at most five minutes for other imports; work that takes longer is waiting for something that will not
 /// happen.
-const WORK_MOST: Duration = UPLOAD_WITHIN.saturating_add(Duration::from_mins(10));
+const WORK_TIMEOUT: Duration = UPLOAD_TIMEOUT.saturating_add(Duration::from_mins(10));
 
 /// Runs a request as a task that continues when the future of the request is dropped.
 pub(crate) async fn run_to_completion(State(lifecycle): State<Lifecycle>, request: Request, next: Next) -> Response {
@@ -44,12 +44,12 @@ pub(crate) async fn run_to_completion(State(lifecycle): State<Lifecycle>, reques
 /// Runs a request. A panic is caught here, because it must be logged even if no client waits for the response.
 async fn completed(next: Next, request: Request) -> Response {
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(WORK_MOST, work).await {
+    match tokio::time::timeout(WORK_TIMEOUT, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => request_log::panicked(panic),
         Err(_) => {
             tracing::error!(
-                seconds = WORK_MOST.as_secs(),
+                seconds = WORK_TIMEOUT.as_secs(),
                 "The work of a request was ended after its time limit"
             );
             Problem::internal().into_response()
@@ -168,13 +168,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_is_ended_at_its_time_limit() {
-        let (route, has_finished) = slow_route(WORK_MOST * 2);
+        let (route, has_finished) = slow_route(WORK_TIMEOUT * 2);
         let began = Instant::now();
 
         let answer = layered(&Lifecycle::new(), route).oneshot(request("complete")).await;
 
         assert_eq!(answer.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(began.elapsed(), WORK_MOST);
+        assert_eq!(began.elapsed(), WORK_TIMEOUT);
         assert!(!has_finished.load(Ordering::Relaxed));
     }
 

@@ -29,34 +29,34 @@ use tracing::{debug, warn};
 use write_timeout::with_write_timeout;
 
 /// Time allowed for the request headers. Slower clients are disconnected.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time allowed between requests. Longer than common clients and proxies keep a connection (60 seconds for nginx and
 /// AWS, 90 for Go and reqwest, 600 for the load balancers of Google Cloud, which require more than that), so that they
 /// close it and the server never does while a request is on its way.
-const IDLE_MOST: Duration = Duration::from_secs(620);
+const MAX_IDLE: Duration = Duration::from_secs(620);
 
 /// How long a client may accept no data of its response before it is disconnected.
-const TAKES_WITHIN: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Maximum size of request line and headers. A key and a trace take some hundred bytes.
 const HEADERS_MOST_BYTES: usize = 64 * 1024;
 
 /// Maximum number of connections. Further clients wait to be accepted.
-const CONNECTIONS_MOST: usize = 1024;
+const MAX_CONNECTIONS: usize = 1024;
 
 /// Maximum number of connections from a client that is not a trusted proxy. Further ones are closed.
-const MAX_CONNECTIONS_PER_CLIENT: usize = CONNECTIONS_MOST / 8;
+const MAX_CONNECTIONS_PER_CLIENT: usize = MAX_CONNECTIONS / 8;
 
 /// Serves `routes` until the process stops, then waits for requests in progress for a limited time.
 ///
 /// Each request carries its [`ClientAddress`](crate::http::client_address::ClientAddress) and the [`Crowding`].
 pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxies, lifecycle: Lifecycle) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MOST));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let timeouts = ClientTimeouts {
-        headers: HEADERS_WITHIN,
-        idle: IDLE_MOST,
-        crowd: Crowding::new(Arc::clone(&places), CONNECTIONS_MOST / 2, HEADERS_WITHIN),
+        headers: HEADERS_TIMEOUT,
+        idle: MAX_IDLE,
+        crowd: Crowding::new(Arc::clone(&places), MAX_CONNECTIONS / 2, HEADERS_TIMEOUT),
     };
     let mut admission = Admission::new(proxies.clone(), MAX_CONNECTIONS_PER_CLIENT);
     let graceful = GracefulShutdown::new();
@@ -119,7 +119,7 @@ impl ConnectionContext {
         // Responses are small; Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let crowd = timeouts.crowd.clone();
-        let (stream, timer) = request_timeouts::watch(with_write_timeout(stream, TAKES_WITHIN), timeouts);
+        let (stream, timer) = request_timeouts::watch(with_write_timeout(stream, WRITE_TIMEOUT), timeouts);
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let client = proxies.client_of(peer, request.headers());
             request.extensions_mut().insert(client);
@@ -128,7 +128,7 @@ impl ConnectionContext {
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(timer)
-            .header_read_timeout(HEADERS_WITHIN)
+            .header_read_timeout(HEADERS_TIMEOUT)
             .max_buf_size(HEADERS_MOST_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);

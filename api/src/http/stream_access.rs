@@ -16,7 +16,7 @@ use std::time::Duration;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Interval between checks of an open stream's key or session. A check costs one lookup by an index.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A response that streams events until the caller's access ends or the process stops. An open stream would otherwise
 /// delay the stop.
@@ -34,7 +34,7 @@ where
     let end = async move {
         tokio::select! {
             () = stopping.cancelled_owned() => {}
-            () = until_invalid(CHECK_EVERY, is_valid) => {}
+            () = until_invalid(CHECK_INTERVAL, is_valid) => {}
         }
     };
     Sse::new(events.take_until(Box::pin(end))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
@@ -53,7 +53,10 @@ where
         return response;
     }
     response.map(|body| {
-        let begun = (body.into_data_stream(), Box::pin(until_invalid(CHECK_EVERY, is_valid)));
+        let begun = (
+            body.into_data_stream(),
+            Box::pin(until_invalid(CHECK_INTERVAL, is_valid)),
+        );
         Body::from_stream(stream::try_unfold(begun, |(mut pieces, mut end)| async move {
             tokio::select! {
                 biased;
@@ -88,7 +91,7 @@ mod tests {
         let checks = AtomicUsize::new(0);
         let began = Instant::now();
 
-        until_invalid(CHECK_EVERY, || {
+        until_invalid(CHECK_INTERVAL, || {
             ready(match checks.fetch_add(1, Ordering::Relaxed) {
                 0 => Ok(true),
                 1 => Err("Postgres is away"),
@@ -98,8 +101,8 @@ mod tests {
         .await;
 
         assert_eq!(checks.load(Ordering::Relaxed), 3);
-        assert_eq!(began.elapsed(), CHECK_EVERY * 3);
-        assert!(CHECK_EVERY <= Duration::from_secs(30));
+        assert_eq!(began.elapsed(), CHECK_INTERVAL * 3);
+        assert!(CHECK_INTERVAL <= Duration::from_secs(30));
     }
 
     /// A response of this type with one piece per second, for a minute.
@@ -116,7 +119,7 @@ mod tests {
         let began = Instant::now();
         let refused = while_let_in(download("text/csv; charset=utf-8"), || ready(Ok(false)));
         assert!(axum::body::to_bytes(refused.into_body(), usize::MAX).await.is_err());
-        assert_eq!(began.elapsed(), CHECK_EVERY);
+        assert_eq!(began.elapsed(), CHECK_INTERVAL);
 
         let allowed = while_let_in(download("text/csv"), || ready(Ok(true)));
         let whole = axum::body::to_bytes(allowed.into_body(), usize::MAX).await.unwrap();

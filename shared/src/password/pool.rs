@@ -8,7 +8,7 @@
 //! would only reject later. N waiting callers over T threads wait at most N × 19 ms / T. [`Rank`] decides who
 //! goes first and who is dropped, so a flood from clients that have tried often does not keep others out.
 //!
-//! Callers that must not wait for one another have separate queues for the same threads ([`HashPool::beside`]),
+//! Callers that must not wait for one another have separate queues for the same threads ([`HashPool::another_queue`]),
 //! which are served in turn.
 
 use std::io;
@@ -51,12 +51,12 @@ struct Threads {
 }
 
 impl HashPool {
-    /// Starts `threads` threads, at least one, with a queue for at most `waiting_max` jobs.
+    /// Starts `threads` threads, at least one, with a queue for at most `max_waiting` jobs.
     ///
     /// # Errors
     ///
     /// The operating system's error if it cannot start a thread.
-    pub fn start(threads: usize, waiting_max: usize) -> io::Result<Self> {
+    pub fn start(threads: usize, max_waiting: usize) -> io::Result<Self> {
         let threads = Threads {
             queues: Arc::new(JobQueues::new()),
             in_use: Arc::default(),
@@ -69,23 +69,23 @@ impl HashPool {
                 .spawn(move || work(&queues, &in_use))?;
         }
         Ok(Self {
-            queue: threads.queues.add(waiting_max),
-            reservations: Reservations::new(waiting_max),
+            queue: threads.queues.add(max_waiting),
+            reservations: Reservations::new(max_waiting),
             threads: Arc::new(threads),
             waiting: Arc::default(),
             mailed_cost: Cost::Light,
         })
     }
 
-    /// Creates another queue for the same threads, with at most `waiting_max` waiting jobs.
+    /// Creates another queue for the same threads, with at most `max_waiting` waiting jobs.
     ///
     /// The queues are served in turn: neither waits for more than one job of the other at a time.
     #[must_use]
-    pub fn beside(&self, waiting_max: usize) -> Self {
+    pub fn another_queue(&self, max_waiting: usize) -> Self {
         Self {
             threads: Arc::clone(&self.threads),
-            queue: self.threads.queues.add(waiting_max),
-            reservations: Reservations::new(waiting_max),
+            queue: self.threads.queues.add(max_waiting),
+            reservations: Reservations::new(max_waiting),
             waiting: Arc::default(),
             mailed_cost: self.mailed_cost,
         }
@@ -94,7 +94,7 @@ impl HashPool {
     /// Sets the expected cost of mailed passwords, so that the time of a check reveals nothing about them
     /// (`comparison.rs`).
     #[must_use]
-    pub fn expecting(self, mailed_cost: Cost) -> Self {
+    pub fn with_mailed_cost(self, mailed_cost: Cost) -> Self {
         Self { mailed_cost, ..self }
     }
 

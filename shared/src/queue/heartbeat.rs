@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Interval between two heartbeats.
-pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Publishes each heartbeat on a channel of its own, so that trouble with one affects neither jobs nor the next one.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl HeartbeatPublisher {
     /// message; any other error ends the connection.
     pub async fn publish(&self) -> Result<(), QueueError> {
         let channel = ConfirmChannel::open(Arc::clone(&self.0)).await?;
-        let properties = BasicProperties::default().with_expiration(HEARTBEAT_EVERY.as_millis().to_string().into());
+        let properties = BasicProperties::default().with_expiration(HEARTBEAT_INTERVAL.as_millis().to_string().into());
         let options = BasicPublishOptions::default();
         let publishing = channel
             .get()

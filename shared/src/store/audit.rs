@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Maximum number of names offered in the filter. A longer list would be unusable.
-const NAMES_MOST: i64 = 200;
+const MAX_NAMES: i64 = 200;
 
 /// An entry to be recorded.
 #[derive(Clone, Debug)]
@@ -197,7 +197,7 @@ pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
                from names where names.who is not null
            )
            select who as "who!" from names where who is not null limit $1"#,
-        NAMES_MOST,
+        MAX_NAMES,
     );
     within(listing.fetch_all(db)).await
 }

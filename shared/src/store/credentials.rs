@@ -120,7 +120,7 @@ pub struct Candidate {
 /// Maximum number of verifiers compared per user. No user has more than 25: a chosen password, one less
 /// than a batch allows, and one for each of a mail's twenty attempts, any of which may have arrived without
 /// our knowing.
-const CANDIDATES_MOST: i64 = 30;
+const MAX_CANDIDATES: i64 = 30;
 
 /// The valid verifiers of the user with this address: the chosen one first, then generated ones, newest
 /// first. A locked user has none.
@@ -133,7 +133,7 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
            order by c.kind, c.created_at desc, c.id desc
            limit $2"#,
         email_key,
-        CANDIDATES_MOST,
+        MAX_CANDIDATES,
     );
     within(reading.fetch_all(db)).await
 }

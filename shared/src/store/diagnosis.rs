@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 /// How long a probe waits for an answer before it looks for a cause. Together with [`CONNECT`] below the
 /// three seconds that a health check waits.
-const ANSWER_TAKES: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long one connection may take when the cause is looked for.
 const CONNECT: Duration = Duration::from_millis(1_500);
@@ -50,7 +50,7 @@ pub async fn explain(db: &Db, fault: &sqlx::Error) -> Unusable {
 /// The cause. While all connections of the pool are in use, it waits for one as any caller does.
 pub async fn answer_or_cause<T>(db: &Db, asked: impl Future<Output = StoreResult<T>>) -> Result<T, Unusable> {
     let mut asked = pin!(asked);
-    let answer = match timeout(ANSWER_TAKES, &mut asked).await {
+    let answer = match timeout(ANSWER_TIMEOUT, &mut asked).await {
         Ok(answer) => answer,
         Err(_) => match connect_once(db).await {
             Ok(()) => asked.await,

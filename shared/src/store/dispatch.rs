@@ -21,14 +21,14 @@ use uuid::Uuid;
 const WAKE: &str = "beckon_work";
 
 /// How long a listener may receive nothing before it checks its connection.
-const QUIET_MOST: Duration = Duration::from_secs(10);
+const MAX_QUIET: Duration = Duration::from_secs(10);
 
 /// Timeout for that check.
 const SILENCE_CHECKED_FOR: Duration = Duration::from_secs(5);
 
 /// Maximum number of batches per caller that are read in one round. Further ones wait until one of these has
 /// nothing left to publish.
-const BATCHES_MOST: i64 = 100;
+const MAX_BATCHES: i64 = 100;
 
 /// A delivery that is due.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ pub async fn listen(db: &Db) -> StoreResult<PgListener> {
 
 /// Waits for the next notification.
 ///
-/// A listener that receives nothing for `QUIET_MOST` notifies itself. That detects a connection dropped by a
+/// A listener that receives nothing for `MAX_QUIET` notifies itself. That detects a connection dropped by a
 /// firewall, which TCP does not notice while nothing is sent, and a pooler that does not forward
 /// notifications. It also keeps the firewall from dropping the connection.
 ///
@@ -118,7 +118,7 @@ pub async fn next_notification(listener: &mut PgListener) -> StoreResult<()> {
 }
 
 async fn notification_or_check(listener: &mut PgListener) -> StoreResult<()> {
-    if let Ok(received) = tokio::time::timeout(QUIET_MOST, listener.try_recv()).await {
+    if let Ok(received) = tokio::time::timeout(MAX_QUIET, listener.try_recv()).await {
         received?;
         return Ok(());
     }
@@ -152,7 +152,7 @@ pub async fn due(db: &Db, lane: Lane, most: i64, served: &LastServed) -> StoreRe
         "src/store/fair_share.sql",
         lane as _,
         most,
-        BATCHES_MOST,
+        MAX_BATCHES,
         &served.callers,
         &served.batches,
         served.last,

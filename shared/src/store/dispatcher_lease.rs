@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const LEASE: Duration = Duration::from_secs(12);
 
 /// How often the holder renews its lease.
-pub const RENEW_EVERY: Duration = Duration::from_secs(3);
+pub const RENEW_INTERVAL: Duration = Duration::from_secs(3);
 
 /// A held lease. Statements that include its epoch change nothing once another process has taken over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

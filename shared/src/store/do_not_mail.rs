@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Maximum number of lists.
-pub const LISTS_MOST: i64 = 100;
+pub const MAX_LISTS: i64 = 100;
 
 /// A do-not-mail list.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub enum NewList {
     Created(Uuid),
     /// Another list has this name.
     NameTaken,
-    /// There are [`LISTS_MOST`] already.
+    /// There are [`MAX_LISTS`] already.
     TooMany,
 }
 
@@ -70,7 +70,7 @@ macro_rules! lists {
 
 /// All lists, by name.
 pub async fn list(db: &Db) -> StoreResult<Vec<DoNotMailList>> {
-    within(lists!("order by l.name_key limit $1", LISTS_MOST).fetch_all(db)).await
+    within(lists!("order by l.name_key limit $1", MAX_LISTS).fetch_all(db)).await
 }
 
 /// The list with this id.
@@ -97,7 +97,7 @@ pub async fn create(transaction: &mut Transaction, name: &str, always: bool, act
         name,
         always,
         actor.name,
-        LISTS_MOST,
+        MAX_LISTS,
     );
     let row = within(creating.fetch_one(&mut **transaction)).await?;
     let Some(id) = row.id else {

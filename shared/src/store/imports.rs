@@ -299,7 +299,7 @@ macro_rules! imports {
                       trouble, problem_counts, done_at, done_by, ended_at, ended_by, removed_count,
                       restored_count, kept_count, details_dropped_at
                from imports "# + $rest,
-            super::seconds(steps::SILENCE_MOST),
+            super::seconds(steps::MAX_SILENCE),
             $($argument),*
         )
     };

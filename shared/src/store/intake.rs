@@ -11,7 +11,7 @@ use super::intake_lock::lock_intake;
 use super::left_out::{Inclusions, reasons};
 use super::system_emails::{Wording, keep_wording};
 use super::{StoreResult, Transaction, seconds, until_moved, users_in_bulk, within};
-use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
+use crate::batch::{BatchState, MAX_INTERACTIVE, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
 use crate::trace::TraceContext;
 use crate::user_filter::UserFilter;

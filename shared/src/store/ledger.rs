@@ -79,10 +79,10 @@ async fn people(db: &Db, filter: &DeliveryFilter) -> StoreResult<Option<Vec<Uuid
            select user_id from former_addresses where lower(email) like lower($1)
            limit $2"#,
         pattern,
-        PEOPLE_MOST + 1
+        MAX_PEOPLE + 1
     );
     let ids = within(reading.fetch_all(db)).await?;
-    let are_few = i64::try_from(ids.len()).is_ok_and(|n| n <= PEOPLE_MOST);
+    let are_few = i64::try_from(ids.len()).is_ok_and(|n| n <= MAX_PEOPLE);
     Ok(are_few.then_some(ids))
 }
 
@@ -168,7 +168,7 @@ pub async fn of_user(db: &Db, user: Uuid, before: Option<Uuid>, limit: i64) -> S
 }
 
 /// Maximum number of users in a search for mails. A search that matches more is too short.
-pub const PEOPLE_MOST: i64 = 200;
+pub const MAX_PEOPLE: i64 = 200;
 
 /// Mails to users whose name, or current or former address, contains `search`, newest first, older than the
 /// delivery `before`.
@@ -183,7 +183,7 @@ pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) 
            and ($3::uuid is null or d.id < $3)
          order by d.id desc limit $4";
         pattern(search).unwrap_or_default(),
-        PEOPLE_MOST,
+        MAX_PEOPLE,
         before,
         limit
     );

@@ -15,7 +15,7 @@ use uuid::Uuid;
 ///
 /// Each is tried in turn at a sign-in, and fifty requests for one user must not create fifty working
 /// passwords.
-pub const LIVE_PASSWORDS_MOST: i32 = 5;
+pub const MAX_LIVE_PASSWORDS: i32 = 5;
 
 /// How long after an email the same user is left out of the next batch of its kind.
 pub(super) const RECENT: Duration = Duration::from_hours(24);
@@ -41,7 +41,7 @@ crate::named_enum! {
         UserLocked = "user_locked",
         /// An email of this kind is on its way to them.
         AlreadyWaiting = "already_waiting",
-        /// They have [`LIVE_PASSWORDS_MOST`] mailed passwords that work.
+        /// They have [`MAX_LIVE_PASSWORDS`] mailed passwords that work.
         TooManyPasswords = "too_many_passwords",
         /// They have signed in, unless those are included.
         SignedIn = "signed_in",
@@ -210,7 +210,7 @@ facts as materialized (
                 $(+ $more)?,
             $kind as _,
             $crate::store::seconds($crate::store::left_out::RECENT),
-            $crate::store::left_out::LIVE_PASSWORDS_MOST,
+            $crate::store::left_out::MAX_LIVE_PASSWORDS,
             &$excluded.lists,
             &$excluded.users
             $(, $argument)*

@@ -26,7 +26,7 @@ pub struct SharedSessions {
 
 /// How many connections hold a transaction at most. With other traffic, the pooler may by chance give the first ones
 /// other sessions.
-const HELD_MOST: usize = 6;
+const MAX_HELD: usize = 6;
 
 /// Finds out whether a pooler shares sessions, with connections of its own.
 ///
@@ -40,9 +40,9 @@ pub async fn shares_sessions(db: &Db) -> StoreResult<Option<SharedSessions>> {
     let options = db.connect_options();
     let mut one = in_time(options.connect()).await?;
     let before = session_of(&mut one, BACKEND_PID).await?;
-    let mut holding = Vec::with_capacity(HELD_MOST);
+    let mut holding = Vec::with_capacity(MAX_HELD);
     let mut is_shared = false;
-    while !is_shared && holding.len() < HELD_MOST {
+    while !is_shared && holding.len() < MAX_HELD {
         let mut other = in_time(options.connect()).await?;
         is_shared = match session_of(&mut other, BEGIN_AND_BACKEND_PID).await {
             Ok(held) => held == before || session_of(&mut one, BACKEND_PID).await.ok() != Some(before),

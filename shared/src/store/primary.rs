@@ -18,14 +18,14 @@ use tokio::sync::futures::Notified;
 use tracing::warn;
 
 /// How often to check where the address leads, with a connection of its own: those of the pool stay where they are.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A connection counts as opened only some time after its server was checked, so one that was checked just before a
 /// move may look newer than it. Those are closed as well, at the cost of opening some new ones twice.
-const CHECK_TAKES: Duration = Duration::from_millis(100);
+const MOVE_MARGIN: Duration = Duration::from_millis(100);
 
 /// How often to log that a server cannot be used.
-const WARN_EVERY: Duration = Duration::from_secs(30);
+const WARN_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A standby has no timeline of its own.
 const ASK: &str = "select system_identifier,
@@ -118,10 +118,10 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether to log, at most once per [`WARN_EVERY`].
+    /// Whether to log, at most once per [`WARN_INTERVAL`].
     fn is_to_be_logged(&mut self) -> bool {
         let now = Instant::now();
-        let is_due = self.warned_at.is_none_or(|at| now.duration_since(at) > WARN_EVERY);
+        let is_due = self.warned_at.is_none_or(|at| now.duration_since(at) > WARN_INTERVAL);
         if is_due {
             self.warned_at = Some(now);
         }
@@ -216,7 +216,7 @@ impl Primary {
             }
             Some(newest) => {
                 seen.newest = Some(found);
-                seen.outdated_at = Some(Instant::now() + CHECK_TAKES);
+                seen.outdated_at = Some(Instant::now() + MOVE_MARGIN);
                 announce_move();
                 warn!(
                     server = &*self.server,
@@ -241,7 +241,7 @@ impl Primary {
 /// Checks where an address leads until its last pool is dropped.
 async fn keep_checking(server: Arc<str>, seen: Weak<Mutex<Seen>>, options: PgConnectOptions) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         let Some(seen) = seen.upgrade() else { return };
         let server = Arc::clone(&server);
         let primary = Primary { server, seen };

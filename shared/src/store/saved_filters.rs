@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Maximum number of saved filters.
-pub const KEPT_MOST: i64 = 200;
+pub const MAX_FILTERS: i64 = 200;
 
 /// A saved filter.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub enum Saved {
     New(Uuid),
     /// Another filter has this name.
     NameTaken,
-    /// There are [`KEPT_MOST`] already.
+    /// There are [`MAX_FILTERS`] already.
     TooMany,
 }
 
@@ -54,7 +54,7 @@ macro_rules! saved_filters {
 
 /// All saved filters, by name.
 pub async fn list(db: &Db) -> StoreResult<Vec<SavedFilter>> {
-    within(saved_filters!("order by name_key limit $1", KEPT_MOST).fetch_all(db)).await
+    within(saved_filters!("order by name_key limit $1", MAX_FILTERS).fetch_all(db)).await
 }
 
 /// The filter with this id.
@@ -76,7 +76,7 @@ pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> St
         name,
         filter.stored(),
         actor.name,
-        KEPT_MOST,
+        MAX_FILTERS,
     );
     let row = within(saving.fetch_one(&mut *transaction)).await?;
     let Some(id) = row.id else {

@@ -18,7 +18,7 @@ pub const KEPT_DAYS: i32 = 7;
 
 /// Users selected by the outcome of their mail are also ticked one by one, up to this number, because every page of
 /// a list reads all ticks.
-const PICKED_MOST: i32 = 5_000;
+const MAX_TICKED: i32 = 5_000;
 
 /// A selection.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ pub async fn of_outcome(
         batch,
         &states,
         reasons,
-        PICKED_MOST,
+        MAX_TICKED,
     );
     until_moved(creating.fetch_optional(db)).await
 }

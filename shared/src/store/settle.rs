@@ -64,7 +64,7 @@ pub enum Ending {
         /// The relay may have accepted it: the user may get it twice, and a password in it remains valid.
         is_unsure: bool,
         /// Number of attempts after which it fails, whatever the time.
-        attempts_most: i32,
+        max_attempts: i32,
     },
     /// The attempt had not begun. None is spent, and the delivery is due again unless that would be too late.
     GivenBack {
@@ -102,9 +102,9 @@ impl Ending {
         }
     }
 
-    const fn attempts_most(&self) -> i32 {
+    const fn max_attempts(&self) -> i32 {
         match self {
-            Self::Retry { attempts_most, .. } => *attempts_most,
+            Self::Retry { max_attempts, .. } => *max_attempts,
             _ => i32::MAX,
         }
     }
@@ -119,7 +119,7 @@ struct Columns {
     verdicts: Vec<String>,
     reasons: Vec<Option<String>>,
     times: Vec<Option<f64>>,
-    attempts_most: Vec<i32>,
+    max_attempts: Vec<i32>,
     phases: Vec<String>,
     codes: Vec<Option<i16>>,
     enhanced_codes: Vec<Option<String>>,
@@ -138,7 +138,7 @@ impl Columns {
             columns.verdicts.push(outcome.ending.verdict().to_owned());
             columns.reasons.push(outcome.ending.reason().map(str::to_owned));
             columns.times.push(outcome.ending.time());
-            columns.attempts_most.push(outcome.ending.attempts_most());
+            columns.max_attempts.push(outcome.ending.max_attempts());
             columns.phases.push(outcome.phase.to_owned());
             columns
                 .codes
@@ -245,7 +245,7 @@ async fn settle_any(db: &Db, outcomes: &[&Outcome], group: Group<'_>) -> StoreRe
             &columns.verdicts,
             &columns.reasons as &[Option<String>],
             &columns.times as &[Option<f64>],
-            &columns.attempts_most,
+            &columns.max_attempts,
             &columns.phases,
             &columns.codes as &[Option<i16>],
             &columns.enhanced_codes as &[Option<String>],

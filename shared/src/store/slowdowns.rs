@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 pub struct RetryingDomain {
     /// The domain, in lower case.
     pub domain: String,
-    /// Number of emails, among the [`RETRIES_COUNTED_MOST`] that are due first.
+    /// Number of emails, among the [`MAX_RETRIES_COUNTED`] that are due first.
     pub count: i64,
     /// The most common reason.
     pub reason: Option<String>,
@@ -23,10 +23,10 @@ pub struct RetryingDomain {
 }
 
 /// Maximum number of retries counted by domain.
-pub const RETRIES_COUNTED_MOST: i64 = 5_000;
+pub const MAX_RETRIES_COUNTED: i64 = 5_000;
 
 /// Maximum number of domains listed, those with the most retries first.
-const DOMAINS_MOST: i64 = 10;
+const MAX_DOMAINS: i64 = 10;
 
 /// What slows a batch down.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,8 +70,8 @@ async fn retrying_domains(db: &Db, batch: &Batch) -> StoreResult<Vec<RetryingDom
            ) retrying
            group by domain order by count(*) desc, domain limit $3"#,
         batch.id,
-        RETRIES_COUNTED_MOST,
-        DOMAINS_MOST,
+        MAX_RETRIES_COUNTED,
+        MAX_DOMAINS,
     );
     within(counting.fetch_all(db)).await
 }

@@ -2,7 +2,7 @@
 //!
 //! The answer comes from the status reports of the processes ([`super::workers`]) and not from the deliveries:
 //! a slow batch, a low rate limit and a held or paused batch look the same there as an outage, and a page may
-//! ask at any moment. Waiting mails are only counted if something is wrong, and at most up to [`COUNTED_MOST`].
+//! ask at any moment. Waiting mails are only counted if something is wrong, and at most up to [`MAX_COUNTED`].
 
 use super::{Db, StoreResult, seconds, within};
 use crate::trouble::WorkerTrouble;
@@ -18,7 +18,7 @@ pub const SILENCE: Duration = Duration::from_secs(30);
 const PASSING: Duration = Duration::from_secs(5);
 
 /// Limit for counting waiting mails.
-pub const COUNTED_MOST: i64 = 100_000;
+pub const MAX_COUNTED: i64 = 100_000;
 
 /// Mail that could be sent is waiting.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Stall {
     pub cause: Cause,
     /// Since when, if known.
     pub since: Option<OffsetDateTime>,
-    /// Number of waiting mails; [`COUNTED_MOST`] plus one if there are more.
+    /// Number of waiting mails; [`MAX_COUNTED`] plus one if there are more.
     pub waiting: i64,
     /// When this was determined.
     pub asked_at: OffsetDateTime,
@@ -163,7 +163,7 @@ async fn waiting(db: &Db) -> StoreResult<i64> {
                where batch_id = open.id and state in ('waiting', 'queued', 'retrying')
                offset 0
            ) owed"#,
-        COUNTED_MOST + 1,
+        MAX_COUNTED + 1,
     );
     Ok(within(counting.fetch_one(db)).await?.n)
 }

@@ -11,16 +11,16 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Maximum number of groups of claims ended per statement.
-const CLAIMS_MOST: i64 = 50;
+const MAX_CLAIMS: i64 = 50;
 
 /// Maximum number of changes of counts added up per statement.
-const CHANGES_MOST: i64 = 1_000;
+const MAX_CHANGES: i64 = 1_000;
 
 /// Maximum number of batches closed per statement.
-const FINISHED_MOST: i64 = 200;
+const MAX_FINISHED: i64 = 200;
 
 /// Maximum number of deliveries of a stopped batch checked per statement.
-const CANCELLED_MOST: i64 = 5_000;
+const MAX_CANCELLED: i64 = 5_000;
 
 /// The result of [`end_useless`].
 #[derive(Clone, Copy, Debug)]
@@ -133,13 +133,13 @@ pub async fn requeue_unclaimed(
 }
 
 /// Ends attempts whose worker vanished. It is unknown how far they came, so they are unsure, and the delivery
-/// is due again at once. After `attempts_most` attempts it fails instead.
+/// is due again at once. After `max_attempts` attempts it fails instead.
 ///
 /// Leases that end later than the longest one (`BECKON_LEASE`, at most ten minutes) start again: the clock of Postgres
 /// went back.
-pub async fn end_expired_leases(db: &Db, lease: DispatcherLease, attempts_most: i32) -> StoreResult<u64> {
+pub async fn end_expired_leases(db: &Db, lease: DispatcherLease, max_attempts: i32) -> StoreResult<u64> {
     let ending = || async {
-        let ending = sqlx::query_file!("src/store/lost_workers.sql", attempts_most, lease.epoch, CLAIMS_MOST);
+        let ending = sqlx::query_file!("src/store/lost_workers.sql", max_attempts, lease.epoch, MAX_CLAIMS);
         within(ending.fetch_one(db)).await
     };
     Ok(u64::try_from(despite_deadlocks(ending).await?.n).unwrap_or_default())
@@ -161,9 +161,9 @@ pub async fn end_useless(db: &Db, only: Option<Uuid>, most: i64) -> StoreResult<
 pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
     let mut cancelled = 0;
     loop {
-        let swept = end_useless(db, Some(batch), CANCELLED_MOST).await?;
+        let swept = end_useless(db, Some(batch), MAX_CANCELLED).await?;
         cancelled += swept.ended;
-        if swept.looked_at < CANCELLED_MOST {
+        if swept.looked_at < MAX_CANCELLED {
             return Ok(cancelled);
         }
     }
@@ -176,7 +176,7 @@ pub async fn add_up(db: &Db, lease: DispatcherLease) -> StoreResult<u64> {
     loop {
         let some = add_some(db, lease).await?;
         added += some;
-        if some < u64::try_from(CHANGES_MOST).unwrap_or_default() {
+        if some < u64::try_from(MAX_CHANGES).unwrap_or_default() {
             return Ok(added);
         }
     }
@@ -212,7 +212,7 @@ async fn add_some(db: &Db, lease: DispatcherLease) -> StoreResult<u64> {
            )
            select count(*) as "n!" from taken"#,
         lease.epoch,
-        CHANGES_MOST,
+        MAX_CHANGES,
     );
     Ok(u64::try_from(within(adding.fetch_one(db)).await?.n).unwrap_or_default())
 }
@@ -233,10 +233,10 @@ pub struct Finished {
 pub async fn finish(db: &Db) -> StoreResult<Vec<Finished>> {
     let mut finished = Vec::new();
     loop {
-        let finishing = sqlx::query_file!("src/store/finish.sql", FINISHED_MOST);
+        let finishing = sqlx::query_file!("src/store/finish.sql", MAX_FINISHED);
         let some = within(finishing.fetch_all(db)).await?;
         let closed = some.iter().filter(|row| row.is_finished).count();
-        let is_last = i64::try_from(closed).is_ok_and(|n| n < FINISHED_MOST);
+        let is_last = i64::try_from(closed).is_ok_and(|n| n < MAX_FINISHED);
         finished.extend(some.into_iter().map(|row| Finished {
             batch: row.id,
             is_closed: row.is_finished,

@@ -138,7 +138,7 @@ impl Content {
     ///
     /// The buffer never moves while it is filled, because moving would leave a copy of the password behind.
     pub fn fill(&self, segments: &[Segment], values: &[Cow<'_, str>], marking: Marking) -> Zeroizing<String> {
-        let most = segments.iter().map(|segment| self.bytes_most(segment, values)).sum();
+        let most = segments.iter().map(|segment| self.max_bytes(segment, values)).sum();
         let mut out = Zeroizing::new(String::with_capacity(most));
         let room = out.capacity();
         for segment in segments {
@@ -177,7 +177,7 @@ impl Content {
     }
 
     /// Maximum length of a segment written by [`Content::fill`], in bytes.
-    fn bytes_most(&self, segment: &Segment, values: &[Cow<'_, str>]) -> usize {
+    fn max_bytes(&self, segment: &Segment, values: &[Cow<'_, str>]) -> usize {
         match segment {
             Segment::Literal(text) => text.len(),
             Segment::Value { slot, .. } => {

@@ -7,7 +7,7 @@ use super::source::Slot;
 /// Number of characters that mail programs show.
 const CHARACTERS: usize = 140;
 /// Minimum length of a paragraph that is more than a greeting.
-const CHARACTERS_LEAST: usize = 25;
+const MIN_CHARACTERS: usize = 25;
 
 /// Maximum length of a [`cut`] text in bytes: four per character, and an ellipsis.
 pub(super) const BYTES: usize = 4 * CHARACTERS + '…'.len_utf8();
@@ -44,7 +44,7 @@ pub(super) fn of_text(text: &[Segment], slots: &[Slot]) -> Vec<Segment> {
                 .get(*slot)
                 .is_some_and(|slot| !matches!(slot.field, Field::Password | Field::SignInUrl)),
             Segment::Preheader => false,
-        }) && characters >= CHARACTERS_LEAST
+        }) && characters >= MIN_CHARACTERS
     };
     paragraphs.into_iter().find(is_good).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use crate::language::{ByLanguage, is_same};
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of translations: every version and every process keeps all of them.
-pub const TRANSLATIONS_MOST: usize = 50;
+pub const MAX_TRANSLATIONS: usize = 50;
 
 /// A system email in another language than the default text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

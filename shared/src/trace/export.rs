@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 /// Maximum number of buffered spans, about a kilobyte each: a round of retries has two thousand.
-const WAITING_MOST: usize = 8_192;
+const MAX_WAITING: usize = 8_192;
 
 /// Maximum number of spans per request, the SDK's own default.
-const REQUEST_MOST: usize = 512;
+const MAX_REQUEST: usize = 512;
 
 /// Time between two exports.
 const PACE: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time between two reports of lost spans.
-const REPORT_EVERY: Duration = Duration::from_mins(1);
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The buffered spans, unset if no collector is configured. One per process, like the log.
 static WAITING: OnceLock<Mutex<Waiting>> = OnceLock::new();
@@ -50,7 +50,7 @@ struct Waiting {
 
 impl Waiting {
     fn add(&mut self, spans: Vec<Span>) {
-        if self.spans.len() + spans.len() > WAITING_MOST {
+        if self.spans.len() + spans.len() > MAX_WAITING {
             self.lost += spans.len();
         } else {
             self.spans.extend(spans.into_iter().map(|span| span.0));
@@ -136,7 +136,7 @@ async fn keep_sending(exporter: SpanExporter, waiting: &Mutex<Waiting>, stopping
 
 async fn send(exporter: &SpanExporter, mut spans: Vec<SpanData>, losses: &mut Losses) {
     while !spans.is_empty() {
-        let rest = spans.split_off(spans.len().min(REQUEST_MOST));
+        let rest = spans.split_off(spans.len().min(MAX_REQUEST));
         let count = spans.len() + rest.len();
         let fault = match timeout(PATIENCE, exporter.export(spans)).await {
             Ok(Ok(())) => {
@@ -168,7 +168,7 @@ impl Losses {
     }
 
     fn report(&mut self, now: Instant) {
-        if self.spans > 0 && self.reported_at.is_none_or(|at| now - at >= REPORT_EVERY) {
+        if self.spans > 0 && self.reported_at.is_none_or(|at| now - at >= REPORT_INTERVAL) {
             warn!(
                 spans = self.spans,
                 error = self.why,
@@ -200,11 +200,11 @@ mod tests {
         };
         let mut waiting = Waiting::default();
 
-        waiting.add(spans(WAITING_MOST - 1));
+        waiting.add(spans(MAX_WAITING - 1));
         waiting.add(spans(2));
         waiting.add(spans(1));
 
-        assert_eq!((waiting.spans.len(), waiting.lost), (WAITING_MOST, 2));
+        assert_eq!((waiting.spans.len(), waiting.lost), (MAX_WAITING, 2));
     }
 
     #[test]
@@ -213,9 +213,9 @@ mod tests {
         losses.add(1, "away");
         losses.report(start);
         losses.add(2, "away");
-        losses.report(start + REPORT_EVERY / 2);
+        losses.report(start + REPORT_INTERVAL / 2);
         assert_eq!(losses.spans, 2, "reported again too early");
-        losses.report(start + REPORT_EVERY);
+        losses.report(start + REPORT_INTERVAL);
         assert_eq!(losses.spans, 0);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of these conditions per filter.
-pub const CONDITIONS_MOST: usize = 20;
+pub const MAX_CONDITIONS: usize = 20;
 
 /// A condition on one field.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -304,7 +304,7 @@ pub struct Script {
     /// What it keeps of each mail.
     pub keep: Keep,
     /// The most connections that may be open. Further ones are greeted with a `421`.
-    pub connections_most: usize,
+    pub max_connections: usize,
     /// Whether it slows down clients that hit many refused recipients: after ten refusals on a connection without an
     /// accepted mail, each reply takes a second; after twenty it closes the connection. These are Postfix's defaults
     /// (`smtpd_soft_error_limit` and `smtpd_hard_error_limit`, postconf(5)).
@@ -324,7 +324,7 @@ impl Default for Script {
             offers: vec![Offer::Pipelining, Offer::EightBit],
             size: 25 * 1024 * 1024,
             keep: Keep::Mails,
-            connections_most: usize::MAX,
+            max_connections: usize::MAX,
             punishes_errors: false,
         }
     }

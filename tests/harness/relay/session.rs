@@ -87,7 +87,7 @@ impl Session {
     }
 
     async fn greet(&mut self) -> io::Result<Flow> {
-        if self.relay.ledger.counts().open > self.relay.script.connections_most {
+        if self.relay.ledger.counts().open > self.relay.script.max_connections {
             self.relay.ledger.turned_away();
             self.send_line("421 4.7.0 too many connections from your address");
             return Ok(Flow::Close);

@@ -311,7 +311,7 @@ async fn several_limits_apply_at_once_and_greylisting_ends() {
 #[tokio::test]
 async fn connections_beyond_the_most_are_turned_away() {
     let script = Script {
-        connections_most: 1,
+        max_connections: 1,
         ..Script::default()
     };
     let relay = Relay::start(script).await.unwrap();

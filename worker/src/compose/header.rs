@@ -22,7 +22,7 @@ const WORD_BYTES: usize = 45;
 
 /// Maximum length of a field whose words and address have `bytes` bytes together. An encoded word of 45 bytes
 /// takes 72 and a fold of three; one holds only 42 bytes if the next character of four bytes does not fit.
-pub(super) const fn field_most(bytes: usize) -> usize {
+pub(super) const fn max_field(bytes: usize) -> usize {
     2 * bytes + 3 * 76
 }
 
@@ -231,7 +231,7 @@ mod tests {
                         assert!(String::from_utf8(BASE64.decode(digits).unwrap()).is_ok(), "{field}");
                     }
                     assert!(
-                        field.len() <= field_most(name.len() + "ada@example.org".len()),
+                        field.len() <= max_field(name.len() + "ada@example.org".len()),
                         "{field}"
                     );
                 }

@@ -5,7 +5,7 @@
 //! line begins with a dot: see `quoted_printable.rs`.
 
 use super::header;
-use super::quoted_printable::{Encoder, encoded_most};
+use super::quoted_printable::{Encoder, max_encoded};
 use super::wire::Wire;
 use shared::config::LetterSettings;
 use shared::letter::{self, LetterValues, TEST_MARK};
@@ -140,7 +140,7 @@ impl MessageTemplate {
             },
             values,
         };
-        let most = self.steps.iter().map(|step| filled.bytes_most(step)).sum();
+        let most = self.steps.iter().map(|step| filled.max_bytes(step)).sum();
         let mut wire = Wire::with_capacity(most);
         let room = wire.capacity();
         for step in &self.steps {
@@ -173,14 +173,14 @@ struct Filled<'m> {
 
 impl Filled<'_> {
     /// Maximum number of bytes that a step writes.
-    fn bytes_most(&self, step: &Step) -> usize {
+    fn max_bytes(&self, step: &Step) -> usize {
         // A byte of a value becomes at most six characters: an escape of plain characters, or a character
         // code. Two encoded bytes have as many.
-        let encoded = |value: &str| encoded_most(2 * value.len());
+        let encoded = |value: &str| max_encoded(2 * value.len());
         match step {
             Step::Fixed(bytes) => bytes.len(),
-            Step::To => header::field_most(self.addressing.name.len() + self.addressing.address.len()),
-            Step::Subject => header::field_most(self.subject.len()),
+            Step::To => header::max_field(self.addressing.name.len() + self.addressing.address.len()),
+            Step::Subject => header::max_field(self.subject.len()),
             Step::Date => DATE_BYTES,
             Step::Delivery | Step::Batch => Hyphenated::LENGTH,
             Step::Boundary => Simple::LENGTH,

@@ -11,7 +11,7 @@ const LINE: usize = 76;
 /// Maximum length of the encoding of `bytes` bytes, including soft line breaks. Each byte takes up to three
 /// characters. A line may end twelve early, because a character is never split, and a soft line break takes
 /// three bytes.
-pub(super) const fn encoded_most(bytes: usize) -> usize {
+pub(super) const fn max_encoded(bytes: usize) -> usize {
     let signs = 3 * bytes;
     signs + 3 * (signs / (LINE - 1 - 12) + 2)
 }

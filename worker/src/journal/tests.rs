@@ -70,13 +70,13 @@ fn a_line_that_was_cut_off_does_not_spoil_the_next() {
 fn a_file_is_deleted_once_everything_in_it_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path(), "db").unwrap();
-    let entries: Vec<Entry> = (0..=ENTRIES_MOST as u128)
+    let entries: Vec<Entry> = (0..=MAX_ENTRIES as u128)
         .map(|n| append(&journal, &accepted(n)).unwrap())
         .collect();
     assert_eq!(files(folder.path()).len(), 2);
 
     let mut entries = entries.into_iter();
-    entries.by_ref().take(ENTRIES_MOST).for_each(Entry::recorded);
+    entries.by_ref().take(MAX_ENTRIES).for_each(Entry::recorded);
     assert_eq!(files(folder.path()).len(), 1);
     let of_database = journal.folder.clone();
     drop((journal, entries));

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, HeldMail, domain_of, without_recipient};
+use super::evidence::{DEFERRALS, Finished, HeldMail, MAX_ANSWERS, domain_of, without_recipient};
 use super::outbox::{Health, Outbox, ROUNDS, State};
 use super::phase::Phase;
 use super::refusals::{Signature, Subject};
@@ -76,7 +76,7 @@ impl<S: Shipment> Outbox<S> {
         let count = answers.count;
         let is_due = |held: &mut HeldMail<S>| {
             let age = now.duration_since(held.since);
-            all || age >= limit || (is_at_rest && age >= alone) || count - held.count >= ANSWERS_MOST
+            all || age >= limit || (is_at_rest && age >= alone) || count - held.count >= MAX_ANSWERS
         };
         let mut finished: Vec<(S, Answer)> = answers
             .held
@@ -217,7 +217,7 @@ impl<S: Shipment> State<S> {
         }
         let has_opened = match (is_the_domains, may_be_the_domains) {
             (true, _) => false,
-            (false, true) => self.flow.suspect(&answer, now),
+            (false, true) => self.flow.domain_trouble(&answer, now),
             (false, false) => self.flow.trouble(&answer, now),
         };
         finished.push((mail, answer));

@@ -19,7 +19,7 @@ use super::reply::ReplyError;
 use super::verdict::Answer;
 
 /// Timeout for the reply to QUIT. Short, because the connection counts towards the limit until then.
-const QUIT_TAKES: Duration = Duration::from_secs(2);
+const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection that is greeted, encrypted as the URL requires, and authenticated.
 pub(super) struct Connection {
@@ -96,7 +96,7 @@ impl Connection {
                 let _ = stream.read_reply().await;
             }
         };
-        let _ = timeout(QUIT_TAKES, goodbye).await;
+        let _ = timeout(QUIT_TIMEOUT, goodbye).await;
     }
 }
 

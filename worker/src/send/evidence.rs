@@ -15,26 +15,26 @@ use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
 /// Maximum number of held answers. Further ones take effect at once.
-const HELD_MOST: usize = 64;
+const MAX_HELD: usize = 64;
 
 /// Number of answers after which a held refusal is no longer taken for an account-wide one.
-pub(super) const ANSWERS_MOST: u64 = 3 * WINDOW as u64;
+pub(super) const MAX_ANSWERS: u64 = 3 * WINDOW as u64;
 
 /// Number of deferrals in a row with the same words that count as a rate limit.
 pub(super) const DEFERRALS: usize = 5;
 
 /// A domain that accepted a first attempt within this time does not greylist.
-const TOOK_MAIL_WITHIN: Duration = Duration::from_mins(1);
+const GREYLISTING_MIN: Duration = Duration::from_mins(1);
 
 /// Maximum number of domains whose last accepted first attempt is remembered.
-const DOMAINS_MOST: usize = 1_024;
+const MAX_DOMAINS: usize = 1_024;
 
 /// Minimum wait of an interactive mail that got an account-wide refusal. If only its content is refused, other
 /// mails are accepted meanwhile and end the pause.
 const REFUSED_WAITS: Duration = Duration::from_mins(1);
 
 /// Maximum length of a reported reply in characters.
-const REPORTED_MOST: usize = 200;
+const MAX_REPORTED: usize = 200;
 
 /// Refusals of a batch's mails because of our sender, login or account, or because of their content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl<S: Shipment> Answers<S> {
         if let Some(at) = self.record_accepted.get_mut(domain) {
             *at = now;
         } else {
-            if self.record_accepted.len() >= DOMAINS_MOST {
+            if self.record_accepted.len() >= MAX_DOMAINS {
                 self.record_accepted.clear();
             }
             self.record_accepted.insert(domain.to_owned(), now);
@@ -195,7 +195,7 @@ impl<S: Shipment> Answers<S> {
 
     pub(super) fn has_accepted_recently(&self, envelope: &Envelope, now: Instant) -> bool {
         let at = self.record_accepted.get(envelope.recipient().domain());
-        at.is_some_and(|at| now.duration_since(*at) < TOOK_MAIL_WITHIN)
+        at.is_some_and(|at| now.duration_since(*at) < GREYLISTING_MIN)
     }
 
     /// Handles a refusal of unclear scope.
@@ -235,7 +235,7 @@ impl<S: Shipment> Answers<S> {
         now: Instant,
         finished: &mut Finished<S>,
     ) {
-        if self.held.len() >= HELD_MOST {
+        if self.held.len() >= MAX_HELD {
             return finished.push((mail, answer));
         }
         finished.permits.extend(mail.take_permit());
@@ -310,5 +310,5 @@ pub(super) fn without_recipient(reply: &str, envelope: &Envelope) -> String {
         if is_theirs && !is_ours { "…" } else { word }
     });
     let words = words.collect::<Vec<_>>().join(" ");
-    words.chars().take(REPORTED_MOST).collect()
+    words.chars().take(MAX_REPORTED).collect()
 }

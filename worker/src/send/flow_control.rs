@@ -32,11 +32,11 @@ const PATIENCE: u32 = 3;
 const WIDEN_AFTER: Duration = Duration::from_secs(5);
 
 /// Maximum of that time, which doubles each time the relay refuses an added connection.
-const WIDEN_AFTER_AT_MOST: Duration = Duration::from_secs(80);
+const MAX_WIDEN_AFTER: Duration = Duration::from_secs(80);
 
 /// How long the first mail has the relay to itself before another one is tried, so that a mail that hangs
 /// holds up the others for only a few seconds.
-const TRIAL_TAKES: Duration = Duration::from_secs(1);
+const TRIAL_PERIOD: Duration = Duration::from_secs(1);
 
 /// The state of the circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Flow {
             self.trial_began = None;
         }
         let began = *self.trial_began.get_or_insert(now);
-        let more = now.duration_since(began).as_secs() / TRIAL_TAKES.as_secs();
+        let more = now.duration_since(began).as_secs() / TRIAL_PERIOD.as_secs();
         let mails = usize::try_from(more).unwrap_or(usize::MAX).saturating_add(1);
         Some(mails.min(self.limit))
     }
@@ -266,7 +266,7 @@ impl Flow {
     /// Records trouble with mail to one domain before the relay has answered about any mail. It may be the
     /// domain's own, so the circuit stays closed and mails are tried one by one, until [`PATIENCE`] domains
     /// are affected. Returns whether it opened the circuit.
-    pub(super) fn suspect(&mut self, answer: &Answer, now: Instant) -> bool {
+    pub(super) fn domain_trouble(&mut self, answer: &Answer, now: Instant) -> bool {
         if self.troubles + 1 >= PATIENCE || !self.may_connect() {
             return self.trouble(answer, now);
         }
@@ -357,10 +357,10 @@ const fn is_used_up_quota(answer: &Answer) -> bool {
 impl LimitGrowth {
     fn refused(&mut self, now: Instant) {
         let quiet = self.changed_at.map(|at| now.duration_since(at));
-        if quiet.is_none_or(|quiet| quiet > 2 * WIDEN_AFTER_AT_MOST) {
+        if quiet.is_none_or(|quiet| quiet > 2 * MAX_WIDEN_AFTER) {
             self.pause = WIDEN_AFTER;
         } else if self.has_grown {
-            self.pause = (self.pause * 2).min(WIDEN_AFTER_AT_MOST);
+            self.pause = (self.pause * 2).min(MAX_WIDEN_AFTER);
         }
         (self.step, self.has_grown, self.changed_at) = (1, false, Some(now));
     }

@@ -174,7 +174,7 @@ impl<S: Shipment> Mailer<S> {
 }
 
 /// Time allowed for a check of the relay.
-const CHECK_TAKES: Duration = Duration::from_secs(30);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens a connection to the relay as a worker does, logs in and closes it.
 ///
@@ -183,13 +183,13 @@ const CHECK_TAKES: Duration = Duration::from_secs(30);
 /// The relay's words, or what happened to the connection.
 pub async fn check(relay: RelayUrl, settings: &Settings) -> Result<(), String> {
     let terms = Arc::new(terms(relay, settings, &Registry::new()).map_err(|fault| fault.to_string())?);
-    match tokio::time::timeout(CHECK_TAKES, Connection::open(&terms)).await {
+    match tokio::time::timeout(CHECK_TIMEOUT, Connection::open(&terms)).await {
         Ok(Ok(connection)) => {
             connection.quit().await;
             Ok(())
         }
         Ok(Err(answer)) => Err(describe(&answer)),
-        Err(_) => Err(format!("no answer within {} s", CHECK_TAKES.as_secs())),
+        Err(_) => Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
     }
 }
 

@@ -27,7 +27,7 @@ const LASTS: Duration = Duration::from_mins(2);
 const QUIET: Duration = Duration::from_secs(5);
 
 /// How often the rate grows.
-const GROWS_EVERY: Duration = Duration::from_secs(2);
+const GROWTH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Growth of the rate: a fraction of itself plus a number of mails per second. The fraction doubles each
 /// time, up to eightfold, until the relay throttles again.
@@ -136,7 +136,7 @@ impl Pace {
     }
 
     /// Maximum number of mails in flight, or `None` if only the connections limit them.
-    pub(super) fn in_flight_most(&self, now: Instant) -> Option<usize> {
+    pub(super) fn max_in_flight(&self, now: Instant) -> Option<usize> {
         match (&self.pause, self.rate) {
             (Some(pause), _) => Some(usize::from(pause.ends <= now)),
             (None, Some(rate)) => Some(whole((rate * AHEAD).ceil().max(1.0))),
@@ -215,7 +215,7 @@ impl Pace {
 
     fn grow(&mut self, now: Instant) {
         let Some(rate) = self.rate else { return };
-        let is_time = self.grown_at.is_none_or(|at| now.duration_since(at) >= GROWS_EVERY);
+        let is_time = self.grown_at.is_none_or(|at| now.duration_since(at) >= GROWTH_INTERVAL);
         if self.pause.is_some() || !is_time || !self.is_short {
             return;
         }
@@ -262,7 +262,7 @@ mod tests {
         let mut now = start;
         while taken.len() < mails {
             let began = now;
-            let in_flight = pace.in_flight_most(now).unwrap_or(50).min(50);
+            let in_flight = pace.max_in_flight(now).unwrap_or(50).min(50);
             let free = pace.available_for(in_flight, now);
             let sent = (0..free).take_while(|_| pace.take(now)).count();
             now += step;
@@ -289,7 +289,7 @@ mod tests {
             assert!(pace.take(now));
             pace.accepted(now, now);
         }
-        assert!(!pace.is_limited() && pace.in_flight_most(now).is_none());
+        assert!(!pace.is_limited() && pace.max_in_flight(now).is_none());
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
         let until = now + Duration::from_mins(2);
         while now < until {
             now += Duration::from_millis(20);
-            assert_eq!(pace.in_flight_most(now).map(|mails| mails.min(1)), Some(1));
+            assert_eq!(pace.max_in_flight(now).map(|mails| mails.min(1)), Some(1));
             if pace.available_for(1, now) == 1 {
                 assert!(pace.take(now));
                 pace.accepted(now, now);

@@ -6,11 +6,11 @@
 //! is given up until the process ends.
 
 /// Number of replies in a row that show that the relay supports it.
-const ANSWERED_LEAST: u32 = 5;
+const MIN_ANSWERED: u32 = 5;
 
 /// Number of lost replies, without such a row in between, after which it is given up. One may be a network
 /// failure.
-const LOST_MOST: u32 = 2;
+const MAX_LOST: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -62,7 +62,7 @@ impl Ahead {
     fn answered(&mut self) {
         if let Stage::Trial { answered, .. } = &mut self.stage {
             *answered += 1;
-            if *answered >= ANSWERED_LEAST {
+            if *answered >= MIN_ANSWERED {
                 *self = Self {
                     stage: Stage::Proven,
                     lost: 0,
@@ -73,7 +73,7 @@ impl Ahead {
 
     fn lost(&mut self) {
         self.lost += 1;
-        if self.lost < LOST_MOST {
+        if self.lost < MAX_LOST {
             self.stage = Self::default().stage;
         } else if self.stage != Stage::Off {
             self.stage = Stage::Off;
@@ -105,7 +105,7 @@ mod tests {
         assert!(!ahead.may(2));
         ahead.closed(1);
         assert!(ahead.may(2) && !ahead.may(1));
-        (0..ANSWERED_LEAST).for_each(|_| ahead.answered());
+        (0..MIN_ANSWERED).for_each(|_| ahead.answered());
         assert!(ahead.may(1) && ahead.may(2) && ahead.may(3));
     }
 
@@ -125,7 +125,7 @@ mod tests {
         let mut ahead = Ahead::default();
         for number in 0..10 {
             assert!(ahead.may(number) && !ahead.may(number + 1));
-            (0..ANSWERED_LEAST).for_each(|_| ahead.answered());
+            (0..MIN_ANSWERED).for_each(|_| ahead.answered());
             assert!(ahead.may(number + 1));
             ahead.lost();
         }

@@ -29,10 +29,10 @@ const SHARE_PERCENT: usize = 75;
 const PASSED_PERCENT: usize = 50;
 
 /// Maximum number of batches whose answers are kept.
-const BATCHES_MOST: usize = 64;
+const MAX_BATCHES: usize = 64;
 
 /// Maximum number of remembered recipients of account-wide refusals.
-const REFUSED_MOST: usize = 4_096;
+const MAX_REFUSED: usize = 4_096;
 
 /// The same words to different recipients have the same signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -151,7 +151,7 @@ impl Refusals {
     pub(super) fn evaluate(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
         let own = batch(&mut self.batches, subject.batch);
         if own.is_everybodys(signature) || self.all.is_everybodys(signature) {
-            if self.refused_at.len() >= REFUSED_MOST {
+            if self.refused_at.len() >= MAX_REFUSED {
                 self.refused_at.clear();
             }
             self.refused_at.insert(subject.recipient, now);
@@ -162,7 +162,7 @@ impl Refusals {
 }
 
 fn batch(batches: &mut HashMap<Uuid, RecentAnswers>, batch: Uuid) -> &mut RecentAnswers {
-    if batches.len() >= BATCHES_MOST && !batches.contains_key(&batch) {
+    if batches.len() >= MAX_BATCHES && !batches.contains_key(&batch) {
         let oldest = batches.iter().min_by_key(|(_, recent)| recent.touched_at);
         if let Some(oldest) = oldest.map(|(batch, _)| *batch) {
             batches.remove(&oldest);

@@ -7,7 +7,7 @@ const HIGH: [char; 32] = [
 ];
 
 /// Maximum number of superfluous encodings that are undone.
-const TIMES_MOST: usize = 3;
+const MAX_ENCODINGS: usize = 3;
 
 /// The text before it was encoded once too often; `None` if it was not.
 ///
@@ -18,7 +18,7 @@ pub(super) fn encoded_twice(text: &str) -> Option<String> {
         return None;
     }
     let mut meant = decoded(text)?;
-    for _ in 1..TIMES_MOST {
+    for _ in 1..MAX_ENCODINGS {
         match decoded(&meant) {
             Some(again) => meant = again,
             None => break,

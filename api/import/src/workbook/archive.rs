@@ -13,7 +13,7 @@ use super::xml::Xml;
 use crate::FileFault;
 
 /// Maximum number of parts. Each takes memory when the archive is opened, and real archives have a few dozen.
-const PARTS_MOST: usize = 10_000;
+const MAX_PARTS: usize = 10_000;
 
 /// Signature of an entry in an archive's directory.
 const ENTRY: &[u8] = b"PK\x01\x02";
@@ -106,7 +106,7 @@ fn refuse_many_parts<R: Read + Seek>(source: &mut R) -> Result<(), FileFault> {
         chunk.drain(..chunk.len() - kept);
         let read = source.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
         parts += chunk.windows(ENTRY.len()).filter(|window| *window == ENTRY).count();
-        if parts > PARTS_MOST {
+        if parts > MAX_PARTS {
             return Err(FileFault::TooLargeInside);
         }
         if read == 0 {

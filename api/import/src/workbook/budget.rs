@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 /// Bytes that all parts of an archive may unpack to. A sheet of a million rows takes half of it.
-const UNPACKED_MOST: u64 = 768 * 1024 * 1024;
+const MAX_UNPACKED: u64 = 768 * 1024 * 1024;
 
 /// Bytes of one XML token: a tag with its attributes, or the text between two tags.
-const PIECE_MOST: u64 = 1024 * 1024;
+const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
 
 /// Counts the unpacked bytes of all parts of a file.
 #[derive(Clone, Default)]
@@ -36,7 +36,7 @@ impl Budget {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.0.all.set(self.0.all.get().saturating_add(bytes));
         self.0.piece.set(self.0.piece.get().saturating_add(bytes));
-        if self.0.all.get() > UNPACKED_MOST || self.0.piece.get() > PIECE_MOST {
+        if self.0.all.get() > MAX_UNPACKED || self.0.piece.get() > MAX_TOKEN_BYTES {
             self.0.is_over.set(true);
             return Err(io::Error::other("too large inside"));
         }

@@ -17,14 +17,14 @@ use crate::text::is_unseen;
 const CONTENT: &str = "content.xml";
 
 /// Bytes kept of one text; more than a cell may have, so that an overlong one is detected.
-const TEXT_MOST: usize = 64 * 1024;
+const MAX_TEXT: usize = 64 * 1024;
 
 /// Limits on the cells and bytes of the current row.
-const ROW_CELLS_MOST: usize = 16_384;
-const ROW_BYTES_MOST: usize = 1024 * 1024;
+const MAX_ROW_CELLS: usize = 16_384;
+const MAX_ROW_BYTES: usize = 1024 * 1024;
 
 /// Maximum number of sheets in a workbook.
-const SHEETS_MOST: usize = 1_000;
+const MAX_SHEETS: usize = 1_000;
 
 /// The sheets, and whether each is empty.
 pub(super) fn sheets<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Vec<(SheetEntry, bool)>, FileFault> {
@@ -37,10 +37,10 @@ pub(super) fn sheets<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Vec<(Sh
             Piece::Start(element) if element.name == "style" => {
                 element.attribute("name").unwrap_or_default().clone_into(&mut style);
             }
-            Piece::Start(element) if element.name == "table-properties" && hidden_styles.len() < SHEETS_MOST => {
+            Piece::Start(element) if element.name == "table-properties" && hidden_styles.len() < MAX_SHEETS => {
                 hidden_styles.extend((element.attribute("display") == Some("false")).then(|| style.clone()));
             }
-            Piece::Start(element) if element.name == "table" && sheets.len() < SHEETS_MOST => {
+            Piece::Start(element) if element.name == "table" && sheets.len() < MAX_SHEETS => {
                 let style = element.attribute("style-name").unwrap_or_default();
                 let entry = SheetEntry {
                     name: element.attribute("name").unwrap_or_default().to_owned(),
@@ -152,7 +152,7 @@ fn read_row<R: Read>(xml: &mut Xml<R>) -> Result<Vec<(usize, usize, String)>, Fi
                     bytes += text.len();
                     cells.push((column, repeated, text));
                 }
-                if cells.len() > ROW_CELLS_MOST || bytes > ROW_BYTES_MOST {
+                if cells.len() > MAX_ROW_CELLS || bytes > MAX_ROW_BYTES {
                     return Err(FileFault::TooLargeInside);
                 }
                 column = column.saturating_add(repeated);
@@ -223,7 +223,7 @@ fn paragraphs<R: Read>(xml: &mut Xml<R>) -> Result<String, FileFault> {
             },
             Piece::End(_) => depth -= 1,
             // Text between paragraphs is only XML layout.
-            Piece::Text(piece) if depth > 1 && text.len() <= TEXT_MOST => text.push_str(&piece),
+            Piece::Text(piece) if depth > 1 && text.len() <= MAX_TEXT => text.push_str(&piece),
             Piece::Text(_) => {}
             Piece::Eof => return Err(FileFault::Damaged),
         }

@@ -3,10 +3,10 @@
 use crate::FileFault;
 
 /// Bytes of all of them together. Cells refer to them in any order, so they are kept in memory.
-const BYTES_MOST: usize = 64 * 1024 * 1024;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Maximum number of strings.
-const COUNT_MOST: usize = 4_000_000;
+const MAX_COUNT: usize = 4_000_000;
 
 /// Strings by index, concatenated.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(super) struct Strings {
 impl Strings {
     /// Appends a string.
     pub(super) fn push(&mut self, text: &str) -> Result<(), FileFault> {
-        if self.text.len() + text.len() > BYTES_MOST || self.ends.len() >= COUNT_MOST {
+        if self.text.len() + text.len() > MAX_BYTES || self.ends.len() >= MAX_COUNT {
             return Err(FileFault::TooLargeInside);
         }
         self.text.push_str(text);

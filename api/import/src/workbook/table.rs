@@ -8,10 +8,10 @@ use crate::text::{is_unseen, letter};
 use crate::{FileFault, Limits};
 
 /// Rows a sheet may have, as in Excel and `LibreOffice`.
-const ROWS_MOST: u32 = 1_048_576;
+const MAX_ROWS: u32 = 1_048_576;
 
 /// Maximum size of a sheet as CSV. Its cells may refer to one long text repeatedly.
-const BYTES_MOST: usize = 256 * 1024 * 1024;
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// A sheet while it is written.
 pub(super) struct Table<W: Write> {
@@ -49,7 +49,7 @@ impl<W: Write> Table<W> {
         if row == self.row {
             return Ok(());
         }
-        if row < self.row || row >= ROWS_MOST {
+        if row < self.row || row >= MAX_ROWS {
             return Err(FileFault::Damaged);
         }
         self.end_row()?;
@@ -109,7 +109,7 @@ impl<W: Write> Table<W> {
             return Ok(());
         }
         self.bytes += self.row_bytes + self.cells.len();
-        if self.bytes > BYTES_MOST {
+        if self.bytes > MAX_BYTES {
             return Err(FileFault::TooLargeInside);
         }
         while self.written < self.row {

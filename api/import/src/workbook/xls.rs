@@ -20,13 +20,13 @@ use text::{Segments, unicode_string};
 pub(super) const MAGIC: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
 /// Maximum size of the workbook stream. Its largest possible sheet has 65,536 rows.
-const STREAM_MOST: usize = 32 * 1024 * 1024;
+const MAX_STREAM: usize = 32 * 1024 * 1024;
 
 /// Maximum number of styles and formats in a workbook.
-const ENTRIES_MOST: usize = 70_000;
+const MAX_ENTRIES: usize = 70_000;
 
 /// Maximum number of sheets. Finding out whether one is empty reads all of its records.
-const SHEETS_MOST: usize = 256;
+const MAX_SHEETS: usize = 256;
 
 /// A workbook in memory.
 pub(super) struct Book {
@@ -68,15 +68,15 @@ impl Book {
                 }
                 type_of::FILE_PASS => return Err(FileFault::Encrypted),
                 type_of::DATE_MODE => self.is_1904 = read_u16(record.bytes, 0) == Some(1),
-                type_of::FORMAT if own.len() < ENTRIES_MOST => {
+                type_of::FORMAT if own.len() < MAX_ENTRIES => {
                     if let (Some(id), Some(code)) = (read_u16(record.bytes, 0), unicode_string(record.bytes.get(2..))) {
                         own.push((id, of_code(&code)));
                     }
                 }
-                type_of::XF if styles.len() < ENTRIES_MOST => {
+                type_of::XF if styles.len() < MAX_ENTRIES => {
                     styles.push(read_u16(record.bytes, 2).unwrap_or_default());
                 }
-                type_of::BOUND_SHEET if self.sheets.len() < SHEETS_MOST => self.sheets.extend(bound_sheet(&record)),
+                type_of::BOUND_SHEET if self.sheets.len() < MAX_SHEETS => self.sheets.extend(bound_sheet(&record)),
                 type_of::SST => self.strings = shared_strings(&stream, &record)?,
                 type_of::EOF => break,
                 _ => {}
@@ -236,9 +236,9 @@ fn stream<R: Read + Seek>(source: &mut R) -> Result<Vec<u8>, FileFault> {
     };
     let stream = file.open_stream(name).map_err(|_| FileFault::Damaged)?;
     let mut bytes = Vec::new();
-    let most = u64::try_from(STREAM_MOST).unwrap_or(u64::MAX);
+    let most = u64::try_from(MAX_STREAM).unwrap_or(u64::MAX);
     let read = stream.take(most + 1).read_to_end(&mut bytes);
-    if read.map_err(|_| FileFault::Damaged)? > STREAM_MOST {
+    if read.map_err(|_| FileFault::Damaged)? > MAX_STREAM {
         return Err(FileFault::TooLargeInside);
     }
     Ok(bytes)

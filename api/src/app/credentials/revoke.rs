@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Maximum number of unknown ids that the error lists.
-const UNKNOWN_MOST: i64 = 100;
+const MAX_UNKNOWN: i64 = 100;
 
 /// The result of a revocation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,7 +107,7 @@ async fn require_known(db: &Db, whose: &RevokeTarget) -> Result<(), Problem> {
             let found = batches::find(db, *batch).await?;
             return found.map(|_| ()).ok_or_else(|| Problem::not_found("batch"));
         }
-        RevokeTarget::Users(users) => users::unknown(db, users, UNKNOWN_MOST).await?,
+        RevokeTarget::Users(users) => users::unknown(db, users, MAX_UNKNOWN).await?,
     };
     if unknown.is_empty() {
         return Ok(());

@@ -8,7 +8,7 @@ use crate::app::imports::file_problem::file_problem;
 use crate::app::imports::request::BodyFormat;
 use crate::app::imports::store::Groups;
 use crate::app::problem::{FieldError, Problem};
-use crate::app::saved_filters::NAME_MOST;
+use crate::app::saved_filters::MAX_NAME;
 use crate::app::state::AppState;
 use crate::app::upload_spool::{Spooled, disk};
 use crate::app::validation::{unusable, without_controls};
@@ -20,7 +20,7 @@ use tracing::info;
 use uuid::Uuid;
 
 /// Maximum number of faulty addresses reported.
-const FAULTS_MOST: usize = 100;
+const MAX_FAULTS: usize = 100;
 
 /// A file of addresses.
 pub(crate) struct AddressFile {
@@ -54,8 +54,8 @@ pub(crate) fn list_name(given: &str) -> Result<String, Problem> {
     if name.is_empty() {
         return fault("blank", "The list has no name. Set name.".to_owned());
     }
-    if name.chars().count() > NAME_MOST {
-        return fault("too_long", format!("name has more than {NAME_MOST} characters."));
+    if name.chars().count() > MAX_NAME {
+        return fault("too_long", format!("name has more than {MAX_NAME} characters."));
     }
     Ok(name.to_owned())
 }
@@ -93,7 +93,7 @@ fn too_many() -> Problem {
         "too_many_lists",
         format!(
             "There are {} do-not-mail lists, which is the limit. Delete one, or add the addresses to an existing list.",
-            do_not_mail::LISTS_MOST
+            do_not_mail::MAX_LISTS
         ),
     )
 }
@@ -178,7 +178,7 @@ struct Faults {
 impl Faults {
     fn push(&mut self, rejected: &Rejected) {
         self.rows += 1;
-        let room = FAULTS_MOST.saturating_sub(self.errors.len());
+        let room = MAX_FAULTS.saturating_sub(self.errors.len());
         let errors = rejected.problems.iter().take(room).map(|problem| FieldError {
             row: Some(problem.row.saturating_sub(u32::from(self.is_list))),
             column: problem.column.clone(),

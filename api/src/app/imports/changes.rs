@@ -44,8 +44,12 @@ pub(super) async fn first_changes(transaction: &mut Transaction, import: Uuid) -
     let changes = rows::changes(
         &mut **transaction,
         import,
-        i64::try_from(super::TOLD_MOST).unwrap_or(100),
+        i64::try_from(super::MAX_PROBLEMS).unwrap_or(100),
     )
     .await?;
-    Ok(changes.iter().flat_map(changed_fields).take(super::TOLD_MOST).collect())
+    Ok(changes
+        .iter()
+        .flat_map(changed_fields)
+        .take(super::MAX_PROBLEMS)
+        .collect())
 }

@@ -73,7 +73,7 @@ impl Attempts {
 }
 
 /// Stores the rows of a file as `import` within a transaction that holds the lock for storing. `progress` counts
-/// the rows read. At most `problems_most` problems are returned.
+/// the rows read. At most `max_problems` problems are returned.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     import: Uuid,
     mode: ImportMode,
     progress: &AtomicI32,
-    problems_most: usize,
+    max_problems: usize,
 ) -> Result<StoredRows, StoringError> {
     let mut stored = StoredRows {
         file: file_of(&sheet),
@@ -107,7 +107,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
             );
         }
         group.add_to(&mut stored.totals);
-        let room = problems_most.saturating_sub(stored.problems.len());
+        let room = max_problems.saturating_sub(stored.problems.len());
         let named = group.rejects.iter().flat_map(|reject| &reject.problems).take(room);
         stored
             .problems

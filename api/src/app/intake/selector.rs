@@ -3,7 +3,7 @@
 //! A request has exactly one selector that is not empty. An empty list, a filter without conditions and null are
 //! rejected: a script whose variable is empty must not email everyone.
 
-use super::{LISTED_MOST, SendRequest};
+use super::{MAX_IDS, SendRequest};
 use crate::app::problem::{FieldError, Problem};
 use shared::address::EmailAddress;
 use shared::store::intake::Selection;
@@ -90,11 +90,11 @@ fn require_some(field: &str, listed: usize) -> Result<(), Problem> {
             &format!("{field} is empty. List at least one, or send another selector."),
         ));
     }
-    if listed > LISTED_MOST {
+    if listed > MAX_IDS {
         return Err(Problem::invalid(
             "too_many_recipients",
             format!(
-                "{listed} users are listed; the maximum per request is {LISTED_MOST}. Select them by import or filter instead."
+                "{listed} users are listed; the maximum per request is {MAX_IDS}. Select them by import or filter instead."
             ),
         ));
     }
@@ -112,7 +112,7 @@ pub(super) fn faulty(errors: Vec<FieldError>) -> Problem {
 }
 
 /// Maximum number of errors reported for a list, enough to see what is wrong with it.
-const FAULTS_MOST: usize = 100;
+const MAX_FAULTS: usize = 100;
 
 fn keys_of(emails: &[String]) -> Result<Vec<String>, Problem> {
     let mut faults = Vec::new();
@@ -120,7 +120,7 @@ fn keys_of(emails: &[String]) -> Result<Vec<String>, Problem> {
     for (email, row) in emails.iter().zip(1_u32..) {
         match EmailAddress::parse(email) {
             Ok(address) => keys.push(address.key()),
-            Err(fault) if faults.len() < FAULTS_MOST => {
+            Err(fault) if faults.len() < MAX_FAULTS => {
                 let mut error = FieldError::in_field("emails", fault.code(), fault.to_string());
                 error.row = Some(row);
                 faults.push(error);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::language::{ByLanguage, is_same};
 use shared::store::system_emails::Version;
 use shared::system_email::{
-    Compiled, CustomFields, SystemEmailKind, TRANSLATIONS_MOST, Template, TemplateFault, Texts, Translation,
+    Compiled, CustomFields, MAX_TRANSLATIONS, SystemEmailKind, Template, TemplateFault, Texts, Translation,
 };
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -145,10 +145,10 @@ impl GivenTexts {
 ///
 /// `too_many_translations`.
 pub(super) fn check_number(translations: usize) -> Result<(), Problem> {
-    if translations <= TRANSLATIONS_MOST {
+    if translations <= MAX_TRANSLATIONS {
         return Ok(());
     }
-    let message = format!("A system email has at most {TRANSLATIONS_MOST} translations.");
+    let message = format!("A system email has at most {MAX_TRANSLATIONS} translations.");
     Err(refused(FieldError::in_field(
         "translations",
         "too_many_translations",

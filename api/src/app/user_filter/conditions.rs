@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
 use shared::store::users;
-use shared::user_filter::{CONDITIONS_MOST, Comparison, FieldCondition, Negatable, OWN_FIELDS, UserFilter};
+use shared::user_filter::{Comparison, FieldCondition, MAX_CONDITIONS, Negatable, OWN_FIELDS, UserFilter};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,7 +17,7 @@ use time::macros::format_description;
 use utoipa::ToSchema;
 
 /// Number of entries of a list that are kept.
-const KEPT: usize = CONDITIONS_MOST + 1;
+const KEPT: usize = MAX_CONDITIONS + 1;
 
 /// A condition on one field.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -35,7 +35,7 @@ pub struct FieldConditionRequest {
 
 /// Reads a list from JSON, or from a string that contains JSON or comma-separated words.
 ///
-/// One entry more than [`CONDITIONS_MOST`] is kept, which the caller rejects. The others need no memory: a body of
+/// One entry more than [`MAX_CONDITIONS`] is kept, which the caller rejects. The others need no memory: a body of
 /// 16 MiB can list a million.
 pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
@@ -73,8 +73,8 @@ pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
 
 /// Converts the requested negations.
 pub(super) fn negations(asked: Vec<Negatable>) -> Result<BTreeSet<Negatable>, FieldError> {
-    if asked.len() > CONDITIONS_MOST {
-        let message = format!("`not` lists more than {CONDITIONS_MOST} conditions.");
+    if asked.len() > MAX_CONDITIONS {
+        let message = format!("`not` lists more than {MAX_CONDITIONS} conditions.");
         return Err(FieldError::in_field("not", "too_many", message));
     }
     Ok(asked.into_iter().collect())
@@ -82,10 +82,10 @@ pub(super) fn negations(asked: Vec<Negatable>) -> Result<BTreeSet<Negatable>, Fi
 
 /// Converts the requested conditions.
 pub(super) fn conditions(asked: Vec<FieldConditionRequest>) -> Result<Vec<FieldCondition>, FieldError> {
-    if asked.len() > CONDITIONS_MOST {
+    if asked.len() > MAX_CONDITIONS {
         return Err(fault(
             "too_many",
-            format!("where has more than {CONDITIONS_MOST} conditions."),
+            format!("where has more than {MAX_CONDITIONS} conditions."),
         ));
     }
     asked.into_iter().map(condition).collect()

@@ -10,7 +10,7 @@ use std::fmt;
 use utoipa::ToSchema;
 
 /// Maximum number of merge fields, the same as for the columns of an import.
-const FIELDS_MOST: usize = 200;
+const MAX_FIELDS: usize = 200;
 
 /// A change of a user. Absent and null values stay the same, and an empty text clears a value.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -31,7 +31,7 @@ pub struct ChangeRequest {
 
 /// Merge fields and their values, including duplicate keys: a map would silently keep only the last of two equal keys.
 ///
-/// Entries beyond `FIELDS_MOST` are counted but not kept.
+/// Entries beyond `MAX_FIELDS` are counted but not kept.
 #[derive(Clone, Debug, Default)]
 pub struct FieldChanges {
     entries: Vec<(String, Option<String>)>,
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for Entries {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<FieldChanges, A::Error> {
         let mut changes = FieldChanges::default();
-        while changes.given < FIELDS_MOST {
+        while changes.given < MAX_FIELDS {
             let Some(entry) = object.next_entry()? else {
                 return Ok(changes);
             };
@@ -119,9 +119,9 @@ pub(crate) fn read_change(request: ChangeRequest) -> Result<(Change, Vec<String>
 
 fn read_fields(changes: &FieldChanges, errors: &mut Vec<FieldError>) -> serde_json::Map<String, serde_json::Value> {
     let mut fields = serde_json::Map::new();
-    if changes.given > FIELDS_MOST {
+    if changes.given > MAX_FIELDS {
         let message = format!(
-            "The request changes {} fields; the maximum per request is {FIELDS_MOST}.",
+            "The request changes {} fields; the maximum per request is {MAX_FIELDS}.",
             changes.given
         );
         errors.push(FieldError::in_field("fields", "too_many_fields", message));

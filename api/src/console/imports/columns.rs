@@ -4,7 +4,7 @@ mod line;
 
 use super::find::get;
 use super::import_options::ImportOptions;
-use super::template::FIELDS_MOST;
+use super::template::MAX_FIELDS;
 use super::upload::PATIENCE;
 use crate::app::imports::staged::Chosen;
 use crate::app::problem::Problem;
@@ -90,7 +90,7 @@ async fn of(
 ) -> Result<ColumnsPage, Problem> {
     let title = format!("Columns of {}", import.file_name);
     let mut fields = users::field_names(&api.db).await?;
-    fields.truncate(FIELDS_MOST);
+    fields.truncate(MAX_FIELDS);
     Ok(ColumnsPage {
         frame: administrator.frame(api, Section::Imports, title).await,
         id: import.id,

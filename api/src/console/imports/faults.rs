@@ -10,7 +10,7 @@ use shared::store::imports::rejects::{self, Reject, Rejects};
 pub(super) const SHOWN: usize = 50;
 
 /// Maximum number of characters shown of a cell.
-const CELL_MOST: usize = 120;
+const MAX_CELL: usize = 120;
 
 /// The first rejected rows of an import.
 pub(super) struct FaultyRows {
@@ -99,8 +99,8 @@ fn row(reject: &Reject, header: &[String], width: usize) -> FaultyRow {
 }
 
 pub(super) fn shortened(text: &str) -> String {
-    let mut shown: String = text.chars().take(CELL_MOST).collect();
-    if text.chars().nth(CELL_MOST).is_some() {
+    let mut shown: String = text.chars().take(MAX_CELL).collect();
+    if text.chars().nth(MAX_CELL).is_some() {
         shown.push('…');
     }
     shown

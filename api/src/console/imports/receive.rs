@@ -7,7 +7,7 @@
 use super::import_options::ImportOptions;
 use crate::app::concurrency_limits::ConcurrencyLimits;
 use crate::app::problem::{Problem, ProblemKind};
-use crate::app::upload_spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, disk, spool_stream};
+use crate::app::upload_spool::{MAX_SILENCE, Spooled, UPLOAD_MOST_BYTES, UPLOAD_TIMEOUT, disk, spool_stream};
 use crate::console::form_origin::foreign;
 use crate::console::require_session::is_csrf_token;
 use crate::console::session::Administrator;
@@ -30,11 +30,11 @@ const PASTED_MOST_BYTES: u64 = 4 * 1024 * 1024;
 const SHOWN_AGAIN_MOST_BYTES: usize = 64 * 1024;
 
 /// Maximum length of a file name, in characters.
-const NAME_MOST: usize = 200;
+const MAX_NAME: usize = 200;
 
 /// How much is still read of a rejected form.
-const REST_MOST_BYTES: usize = 1024 * 1024 * 1024;
-const REST_WITHIN: Duration = Duration::from_mins(1);
+const MAX_DISCARDED_BYTES: usize = 1024 * 1024 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A received form with its file.
 pub(in crate::console) struct UploadForm {
@@ -74,7 +74,7 @@ pub(in crate::console) async fn receive(
     let mut texts = Texts::default();
     let mut multipart = multipart.map_err(|_| texts.fault(nothing.to_owned()))?;
     let taken = timeout(
-        UPLOAD_WITHIN,
+        UPLOAD_TIMEOUT,
         take(concurrency_limits, administrator, &mut multipart, &mut texts),
     )
     .await;
@@ -93,7 +93,7 @@ pub(in crate::console) async fn receive(
         Ok(Err(refused)) => refused,
         Err(_) => texts.fault(broken_off()),
     };
-    let _ = timeout(REST_WITHIN, skip_rest(&mut multipart)).await;
+    let _ = timeout(DISCARD_TIMEOUT, skip_rest(&mut multipart)).await;
     Err(refused)
 }
 
@@ -169,7 +169,7 @@ async fn take(
 ) -> Result<Option<(String, Spooled)>, Refused> {
     let (mut is_ours, mut taken) = (false, None);
     loop {
-        let next = timeout(SILENCE_MOST, multipart.next_field()).await;
+        let next = timeout(MAX_SILENCE, multipart.next_field()).await;
         let field = match next {
             Ok(Ok(Some(field))) => field,
             Ok(Ok(None)) => return Ok(taken),
@@ -243,7 +243,7 @@ async fn table(pasted: Spooled) -> Result<Option<(Spooled, Pasted)>, Problem> {
 /// secret may have been pasted into the wrong field.
 async fn text(mut field: Field<'_>) -> Zeroizing<String> {
     let mut bytes: Zeroizing<Vec<u8>> = Zeroizing::default();
-    while let Ok(Ok(Some(piece))) = timeout(SILENCE_MOST, field.chunk()).await {
+    while let Ok(Ok(Some(piece))) = timeout(MAX_SILENCE, field.chunk()).await {
         let is_short = bytes.len() + piece.len() <= TEXT_MOST_BYTES;
         if is_short {
             zeroized::append(&mut bytes, &piece);
@@ -261,7 +261,7 @@ async fn skip_rest(multipart: &mut Multipart) -> Result<(), MultipartError> {
     while let Some(mut field) = multipart.next_field().await? {
         while let Some(piece) = field.chunk().await? {
             passed += piece.len();
-            if passed > REST_MOST_BYTES {
+            if passed > MAX_DISCARDED_BYTES {
                 return Ok(());
             }
         }
@@ -274,7 +274,7 @@ fn shown_name(given: &str) -> String {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     name.chars()
         .filter(|c| !shared::name::is_invisible(*c))
-        .take(NAME_MOST)
+        .take(MAX_NAME)
         .collect()
 }
 
@@ -297,6 +297,6 @@ mod tests {
         assert_eq!(shown_name(r"C:\Users\Priya\staff nov.csv"), "staff nov.csv");
         assert_eq!(shown_name("a\u{0}b\r\n.csv"), "ab.csv");
         assert_eq!(shown_name("/"), "");
-        assert_eq!(shown_name(&"x".repeat(500)).len(), NAME_MOST);
+        assert_eq!(shown_name(&"x".repeat(500)).len(), MAX_NAME);
     }
 }

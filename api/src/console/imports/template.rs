@@ -15,7 +15,7 @@ use tokio_util::io::ReaderStream;
 use url::form_urlencoded;
 
 /// Maximum number of merge fields in a template.
-pub(super) const FIELDS_MOST: usize = 100;
+pub(super) const MAX_FIELDS: usize = 100;
 
 /// Standard columns: name, example and explanation.
 const KNOWN: [(&str, &str, &str); 4] = [
@@ -96,7 +96,7 @@ async fn columns(api: &AppState, query: Option<String>) -> Result<Vec<TemplateCo
     let own = fields
         .into_iter()
         .filter(|field| ticked.contains(field))
-        .take(FIELDS_MOST);
+        .take(MAX_FIELDS);
     let own = own.map(|field| TemplateColumn {
         example: String::new(),
         help: format!("Used in emails as {{{{ {field} }}}}."),

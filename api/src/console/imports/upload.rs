@@ -69,7 +69,7 @@ impl FileForm {
     }
 
     /// Maximum number of rows in a file.
-    pub(super) fn rows_most() -> String {
+    pub(super) fn max_rows() -> String {
         counted(Limits::default().rows)
     }
 }
@@ -112,7 +112,7 @@ pub(super) async fn upload_page(
 /// The first hundred merge fields.
 async fn custom_fields(api: &AppState) -> Result<Vec<String>, Problem> {
     let mut fields = users::field_names(&api.db).await?;
-    fields.truncate(super::template::FIELDS_MOST);
+    fields.truncate(super::template::MAX_FIELDS);
     Ok(fields)
 }
 

@@ -18,7 +18,7 @@ const IMPORTS: i64 = 25;
 const EMPTY_LINES: usize = 2;
 
 /// Maximum number of fields to choose from.
-const FIELDS_MOST: usize = 200;
+const MAX_FIELDS: usize = 200;
 
 /// What the filter form offers beside its selects.
 #[derive(Default)]
@@ -61,13 +61,13 @@ impl Conditions {
 /// Loads what the form offers. `import` is the selected one.
 pub(super) async fn of(api: &AppState, view: &View, import: Option<&Import>) -> Result<Conditions, Problem> {
     let custom = users::field_names(&api.db).await?;
-    let columns = custom.iter().take(FIELDS_MOST);
+    let columns = custom.iter().take(MAX_FIELDS);
     let columns = columns
         .map(|name| (name.clone(), view.columns.contains(name)))
         .collect();
     let mut fields: Vec<String> = OWN_FIELDS.map(str::to_owned).to_vec();
     fields.extend(custom);
-    fields.truncate(FIELDS_MOST);
+    fields.truncate(MAX_FIELDS);
     let filter = &view.filter;
     let mut lines: Vec<ConditionLine> = filter.fields.iter().map(|one| line(&fields, Some(one))).collect();
     lines.extend((0..EMPTY_LINES).map(|_| line(&fields, None)));

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 /// Maximum number of users ticked or unticked one by one. A filter can select more.
-const ONE_BY_ONE_MOST: usize = 5_000;
+const MAX_ONE_BY_ONE: usize = 5_000;
 
 /// What the clicked button does after the ticks are saved.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -93,7 +93,7 @@ pub(in crate::console) async fn take(
             merge(&mut selection, &shown, &ticked, &matching);
         }
     }
-    if selection.picked.len().max(selection.dropped.len()) > ONE_BY_ONE_MOST {
+    if selection.picked.len().max(selection.dropped.len()) > MAX_ONE_BY_ONE {
         return Err(Problem::invalid(
             "too_many_ticks",
             "You can tick up to 5,000 users one by one. To select more, use a search or filter and “Select all”.",

@@ -36,7 +36,7 @@ pub(in crate::console) struct View {
 }
 
 /// Maximum number of fields shown as columns.
-pub(super) const COLUMNS_MOST: usize = 6;
+pub(super) const MAX_COLUMNS: usize = 6;
 
 /// Query parameters other than the filters.
 #[derive(Default, Deserialize)]
@@ -259,7 +259,7 @@ impl View {
 fn columns(list: &str) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if columns.len() < COLUMNS_MOST && !columns.iter().any(|known| known == name) {
+        if columns.len() < MAX_COLUMNS && !columns.iter().any(|known| known == name) {
             columns.push(name.to_owned());
         }
     }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Maximum number of users in a request.
-const USERS_MOST: usize = 20_000;
+const MAX_USERS: usize = 20_000;
 
 /// A sign-in to check.
 #[derive(Deserialize, ToSchema)]
@@ -115,7 +115,7 @@ pub struct RevokeRequest {
     /// Those of these users.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Vec<Uuid>, required = false, min_items = 1, max_items = 20_000)]
-    pub users: Option<Listed<Uuid, USERS_MOST>>,
+    pub users: Option<Listed<Uuid, MAX_USERS>>,
     /// Also revoke passwords that were used. A password that a user chose is never revoked; lock the user instead.
     #[serde(default)]
     pub include_used: bool,
@@ -143,7 +143,7 @@ fn whose(request: RevokeRequest) -> Result<RevokeTarget, Problem> {
         (None, Some(users)) if users.is_too_long() => Err(Problem::invalid(
             "too_many_users",
             format!(
-                "{} users are listed; the maximum per request is {USERS_MOST}.",
+                "{} users are listed; the maximum per request is {MAX_USERS}.",
                 users.len()
             ),
         )),

@@ -4,7 +4,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, KnownFormat, Obj
 use utoipa::openapi::{OpenApi, RefOr, Schema, Type};
 
 /// Maximum nesting that is shown; our schemas have three levels.
-const DEPTH_MOST: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 /// A line: a field of a body, or a parameter.
 pub(super) struct Line {
@@ -53,7 +53,7 @@ pub(super) fn lines(described: &OpenApi, schema: &RefOr<Schema>) -> Vec<Line> {
 
 fn add_lines(described: &OpenApi, schema: &RefOr<Schema>, depth: usize, lines: &mut Vec<Line>) {
     match found(described, schema) {
-        Some(Schema::Object(object)) if depth < DEPTH_MOST => {
+        Some(Schema::Object(object)) if depth < MAX_DEPTH => {
             for (name, inner) in &object.properties {
                 lines.push(Line {
                     depth,

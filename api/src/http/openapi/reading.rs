@@ -9,7 +9,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response};
 
 /// Responses with more fields than this are collapsed.
-const OPEN_MOST: usize = 10;
+const MAX_EXPANDED_FIELDS: usize = 10;
 
 #[derive(askama::Template)]
 #[template(path = "docs.html")]
@@ -216,7 +216,7 @@ fn answer(described: &OpenApi, status: &str, response: &Response) -> Body {
         status: status.to_owned(),
         said: RichText::read(&response.description),
         media: media.cloned().unwrap_or_default(),
-        is_open: body.lines.len() <= OPEN_MOST,
+        is_open: body.lines.len() <= MAX_EXPANDED_FIELDS,
         ..body
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 /// Interval between warnings that a client has too many connections.
-const WARN_EVERY: Duration = Duration::from_mins(1);
+const WARN_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Counts the connections of each client: an IPv4 address, or the /64 of an IPv6 address. The /56 and the /48 around it
 /// have limits too, so that one holder of many /64s cannot take all connections.
@@ -58,7 +58,7 @@ impl Admission {
     }
 
     fn warn(&mut self, client: IpNet) {
-        if self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+        if self.warned_at.is_none_or(|at| at.elapsed() >= WARN_INTERVAL) {
             self.warned_at = Some(Instant::now());
             warn!(
                 client = %client,
@@ -128,11 +128,11 @@ mod tests {
         let first = admission.warned_at;
         assert!(first.is_some());
 
-        tokio::time::advance(WARN_EVERY / 2).await;
+        tokio::time::advance(WARN_INTERVAL / 2).await;
         assert!(admission.admit(peer("192.0.2.2")).is_none());
         assert_eq!(admission.warned_at, first);
 
-        tokio::time::advance(WARN_EVERY / 2).await;
+        tokio::time::advance(WARN_INTERVAL / 2).await;
         assert!(admission.admit(peer("192.0.2.1")).is_none());
         assert_ne!(admission.warned_at, first);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Interval at which slow clients are checked after their first period.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The open connections. Each request carries it.
 #[derive(Clone, Debug)]
@@ -26,16 +26,16 @@ impl Crowding {
     }
 
     /// Whether so many places are taken that slow clients might block others.
-    pub(super) fn is_there(&self) -> bool {
+    pub(super) fn is_crowded(&self) -> bool {
         self.places.available_permits() < self.room_enough
     }
 
     /// Resolves when an unauthenticated client whose body is still incomplete must be disconnected: the first time
     /// after `patience` that the server is crowded.
-    pub async fn out_of_patience(&self) {
+    pub async fn must_disconnect(&self) {
         tokio::time::sleep(self.patience).await;
-        while !self.is_there() {
-            tokio::time::sleep(LOOK_EVERY).await;
+        while !self.is_crowded() {
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 }
@@ -51,12 +51,12 @@ mod tests {
     async fn slow_unauthenticated_clients_are_disconnected_only_when_crowded() {
         let places = Arc::new(Semaphore::new(2));
         let crowd = Crowding::new(Arc::clone(&places), 2, PATIENCE);
-        let alone = tokio::time::timeout(PATIENCE * 6, crowd.out_of_patience()).await;
+        let alone = tokio::time::timeout(PATIENCE * 6, crowd.must_disconnect()).await;
         assert!(alone.is_err());
 
         let _place = places.try_acquire().unwrap();
         let began = Instant::now();
-        crowd.out_of_patience().await;
+        crowd.must_disconnect().await;
 
         assert_eq!(began.elapsed(), PATIENCE);
     }

@@ -56,7 +56,7 @@ impl RequestTimer {
     /// How long a client may stay silent from now on.
     fn silence(&self) -> Duration {
         let is_first = self.reads.load(Ordering::Relaxed) == 0;
-        if is_first || self.timeouts.crowd.is_there() {
+        if is_first || self.timeouts.crowd.is_crowded() {
             self.timeouts.headers
         } else {
             self.timeouts.idle

@@ -106,7 +106,7 @@ async fn a_full_queue_refuses_at_once_except_for_a_better_rank() {
 #[tokio::test]
 async fn a_full_queue_does_not_block_the_other_queue() {
     let pool = Arc::new(HashPool::start(1, 1).unwrap());
-    let beside = pool.beside(1);
+    let other = pool.another_queue(1);
     let (go, busy) = occupied(&pool).await;
     let waiting = tokio::spawn({
         let pool = Arc::clone(&pool);
@@ -116,8 +116,8 @@ async fn a_full_queue_does_not_block_the_other_queue() {
         tokio::task::yield_now().await;
     }
 
-    assert!(pool.reserve(Rank::FIRST).is_none() && beside.reserve(Rank(9)).is_some());
-    let asked = beside.run(Rank(9), |_| true);
+    assert!(pool.reserve(Rank::FIRST).is_none() && other.reserve(Rank(9)).is_some());
+    let asked = other.run(Rank(9), |_| true);
     let (answer, sent) = tokio::join!(asked, async { go.send(()) });
 
     assert!(answer.unwrap() && sent.is_ok());
@@ -129,12 +129,12 @@ async fn a_full_queue_does_not_block_the_other_queue() {
 async fn dropping_the_pool_ends_its_threads() {
     let pool = HashPool::start(3, 1).unwrap();
     pool.hash(password()).await.unwrap();
-    let beside = pool.beside(1);
+    let other = pool.another_queue(1);
     let in_use = Arc::downgrade(&pool.threads.in_use);
 
     drop(pool);
-    assert!(beside.hash(password()).await.is_ok());
-    drop(beside);
+    assert!(other.hash(password()).await.is_ok());
+    drop(other);
 
     let ended = async {
         while in_use.strong_count() > 0 {

@@ -67,7 +67,7 @@ pub async fn choose(
         mapping,
         mode.as_str(),
         clears_empty,
-        seconds(super::steps::SILENCE_MOST),
+        seconds(super::steps::MAX_SILENCE),
     );
     Ok(within(changing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }

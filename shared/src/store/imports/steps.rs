@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// Work without a progress report for this long counts as interrupted. Reports come every second; in between, work
 /// waits at most this long for a busy Postgres, which is the timeout of a statement.
-pub const SILENCE_MOST: Duration = Duration::from_secs(30);
+pub const MAX_SILENCE: Duration = Duration::from_secs(30);
 
 /// A file that is not stored within this many days is discarded.
 pub const KEPT_DAYS: i32 = 7;
@@ -108,7 +108,7 @@ pub async fn begin_check(db: &Db, import: Uuid, sheet: Option<&str>) -> StoreRes
          where id = $1 and state = 'checking' and progress_at < now() - make_interval(secs => $2::float8)
          returning run",
         import,
-        seconds(SILENCE_MOST),
+        seconds(MAX_SILENCE),
         sheet,
     );
     let begun = within(begun.fetch_optional(db)).await?;
@@ -129,7 +129,7 @@ pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> Store
                 or state = 'storing' and progress_at < now() - make_interval(secs => $2::float8))
          returning run",
         import,
-        seconds(SILENCE_MOST),
+        seconds(MAX_SILENCE),
         accepts_doubtful,
     );
     let begun = within(begun.fetch_optional(db)).await?;
@@ -239,7 +239,7 @@ pub async fn discard(transaction: &mut Transaction, import: Uuid, ended_by: &str
                 or state = 'storing' and progress_at < now() - make_interval(secs => $3::float8))",
         import,
         ended_by,
-        seconds(SILENCE_MOST),
+        seconds(MAX_SILENCE),
     );
     let discarded = until_moved(changing.execute(&mut **transaction)).await?;
     if discarded.rows_affected() == 0 {
@@ -280,7 +280,7 @@ pub async fn discard_forgotten(db: &Db, most: i64) -> StoreResult<i64> {
            select count(*) as "n!" from ended"#,
         KEPT_DAYS,
         most,
-        seconds(SILENCE_MOST),
+        seconds(MAX_SILENCE),
     );
     Ok(within(row.fetch_one(db)).await?.n)
 }

@@ -19,7 +19,7 @@ use crate::send::shipment::Shipment;
 const AHEAD: Duration = Duration::from_millis(100);
 
 /// Limit for fast relays: this many mails take a few megabytes of memory.
-const AHEAD_MOST: usize = 1024;
+const MAX_AHEAD: usize = 1024;
 
 /// Minimum number of mails per claim under load. The statement costs little more than for one mail.
 const WORTH: usize = 128;
@@ -108,9 +108,9 @@ impl LaneAdmissions {
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             clippy::cast_precision_loss,
-            reason = "bounded to 0..=AHEAD_MOST"
+            reason = "bounded to 0..=MAX_AHEAD"
         )]
-        let ahead = self.rate.clamp(0.0, AHEAD_MOST as f64).round() as usize;
+        let ahead = self.rate.clamp(0.0, MAX_AHEAD as f64).round() as usize;
         ahead
     }
 }
@@ -130,7 +130,7 @@ impl<S: Shipment> State<S> {
         let admissions = self.admissions.of(lane);
         let ahead = admissions.ahead(now);
         let most = connections + ahead;
-        if let Some(in_flight) = self.flow.pace.in_flight_most(now) {
+        if let Some(in_flight) = self.flow.pace.max_in_flight(now) {
             return ClaimCapacity::of_any_size(in_flight.min(most).saturating_sub(admissions.in_flight));
         }
         let free = most.saturating_sub(admissions.in_flight);

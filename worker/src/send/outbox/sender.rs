@@ -19,7 +19,7 @@ const AHEAD_BELOW: Duration = Duration::from_millis(250);
 
 /// Consecutive refusals after which a connection is closed. Postfix slows down after ten errors and
 /// disconnects after twenty; others suspect a dictionary attack sooner.
-const REFUSALS_MOST: u32 = 5;
+const MAX_REFUSALS: u32 = 5;
 
 /// Runs a connection until it is closed.
 pub(super) async fn run<S: Shipment>(mut slot: Slot<S>) {
@@ -84,7 +84,7 @@ impl<S: Shipment> Sender<S> {
                 self.connection.is_clean = false;
                 return;
             }
-            if ahead.is_none() && self.refusals >= REFUSALS_MOST {
+            if ahead.is_none() && self.refusals >= MAX_REFUSALS {
                 return;
             }
         }
@@ -178,7 +178,7 @@ impl<S: Shipment> Sender<S> {
             && self.connection.capabilities.pipelining
             && !self.connection.capabilities.is_dovecot
             && self.dot_took < AHEAD_BELOW
-            && self.refusals + 1 < REFUSALS_MOST
+            && self.refusals + 1 < MAX_REFUSALS
             && !self.connection.time_left(settings.age_limit).is_zero()
             && !self.outbox.is_unwanted();
         let queued = may.then(|| self.outbox.pop_ahead(self.connection.number)).flatten()?;

@@ -49,7 +49,7 @@ async fn a_hanging_first_mail_delays_the_others_only_for_seconds() {
         &relay.plain_url(),
         Settings {
             connections: 5,
-            ..hasty_at("RCPT", Duration::from_mins(1))
+            ..with_deadline("RCPT", Duration::from_mins(1))
         },
     );
     let hanging = admitted(&mailer, Lane::Bulk, 1).await;

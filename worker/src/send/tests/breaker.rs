@@ -198,7 +198,7 @@ async fn failed_connects_open_the_circuit_despite_hanging_ones() {
         let settings = Settings {
             connections: 4,
             doubt: Duration::from_millis(100),
-            ..hasty_at("RCPT", Duration::from_mins(1))
+            ..with_deadline("RCPT", Duration::from_mins(1))
         };
         let mailer = mailer_with(&relay.plain_url(), settings);
         send(&mailer, "ada@example.com").await;

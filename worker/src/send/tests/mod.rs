@@ -108,7 +108,7 @@ fn quick() -> Settings {
 
 /// The same with a short deadline for one step, for tests in which the relay falls silent there. The other
 /// deadlines stay long, so that a stall of the machine is not taken for silence.
-fn hasty_at(verb: &str, deadline: Duration) -> Settings {
+fn with_deadline(verb: &str, deadline: Duration) -> Settings {
     let mut settings = quick();
     let deadlines = &mut settings.deadlines;
     match verb {
@@ -130,7 +130,7 @@ fn hasty_at(verb: &str, deadline: Duration) -> Settings {
 /// Shortens the deadline only if the relay falls silent.
 fn waiting_for(verb: &str, act: &Act) -> Settings {
     if act.is_silent() {
-        hasty_at(verb, Duration::from_millis(250))
+        with_deadline(verb, Duration::from_millis(250))
     } else {
         quick()
     }

@@ -149,7 +149,7 @@ async fn a_relay_that_stops_reading_the_body_is_not_awaited() {
     })
     .await;
 
-    let mailer = mailer_with(&relay.plain_url(), hasty_at("BODY", Duration::from_millis(500)));
+    let mailer = mailer_with(&relay.plain_url(), with_deadline("BODY", Duration::from_millis(500)));
     let answer = send_message(&mailer, message.as_bytes()).await;
 
     assert_eq!(at(&answer), (later(TroubleClass::Timeout), Phase::Body), "{answer:?}");

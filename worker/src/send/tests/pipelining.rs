@@ -106,7 +106,7 @@ async fn a_slow_mail_delays_no_other() {
     let relay = relay_with("slow", Act::SayLater(pause, "250 at last\r\n".to_owned())).await;
     let settings = Settings {
         connections: 3,
-        ..hasty_at("DOT", Duration::from_secs(20))
+        ..with_deadline("DOT", Duration::from_secs(20))
     };
     let mailer = mailer_with(&relay.plain_url(), settings);
     // Fast answers first, so that envelopes are sent ahead.

@@ -179,7 +179,7 @@ async fn an_encrypted_disconnect_in_the_body_means_not_delivered_and_after_it_un
     ] {
         // Encryption is slow in debug builds.
         let settings = match (verb, act.is_silent()) {
-            ("DATA", true) => hasty_at("BODY", Duration::from_secs(1)),
+            ("DATA", true) => with_deadline("BODY", Duration::from_secs(1)),
             _ => waiting_for(verb, &act),
         };
         let relay = Relay::start(

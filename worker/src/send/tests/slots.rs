@@ -53,7 +53,7 @@ async fn an_interactive_mail_overtakes_stuck_bulk_mails() {
     .await;
     let settings = Settings {
         connections: 3,
-        ..hasty_at("RCPT", Duration::from_mins(1))
+        ..with_deadline("RCPT", Duration::from_mins(1))
     };
     let mailer = mailer_with(&relay.plain_url(), settings);
     let stuck: Vec<_> = (0..10)
@@ -221,7 +221,7 @@ async fn a_late_reply_at(verb: &'static str) {
         _ => usual(moment),
     })
     .await;
-    let mailer = mailer_with(&relay.plain_url(), hasty_at(verb, Duration::from_millis(1500)));
+    let mailer = mailer_with(&relay.plain_url(), with_deadline(verb, Duration::from_millis(1500)));
 
     let first = send(&mailer, "ada@example.com").await;
     mailer.ready().await;

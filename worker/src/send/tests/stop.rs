@@ -14,7 +14,7 @@ async fn soon(task: tokio::task::JoinHandle<Answer>) -> Answer {
 }
 
 fn patient() -> Settings {
-    let mut settings = hasty_at("DOT", Duration::from_mins(1));
+    let mut settings = with_deadline("DOT", Duration::from_mins(1));
     settings.deadlines.attempt = Duration::from_mins(5);
     settings
 }

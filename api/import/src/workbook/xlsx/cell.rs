@@ -8,7 +8,7 @@ use crate::workbook::strings::Strings;
 use crate::workbook::xml::{Piece, Xml};
 
 /// Bytes kept of one text; more than a cell may have, so that an overlong one is detected.
-const TEXT_MOST: usize = 64 * 1024;
+const MAX_TEXT: usize = 64 * 1024;
 
 /// The type of a cell's value (ECMA-376, part 1, section 18.18.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Cell {
         loop {
             match xml.next()? {
                 Piece::Start(element) => match element.name.as_str() {
-                    "v" => xml.text(&mut cell.value, TEXT_MOST)?,
+                    "v" => xml.text(&mut cell.value, MAX_TEXT)?,
                     "is" => {
                         let mut text = String::new();
                         rich_text(xml, &mut text)?;
@@ -90,7 +90,7 @@ pub(super) fn rich_text<R: Read>(xml: &mut Xml<R>, into: &mut String) -> Result<
     let mut text = String::new();
     while depth > 0 {
         match xml.next()? {
-            Piece::Start(element) if element.name == "t" => xml.text(&mut text, TEXT_MOST)?,
+            Piece::Start(element) if element.name == "t" => xml.text(&mut text, MAX_TEXT)?,
             Piece::Start(element) if element.name == "rPh" => xml.skip()?,
             Piece::Start(_) => depth += 1,
             Piece::End(_) => depth -= 1,

@@ -13,7 +13,7 @@ use crate::workbook::strings::Strings;
 use crate::workbook::xml::{Piece, Xml};
 
 /// Maximum number of sheets, formats and links in a workbook.
-const ENTRIES_MOST: usize = 70_000;
+const MAX_ENTRIES: usize = 70_000;
 
 /// A link from one part to another.
 pub(super) struct Link {
@@ -60,7 +60,7 @@ pub(super) fn links<R: Read + Seek>(
             element.attribute("Id"),
             element.attribute("Type"),
             element.attribute("Target"),
-        ) && links.len() < ENTRIES_MOST
+        ) && links.len() < MAX_ENTRIES
         {
             links.push(Link {
                 id: id.to_owned(),
@@ -96,7 +96,7 @@ pub(super) fn index<R: Read + Seek>(archive: &mut Archive<R>, part: &str, links:
         if element.name == "workbookPr" {
             is_1904 = is_true(element.attribute("date1904"));
         }
-        if element.name != "sheet" || sheets.len() >= ENTRIES_MOST {
+        if element.name != "sheet" || sheets.len() >= MAX_ENTRIES {
             return Ok(());
         }
         // `r:id`, without its prefix. `sheetId` is another number.
@@ -143,14 +143,14 @@ pub(super) fn formats<R: Read + Seek>(
     for_each(archive, &part, |element, _| {
         let id = element.attribute("numFmtId").and_then(|id| id.parse::<u16>().ok());
         match element.name.as_str() {
-            "numFmt" if own.len() < ENTRIES_MOST => {
+            "numFmt" if own.len() < MAX_ENTRIES => {
                 if let (Some(id), Some(code)) = (id, element.attribute("formatCode")) {
                     own.insert(id, of_code(code));
                 }
             }
             "cellStyleXfs" | "cellStyles" | "dxfs" => are_of_cells = false,
             "cellXfs" => are_of_cells = true,
-            "xf" if are_of_cells && formats.len() < ENTRIES_MOST => {
+            "xf" if are_of_cells && formats.len() < MAX_ENTRIES => {
                 let id = id.unwrap_or_default();
                 formats.push(own.get(&id).copied().unwrap_or_else(|| built_in(id)));
             }

@@ -25,7 +25,7 @@ use tracing::{info, warn};
 const PULSE: Duration = Duration::from_secs(1);
 
 /// Time limit. Two files of a million rows each may be stored first.
-const WORK_MOST: Duration = Duration::from_mins(15);
+const WORK_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// The progress of the work.
 #[derive(Default)]
@@ -219,7 +219,7 @@ async fn watched(
             }
         }
     });
-    let done = tokio::time::timeout(WORK_MOST, task)
+    let done = tokio::time::timeout(WORK_TIMEOUT, task)
         .await
         .unwrap_or_else(|_| Err(Problem::internal().into()));
     drop(ended);
