@@ -52,7 +52,7 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         PlanCacheMode::CustomPlans,
     )?;
     if settings.migrate {
-        crate::migrate_and_ship(&db).await?;
+        crate::migrate_and_install_templates(&db).await?;
     }
     if admission.renew {
         renew(&db, &new, verifier.as_stored()).await

@@ -60,7 +60,7 @@ impl BacklogGauges {
                 "Open deliveries past the deadline of their batch that were never attempted.",
                 &[("lane", &lanes)],
             ),
-            due_since: metrics.timestamp_gauge(
+            due_since: metrics.timestamp_gauges(
                 "beckon_oldest_due_timestamp_seconds",
                 "Since when the oldest due delivery has been due; 0 if none is due.",
                 &[("lane", &lanes)],

@@ -163,10 +163,10 @@ fn batches() -> Router<AppState> {
     Router::new()
         .route("/console/batches/{id}", get(batch::show))
         .route("/console/batches/{id}/live", get(batch::stream::show))
-        .route("/console/batches/{id}/undo", post(batch::acts::undo))
-        .route("/console/batches/{id}/start", post(batch::acts::start))
-        .route("/console/batches/{id}/pause", post(batch::acts::pause))
-        .route("/console/batches/{id}/resume", post(batch::acts::resume))
+        .route("/console/batches/{id}/undo", post(batch::actions::undo))
+        .route("/console/batches/{id}/start", post(batch::actions::start))
+        .route("/console/batches/{id}/pause", post(batch::actions::pause))
+        .route("/console/batches/{id}/resume", post(batch::actions::resume))
         .route(
             "/console/batches/{id}/stop",
             get(batch::stop::show).post(batch::stop::stop),
@@ -186,7 +186,10 @@ fn batches() -> Router<AppState> {
         .route("/console/activity.csv", get(activity::file::show))
         .route("/console/deliveries/{id}", get(delivery::show))
         .route("/console/deliveries/{id}/letter", get(delivery::letter::show))
-        .route("/console/deliveries/{id}/try-now", post(delivery::acts::retry_now))
-        .route("/console/deliveries/{id}/stop", post(delivery::acts::withdraw))
-        .route("/console/deliveries/{id}/send-again", post(delivery::acts::send_again))
+        .route("/console/deliveries/{id}/try-now", post(delivery::actions::retry_now))
+        .route("/console/deliveries/{id}/stop", post(delivery::actions::withdraw))
+        .route(
+            "/console/deliveries/{id}/send-again",
+            post(delivery::actions::send_again),
+        )
 }

@@ -124,7 +124,7 @@ impl StartError {
 ///
 /// The error from Postgres.
 pub async fn migrate(database: &DatabaseSettings) -> Result<(), StartError> {
-    migrate_and_ship(&store::connect(
+    migrate_and_install_templates(&store::connect(
         database,
         "beckon-api: migrate",
         PlanCacheMode::CustomPlans,
@@ -140,7 +140,7 @@ async fn check_pooler(db: &Db) -> Result<(), StartError> {
     }
 }
 
-async fn migrate_and_ship(db: &Db) -> Result<(), StartError> {
+async fn migrate_and_install_templates(db: &Db) -> Result<(), StartError> {
     check_pooler(db).await?;
     schema::migrate(db).await?;
     for kind in SystemEmailKind::ALL {
@@ -210,7 +210,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let db = store::connect(&settings.database, "beckon-api", PlanCacheMode::CustomPlans)?;
     let schema = SchemaGate::default();
     let is_schema_known = if settings.migrate {
-        migrate_and_ship(&db).await?;
+        migrate_and_install_templates(&db).await?;
         true
     } else {
         check_pooler(&db).await?;

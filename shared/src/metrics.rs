@@ -144,7 +144,7 @@ impl Metrics {
 
     /// Timestamps of the last heartbeat at this process's stages (see [`set_heartbeat`]).
     pub fn heartbeats(&self, stages: &[&str]) -> GaugeVec {
-        self.timestamp_gauge(
+        self.timestamp_gauges(
             "beckon_heartbeat_timestamp_seconds",
             "When a heartbeat, sent every 30 seconds on the path of the jobs, was last published, consumed and recorded; 0 before the first.",
             &[("stage", stages)],
@@ -167,7 +167,7 @@ impl Metrics {
     }
 
     /// A gauge of timestamps in seconds since 1970, with labels.
-    pub fn timestamp_gauge(&self, name: &str, help: &str, labels: &[Label<'_>]) -> GaugeVec {
+    pub fn timestamp_gauges(&self, name: &str, help: &str, labels: &[Label<'_>]) -> GaugeVec {
         self.labelled(name, labels, |name, labels| {
             GaugeVec::new(Opts::new(name, help), labels)
         })

@@ -5,7 +5,7 @@
 //! lapin's recovery can hang after a restart of the broker. Every wait has a timeout, because a broker with a
 //! memory or disk alarm blocks a publisher for ever. Publishers and consumers have separate connections, because
 //! that alarm would delay acknowledgements as well. A queue without a leader does not answer although the broker
-//! does, so each lane and the heartbeats have their own channel, and opening one never waits for another.
+//! does, so each lane and each heartbeat has its own channel, and opening one never waits for another.
 
 mod address;
 mod channel;

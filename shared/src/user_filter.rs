@@ -189,7 +189,7 @@ fn intersect<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>
     }
 }
 
-/// Like [`both`], for conditions that may be negated. Requiring and excluding the same value is a contradiction. If
+/// Like [`intersect`], for conditions that may be negated. Requiring and excluding the same value is a contradiction. If
 /// one value is required and another one excluded, the required one suffices.
 #[expect(
     clippy::option_option,

@@ -339,7 +339,7 @@ async fn swept(step: &Step) -> u64 {
             before - ranges().await
         }
         Step::RequeueAll => sweeps::requeue_all(db(), TURN).await.unwrap(),
-        Step::EndVanished => sweeps::end_expired_leases(db(), TURN, MAX_ATTEMPTS).await.unwrap(),
+        Step::EndExpiredLeases => sweeps::end_expired_leases(db(), TURN, MAX_ATTEMPTS).await.unwrap(),
         Step::EndUseless => {
             let swept = sweeps::end_useless(db(), None, 100).await.unwrap();
             u64::try_from(swept.ended).unwrap()

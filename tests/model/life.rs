@@ -344,7 +344,7 @@ impl Life {
             Step::RequeueLost => self.requeue_lost(),
             Step::ForgetRanges => self.forget_ranges(),
             Step::RequeueAll => self.take_back(|_| true),
-            Step::EndVanished => self.end_expired_leases(),
+            Step::EndExpiredLeases => self.end_expired_leases(),
             Step::EndUseless => self.end_useless(),
             Step::TakeBack => self.take_back(|batch| batch == Paused),
             Step::Finish => self.finish(),

@@ -28,7 +28,7 @@ pub(crate) enum Step {
     /// or treats all jobs as lost, on a new connection to the broker.
     RequeueAll,
     /// It ends attempts whose workers have disappeared,
-    EndVanished,
+    EndExpiredLeases,
     /// ends the remaining deliveries of stopped batches,
     EndUseless,
     /// takes back queued deliveries of paused ones,

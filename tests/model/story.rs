@@ -51,7 +51,7 @@ impl ReferenceStateMachine for Life {
             (2, Just(Step::RequeueLost).boxed()),
             (1, Just(Step::ForgetRanges).boxed()),
             (2, Just(Step::RequeueAll).boxed()),
-            (2, Just(Step::EndVanished).boxed()),
+            (2, Just(Step::EndExpiredLeases).boxed()),
             (1, Just(Step::EndUseless).boxed()),
             (2, Just(Step::TakeBack).boxed()),
             (1, Just(Step::Finish).boxed()),

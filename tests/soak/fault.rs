@@ -8,6 +8,7 @@ use harness::{HarnessError, Result};
 use nix::sys::signal::Signal;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::scene::{Line, Scene};
 
@@ -75,6 +76,53 @@ impl Bad {
     ];
 }
 
+/// Range of a fault's duration in seconds; the longest outlasts a stalled worker's lease.
+const LASTS: std::ops::Range<f64> = 0.5..8.0;
+
+/// The faults of a seed, one after the other.
+pub(crate) struct Faults {
+    random: SmallRng,
+    /// Number of faults drawn.
+    pub(crate) drawn: u64,
+}
+
+/// A fault with its duration, and the pause after it.
+pub(crate) struct Drawn {
+    pub(crate) fault: Fault,
+    pub(crate) lasts: Duration,
+    pub(crate) pause: Duration,
+}
+
+impl Faults {
+    /// The faults of a seed after the first `skip`.
+    ///
+    /// # Errors
+    ///
+    /// There is no fault to draw.
+    pub(crate) fn of_seed(seed: u64, skip: u64) -> Result<Self> {
+        let random = SmallRng::seed_from_u64(seed);
+        let mut faults = Self { random, drawn: 0 };
+        for _ in 0..skip {
+            faults.draw()?;
+        }
+        Ok(faults)
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    ///
+    /// There is no fault to draw.
+    pub(crate) fn draw(&mut self) -> Result<Drawn> {
+        self.drawn += 1;
+        let fault = Fault::draw(&mut self.random)?;
+        let mut seconds = || self.random.random_range(LASTS);
+        let lasts = Duration::from_secs_f64(seconds());
+        let pause = Duration::from_secs_f64(seconds() / 4.0);
+        Ok(Drawn { fault, lasts, pause })
+    }
+}
+
 impl Fault {
     /// Every possible fault.
     pub(crate) fn all() -> Vec<Self> {
@@ -107,7 +155,7 @@ impl Fault {
     }
 
     /// Draws one of them at random.
-    pub(crate) fn draw(random: &mut SmallRng) -> Result<Self> {
+    fn draw(random: &mut SmallRng) -> Result<Self> {
         let all = Self::all();
         // Weighted towards deaths, which are most frequent where machines come and go.
         let often = [Self::WorkerDies, Self::WorkerDies, Self::WorkerDies, Self::ApiDies];

@@ -32,6 +32,8 @@ pub(crate) struct Figures {
     pub(crate) longest_drain: Duration,
     /// How often each fault happened.
     pub(crate) faults: BTreeMap<String, usize>,
+    /// The faults of the latest round.
+    pub(crate) latest_faults: Vec<String>,
     /// The peak memory of a program, in MiB.
     pub(crate) memory: BTreeMap<&'static str, u64>,
 }

@@ -9,7 +9,8 @@ pub(crate) const HELP: &str = "\
 Runs Beckon under one random fault after the other and checks every minute that nothing is lost.
 
   --minutes N   how long [10]
-  --seed N      which faults; a run prints its seed [any]";
+  --seed N      which faults; a run prints its seed [any]
+  --skip N      number of the seed's faults to skip; a failed run prints those before its last round [0]";
 
 /// The parsed command line.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) minutes: Duration,
     /// The seed of the faults.
     pub(crate) seed: u64,
+    /// Number of the seed's faults to skip.
+    pub(crate) skip: u64,
 }
 
 /// Parses the command line.
@@ -38,6 +41,7 @@ pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Asked> {
     let mut options = Options {
         minutes: Duration::from_mins(10),
         seed: u64::from(rand::random::<u32>()),
+        skip: 0,
     };
     while let Some(word) = words.next() {
         let mut number = || {
@@ -47,6 +51,7 @@ pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Asked> {
         match word.as_str() {
             "--minutes" => options.minutes = Duration::from_mins(number()?.clamp(1, 10_000)),
             "--seed" => options.seed = number()?,
+            "--skip" => options.skip = number()?,
             "--help" | "-h" => return Ok(Asked::Help),
             other => return Err(HarnessError::new(format!("{other} is not known"))),
         }

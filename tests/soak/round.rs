@@ -6,20 +6,15 @@ use std::time::{Duration, Instant};
 
 use harness::relay::Behaviour;
 use harness::{HarnessError, Result, World};
-use rand::RngExt as _;
-use rand::rngs::SmallRng;
 use sqlx::Row as _;
 
-use crate::fault::Fault;
+use crate::fault::{Drawn, Faults};
 use crate::figures::Figures;
 use crate::load::{Asked, Load};
 use crate::scene::Scene;
 
 /// How long faults follow one another.
 const UNDER_FAULTS: Duration = Duration::from_secs(40);
-
-/// Range of a fault's duration in seconds; the longest outlasts a stalled worker's lease.
-const LASTS: std::ops::Range<f64> = 0.5..8.0;
 
 /// How long after the last fault everything must have finished.
 const DRAIN: Duration = Duration::from_mins(2);
@@ -32,10 +27,10 @@ const SIGN_INS: usize = 20;
 /// # Errors
 ///
 /// When a step fails, or a backlog does not drain. A broken promise panics.
-pub(crate) async fn run(scene: &mut Scene, round: usize, random: &mut SmallRng, figures: &mut Figures) -> Result<()> {
+pub(crate) async fn run(scene: &mut Scene, round: usize, faults: &mut Faults, figures: &mut Figures) -> Result<()> {
     let ending = Arc::new(AtomicBool::new(false));
     let load = tokio::spawn(Load::new(&scene.world, round, &ending).run());
-    faults(scene, random, figures).await?;
+    happen(scene, faults, figures).await?;
     ending.store(true, Ordering::Relaxed);
     let asked = load
         .await
@@ -44,17 +39,18 @@ pub(crate) async fn run(scene: &mut Scene, round: usize, random: &mut SmallRng, 
     check(&scene.world, round, &asked, figures).await
 }
 
-async fn faults(scene: &mut Scene, random: &mut SmallRng, figures: &mut Figures) -> Result<()> {
+async fn happen(scene: &mut Scene, faults: &mut Faults, figures: &mut Figures) -> Result<()> {
     let end = Instant::now() + UNDER_FAULTS;
+    figures.latest_faults.clear();
     while Instant::now() < end {
-        let fault = Fault::draw(random)?;
+        let Drawn { fault, lasts, pause } = faults.draw()?;
         *figures.faults.entry(format!("{fault:?}")).or_default() += 1;
-        let lasts = Duration::from_secs_f64(random.random_range(LASTS));
+        figures.latest_faults.push(format!("{fault:?} for {lasts:.1?}"));
         figures.look_at_memory(&scene.world);
         fault.begin(scene).await?;
         tokio::time::sleep(lasts).await;
         fault.end(scene).await?;
-        tokio::time::sleep(Duration::from_secs_f64(random.random_range(LASTS) / 4.0)).await;
+        tokio::time::sleep(pause).await;
     }
     Ok(())
 }
@@ -79,13 +75,31 @@ async fn drain(world: &World, round: usize, figures: &mut Figures) -> Result<()>
         }
         if began.elapsed() > DRAIN {
             return Err(HarnessError::new(format!(
-                "{owed} mails are still owed {DRAIN:?} after the last fault"
+                "{owed} mails are still owed {DRAIN:?} after {}\n{}",
+                figures.latest_faults.join(", "),
+                diagnosis(world).await
             )));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     figures.longest_drain = figures.longest_drain.max(began.elapsed());
     Ok(())
+}
+
+/// The mails that are owed, and the ends of all logs.
+async fn diagnosis(world: &World) -> String {
+    let mut lines = Vec::new();
+    for state in ["waiting", "queued", "sending", "retrying"] {
+        lines.extend(world.rows("deliveries").with("state", state).texts().await);
+    }
+    for table in ["batches", "workers", "dispatcher", "claims"] {
+        let rows = world.rows(table).texts().await;
+        lines.extend(rows.iter().rev().take(20).map(|row| format!("{table} {row}")));
+    }
+    lines.push(format!("now {}", world.now().await));
+    let programs = world.api.iter().chain(&world.workers);
+    lines.extend(programs.map(|program| format!("--- {}", program.log_tail())));
+    lines.join("\n")
 }
 
 /// The marker in the addresses of a round.

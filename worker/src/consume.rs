@@ -165,7 +165,7 @@ impl Consumer {
 
     /// Records that a lane's queue has answered. With the last one, the broker counts as connected.
     fn record_answer(&self, opening: &Opening) {
-        if opening.count_answer() {
+        if opening.record_answer() {
             self.pipeline.metrics.amqp_connected.set(1);
             self.broker.connected();
             info!("Connected to RabbitMQ; consuming jobs");

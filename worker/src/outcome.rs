@@ -117,12 +117,12 @@ fn unknown(claim: &Claim, answer: &Answer) -> Option<UnknownAddress> {
 
 /// The outcome of a delivery that can never be composed.
 pub fn unbuildable(claim: &Claim, token: Uuid, why: String) -> Outcome {
-    without_transaction(claim, token, Ending::Failed { reason: "unbuildable" }, why)
+    without_attempt(claim, token, Ending::Failed { reason: "unbuildable" }, why)
 }
 
 /// The outcome of an attempt that had not begun.
 pub fn given_back(claim: &Claim, token: Uuid, why: String) -> Outcome {
-    without_transaction(
+    without_attempt(
         claim,
         token,
         Ending::GivenBack {
@@ -132,7 +132,7 @@ pub fn given_back(claim: &Claim, token: Uuid, why: String) -> Outcome {
     )
 }
 
-fn without_transaction(claim: &Claim, token: Uuid, ending: Ending, why: String) -> Outcome {
+fn without_attempt(claim: &Claim, token: Uuid, ending: Ending, why: String) -> Outcome {
     Outcome {
         delivery: claim.delivery,
         attempt: claim.attempt,

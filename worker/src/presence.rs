@@ -64,7 +64,7 @@ impl Presence {
             sleep(REPORT_PAUSE).await;
             tokio::select! {
                 () = sleep(REPORT_INTERVAL.saturating_sub(REPORT_PAUSE)) => {}
-                () = self.mailer.report_relay_change(&relay) => {}
+                () = self.mailer.relay_changed(&relay) => {}
                 () = self.broker.changed(missing.as_ref()) => {}
             }
         }

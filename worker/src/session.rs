@@ -18,7 +18,7 @@ impl Opening {
     }
 
     /// Counts one more answer and returns whether it was the last.
-    pub(crate) fn count_answer(&self) -> bool {
+    pub(crate) fn record_answer(&self) -> bool {
         self.0.set(self.0.get().saturating_sub(1));
         self.0.get() == 0
     }

@@ -212,13 +212,13 @@ impl AutoPause {
         let Some(refused) = rows::refused_everywhere(&self.db, REFUSED_FOR).await? else {
             return Ok(());
         };
-        let mut words = reason::of_relay(refused.trouble, refused.refusal.as_deref()).to_owned();
+        let class = refused.refusal.as_deref();
         // Without a refusal of mails, the relay refuses connections, and the words of an earlier one would mislead.
-        if let Some(class) = refused.refusal.as_deref()
-            && let Some(refusal) = relay_refusals::latest(&self.db, class, RECENTLY).await?
-        {
-            words.push_str(&reason::reply(&refusal));
-        }
+        let latest = match class {
+            Some(class) => relay_refusals::latest(&self.db, class, RECENTLY).await?,
+            None => None,
+        };
+        let words = reason::of_relay(refused.trouble, class, latest.as_ref());
         for running in rows::running(&self.db, RESUMED_FOR).await? {
             let details = json!({ "brake": PauseCause::Relay.as_str() });
             self.pause(&running, PauseCause::Relay, &words, details).await?;

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 /// Maximum number of jobs per round. The broker is at full speed with a thousand unconfirmed jobs.
@@ -43,9 +43,32 @@ const POLL: Duration = Duration::from_millis(500);
 /// Delay before the next round after the broker refused jobs.
 const REFUSED_POLL: Duration = Duration::from_secs(1);
 
-/// After this many rounds without a single accepted job, the publisher continues on a new channel. A queue that is
-/// full refuses for longer, and then the new channel changes nothing.
-const MAX_REFUSED_ROUNDS: u32 = 5;
+/// After this time without a single accepted job, the publisher continues on a new channel. A queue that is full refuses
+/// for longer, and then the new channel changes nothing.
+const REOPEN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Decides when to replace a channel on which the broker refuses every job.
+#[derive(Default)]
+struct RefusedRounds {
+    /// The first refused round since the last accepted job or the last new channel.
+    since: Option<Instant>,
+}
+
+impl RefusedRounds {
+    /// Records a round. Returns whether to replace the channel.
+    fn record(&mut self, published: &Published, now: Instant) -> bool {
+        if !published.confirmed.is_empty() || published.refused.is_empty() {
+            self.since = None;
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
+        let is_due = now.duration_since(since) >= REOPEN_INTERVAL;
+        if is_due {
+            self.since = None;
+        }
+        is_due
+    }
+}
 
 /// What to do after a round.
 enum Pace {
@@ -81,8 +104,7 @@ pub(super) struct Publisher {
     served: HashMap<String, Uuid>,
     /// The last caller served.
     last: String,
-    /// Rounds in a row of which the broker accepted no job.
-    refused_rounds: u32,
+    refused_rounds: RefusedRounds,
     parts: Parts,
 }
 
@@ -94,7 +116,7 @@ impl Publisher {
             window: Window::new(rate),
             served: HashMap::new(),
             last: String::new(),
-            refused_rounds: 0,
+            refused_rounds: RefusedRounds::default(),
             parts,
         }
     }
@@ -103,10 +125,12 @@ impl Publisher {
     pub(super) async fn run(mut self, wake: &Notify, stop: &CancellationToken) -> Result<(), QueueError> {
         let mut delays = Delays::for_a_near_server();
         while !stop.is_cancelled() {
+            let mut is_refused = false;
             let pace = match self.one_round().await {
                 Ok(pace) => {
                     delays.reset();
-                    if !matches!(pace, Pace::Refused) {
+                    is_refused = matches!(pace, Pace::Refused);
+                    if !is_refused {
                         self.parts.rounds.completed(self.lane);
                     }
                     match pace {
@@ -131,7 +155,8 @@ impl Publisher {
                 }
             };
             tokio::select! {
-                () = wake.notified() => {}
+                // More work does not make a queue that refuses accept it.
+                () = wake.notified(), if !is_refused => {}
                 () = tokio::time::sleep(pace) => {}
                 () = stop.cancelled() => {}
             }
@@ -171,16 +196,14 @@ impl Publisher {
         self.record_progress(&due, &published, idle).await?;
         reach(Point::JobsMarked);
         let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= available) && available < MAX_ROUND;
-        if self.is_refused_again(&published) {
+        if self.refused_rounds.record(&published, Instant::now()) {
             self.channel.reopen().await?;
+            info!(
+                lane = lane.as_str(),
+                "RabbitMQ refused all jobs; publishing on a new channel"
+            );
         }
         self.after(&published, is_full)
-    }
-
-    fn is_refused_again(&mut self, published: &Published) -> bool {
-        let is_refused = published.confirmed.is_empty() && !published.refused.is_empty();
-        self.refused_rounds = if is_refused { self.refused_rounds + 1 } else { 0 };
-        is_refused && self.refused_rounds.is_multiple_of(MAX_REFUSED_ROUNDS)
     }
 
     fn last_served(&self) -> LastServed {
@@ -287,5 +310,39 @@ impl Publisher {
             return Ok(Pace::Refused);
         }
         Ok(if is_full { Pace::Full } else { Pace::More })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_that_refuses_every_job_is_replaced_once_per_interval() {
+        let mut rounds = RefusedRounds::default();
+        let job = Job {
+            delivery: Uuid::nil(),
+            attempt: 1,
+        };
+        let refused = Published {
+            refused: vec![job],
+            ..Published::default()
+        };
+        let partly = Published {
+            confirmed: vec![job],
+            refused: vec![job],
+            ..Published::default()
+        };
+        let began = Instant::now();
+        let mut at =
+            |published: &Published, seconds: u64| rounds.record(published, began + Duration::from_secs(seconds));
+
+        assert_eq!(
+            [0, 1, 4, 5, 6, 10, 11].map(|seconds| at(&refused, seconds)),
+            [false, false, false, true, false, false, true]
+        );
+        assert!(!at(&partly, 16), "some jobs are accepted");
+        assert!(!at(&refused, 17), "the interval begins again");
+        assert!(!at(&Published::default(), 30), "nothing was due");
     }
 }

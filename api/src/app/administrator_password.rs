@@ -173,7 +173,7 @@ async fn attempted(
         .take(attempt, Instant::now())
         .map_err(Unchecked::Refused)?;
     let found = compared(api, &key, password, &spent).await;
-    // An internal failure reveals nothing about the password, so the try is given back. A client that met a full queue
+    // An internal failure reveals nothing about the password, so the attempt is refunded. A client that met a full queue
     // keeps its worse rank, so that a flood makes room for others.
     if !matches!(found, Ok(Checked::Wrong { .. }) | Err(Unchecked::Busy)) {
         api.attempt_limiter.refund(spent);

@@ -25,7 +25,7 @@ pub use checking::Claim;
 ///
 /// # Errors
 ///
-/// If the client is invalid, or no try is left, for existing and unknown people alike.
+/// If the client is invalid, or no attempt is left, for existing and unknown people alike.
 pub async fn verify_password(api: &AppState, caller: &Caller, claim: Claim<'_>) -> Result<Option<Candidate>, Problem> {
     let found = Check::begin(api, caller, claim).await?.matching().await?;
     let used = match &found {

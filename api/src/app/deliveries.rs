@@ -27,7 +27,7 @@ pub async fn get(api: &AppState, id: Uuid) -> Result<deliveries::Delivery, Probl
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DeliveryCommand {
     /// Makes it due now.
-    Hurry,
+    RetryNow,
     /// Cancels it before it is sent.
     Withdraw,
 }
@@ -46,7 +46,7 @@ pub async fn control_delivery(
     get(api, id).await?;
     let mut transaction = begin(&api.db).await?;
     let (is_moved, action) = match command {
-        DeliveryCommand::Hurry => (
+        DeliveryCommand::RetryNow => (
             deliveries::retry_now(&mut transaction, id).await?,
             Action::DeliveryHurried,
         ),

@@ -54,7 +54,7 @@ async fn open(
         BodyFormat::Json => ParsedFile::open_json(file, Limits::default()),
     });
     let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(file_problem)?;
-    Ok((sheet, lines.with_rules(request.manner().1)))
+    Ok((sheet, lines.with_rules(request.row_options().1)))
 }
 
 /// Imports a file and returns the result. All its good rows are imported, or none. A dry run stores nothing.
@@ -72,7 +72,7 @@ pub async fn import_file(
 ) -> Result<ImportView, Problem> {
     let mut opened = open(api, &spooled.file, form.clone(), &request).await?;
     let _permit = api.concurrency_limits.for_import().await?;
-    let (file_name, how, by) = (request.file_name.clone(), request.how(), &caller.actor.name);
+    let (file_name, options, by) = (request.file_name.clone(), request.options(), &caller.actor.name);
     let mut attempts = Attempts::default();
     let (mut transaction, import, stored) = loop {
         let mut transaction = begin(&api.db).await?;
@@ -80,7 +80,7 @@ pub async fn import_file(
             return Ok(answer);
         }
         file::take_turn(&mut transaction).await?;
-        let import = file::create(&mut transaction, &file_name, by, &request.manner().0).await?;
+        let import = file::create(&mut transaction, &file_name, by, &request.row_options().0).await?;
         let (unwatched, (sheet, lines)) = (AtomicI32::new(0), opened);
         let storing = store_sheet(
             &mut transaction,
@@ -102,7 +102,7 @@ pub async fn import_file(
     let id = (!request.dry_run).then_some(import);
     let answer = ImportView {
         changes,
-        ..ImportView::new(id, ImportState::Done, file_name, &file, how, &totals, problems)
+        ..ImportView::new(id, ImportState::Done, file_name, &file, options, &totals, problems)
     };
     if request.dry_run {
         // The transaction is dropped, so nothing is stored.
@@ -166,7 +166,7 @@ pub async fn result_of(api: &AppState, id: Uuid) -> Result<ImportView, Problem> 
         custom_fields: Vec::new(),
         mapping: import.mapping,
     };
-    let how = ImportOptions {
+    let options = ImportOptions {
         mode: import.mode,
         empty: import.clears_empty.into(),
     };
@@ -175,7 +175,7 @@ pub async fn result_of(api: &AppState, id: Uuid) -> Result<ImportView, Problem> 
         import.state,
         import.file_name,
         &file,
-        how,
+        options,
         &import.totals,
         problems,
     );

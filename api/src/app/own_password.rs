@@ -61,7 +61,7 @@ impl ChangeFaults {
 ///
 /// # Errors
 ///
-/// If no try is left, or the session has ended.
+/// If no attempt is left, or the session has ended.
 pub(crate) async fn confirm_password(
     api: &AppState,
     session: &AdministratorSession<'_>,
@@ -77,14 +77,14 @@ pub(crate) async fn confirm_password(
 ///
 /// # Errors
 ///
-/// If no try is left, or the session has ended.
+/// If no attempt is left, or the session has ended.
 pub(crate) async fn change_own_password(
     api: &AppState,
     session: &AdministratorSession<'_>,
     typed: TypedPasswords<'_>,
 ) -> Result<OwnPasswordChange, Problem> {
     let checked = checked(api, session, typed.current).await?;
-    let (new, unfit) = match judge_new_password(api, session.email, &session.actor.name, typed.new).await? {
+    let (new, unfit) = match validate_new_password(api, session.email, &session.actor.name, typed.new).await? {
         Ok(new) => (Some(new), None),
         Err(fault) => (None, Some(NewPasswordFault::Unfit(fault))),
     };
@@ -111,7 +111,7 @@ pub(crate) async fn change_own_password(
 /// # Errors
 ///
 /// If too many passwords are being checked.
-pub(crate) async fn judge_new_password(
+pub(crate) async fn validate_new_password(
     api: &AppState,
     email: &str,
     name: &str,

@@ -38,7 +38,7 @@ struct Row {
     name: String,
     email: String,
     is_reader: bool,
-    standing: AccountStatus,
+    status: AccountStatus,
     added: Moment,
     added_by: String,
     signed_in: Option<Moment>,
@@ -58,7 +58,7 @@ enum AccountStatus {
 
 impl Row {
     fn of(found: Administrator, reader: &Reader) -> Self {
-        let standing = match (found.disabled_at, found.can_choose_until) {
+        let status = match (found.disabled_at, found.can_choose_until) {
             (Some(since), _) => AccountStatus::Out(moment(since)),
             (None, Some(_)) if found.is_too_late_to_choose => AccountStatus::Late,
             (None, Some(until)) => AccountStatus::Invited(moment(until)),
@@ -67,7 +67,7 @@ impl Row {
         Self {
             id: found.id,
             is_reader: found.id == reader.id,
-            standing,
+            status,
             added: moment(found.created_at),
             added_by: found.created_by,
             signed_in: found.signed_in_at.map(moment),

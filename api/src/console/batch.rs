@@ -4,7 +4,7 @@
 //! (`watch.rs`). Its lists use keyset pagination, so a page costs the same for ten people and a hundred thousand.
 //! After any action, even one taken on an outdated page, the next page shows the current state.
 
-pub(super) mod acts;
+pub(super) mod actions;
 pub(super) mod again;
 mod counts;
 mod delivery_group;

@@ -11,7 +11,7 @@ use super::form_origin::{foreign, is_foreign};
 use super::frame::Frame;
 use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session;
-use crate::app::own_password::judge_new_password;
+use crate::app::own_password::validate_new_password;
 use crate::app::password_link::redeem_link;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
@@ -155,7 +155,7 @@ type Faults = (Option<String>, Option<&'static str>);
 /// The password in a form, or its validation errors.
 async fn chosen(api: &AppState, owner: &Owner, fields: &Fields) -> Result<Result<Password, Faults>, Problem> {
     let typed = fields.text("new_password");
-    let judged = judge_new_password(api, &owner.email, &owner.name, typed).await?;
+    let judged = validate_new_password(api, &owner.email, &owner.name, typed).await?;
     let is_same = typed == fields.text("again_password");
     let again = (!is_same).then_some("The passwords do not match");
     Ok(match (judged, again) {

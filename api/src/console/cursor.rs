@@ -30,7 +30,7 @@ pub(super) struct Cursor {
 /// Query string that contains only a cursor.
 pub(super) type CursorQuery = Query<Cursor>;
 
-/// A page of a list.
+/// A page of a list of the newest rows first. The next page is `before` its last row, in time.
 pub(super) struct CursorPage<T> {
     pub(super) rows: Vec<T>,
     /// Address of the previous page; empty on the first.
@@ -104,7 +104,8 @@ impl<T> CursorPage<T> {
     }
 }
 
-/// The rows of a page in the order shown, for a list that is read with a [`PageCursor`].
+/// The rows of a page in the order shown, for a list that is read with a [`PageCursor`]. The next page is `after` its
+/// last row, in that order.
 pub(super) struct PageRows<T> {
     pub(super) rows: Vec<T>,
     has_previous: bool,

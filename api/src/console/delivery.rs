@@ -1,6 +1,6 @@
 //! One email: its history, in the relay's own words, and available actions.
 
-pub(super) mod acts;
+pub(super) mod actions;
 pub(super) mod letter;
 mod story;
 

@@ -59,15 +59,15 @@ impl ConfirmChannel {
     /// Replaces the channel. Nothing may be unconfirmed on the old one.
     pub(super) async fn reopen(&mut self) -> Result<(), QueueError> {
         let new = Self::open(Arc::clone(&self.connection)).await?;
-        let old = std::mem::replace(self, new);
-        if let Err(fault) = old.close().await {
-            debug!(error = %fault, "Could not close a replaced channel");
-        }
+        std::mem::replace(self, new).close().await;
         Ok(())
     }
 
-    pub(super) async fn close(self) -> Result<(), QueueError> {
-        within("close a channel", self.channel.close(200, "done".into())).await
+    /// Closes the channel. A failure only affects the channel and is logged.
+    pub(super) async fn close(self) {
+        if let Err(fault) = within("close a channel", self.channel.close(200, "done".into())).await {
+            debug!(error = %fault, "Could not close a channel");
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use super::PATIENCE;
 use lapin::ErrorKind;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 
-/// Why a connection does not work. After any of these the session has ended.
+/// Why a connection does not work. After any of these but [`Refused`](Self::Refused) the session has ended, unless only
+/// a heartbeat is concerned, which has a channel of its own.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The broker could not be reached or refused the login.

@@ -25,8 +25,8 @@ impl HeartbeatPublisher {
     ///
     /// # Errors
     ///
-    /// [`QueueError::Unanswered`] if the broker does not answer, [`QueueError::Refused`] if it does not accept the
-    /// message; any other error ends the connection.
+    /// [`QueueError::Silent`] or [`QueueError::Unanswered`] if the broker does not answer, [`QueueError::Refused`] if it
+    /// does not accept the message, [`QueueError::Broken`] if the channel or the connection broke.
     pub async fn publish(&self) -> Result<(), QueueError> {
         let channel = ConfirmChannel::open(Arc::clone(&self.0)).await?;
         let properties = BasicProperties::default().with_expiration(HEARTBEAT_INTERVAL.as_millis().to_string().into());
@@ -38,7 +38,7 @@ impl HeartbeatPublisher {
         let answer = within("get a heartbeat confirmed", confirm)
             .await
             .map_err(|fault| fault.about_queue(HEARTBEAT))?;
-        channel.close().await?;
+        channel.close().await;
         match answer {
             Confirmation::Nack(_) => Err(QueueError::Refused { queue: HEARTBEAT }),
             Confirmation::Ack(_) | Confirmation::NotRequested => Ok(()),

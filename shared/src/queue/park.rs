@@ -42,6 +42,7 @@ pub async fn park(brokers: &Brokers, from: &str, body: &[u8], fault: &JobFault) 
     session.close().await;
     match answer {
         Confirmation::Ack(None) => Ok(()),
+        Confirmation::Nack(_) => Err(QueueError::Refused { queue: PARKED }),
         _ => Err(QueueError::Missing { queue: PARKED }),
     }
 }

@@ -9,7 +9,7 @@ use super::audit::{Action, Actor, AuditEntry};
 use super::exclusion::Exclusion;
 use super::intake_lock::lock_intake;
 use super::left_out::{Inclusions, reasons};
-use super::system_emails::{Wording, keep_wording};
+use super::system_emails::{Wording, store_wording};
 use super::{StoreResult, Transaction, seconds, until_moved, users_in_bulk, within};
 use crate::batch::{BatchState, MAX_INTERACTIVE, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
@@ -133,7 +133,7 @@ async fn own_version(
     author: &Actor,
 ) -> StoreResult<Option<i32>> {
     match wording {
-        Some(wording) => Ok(Some(keep_wording(transaction, kind, wording, &author.name).await?)),
+        Some(wording) => Ok(Some(store_wording(transaction, kind, wording, &author.name).await?)),
         None => Ok(None),
     }
 }

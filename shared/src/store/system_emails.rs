@@ -191,7 +191,7 @@ impl Version {
 
 /// Stores wording for one batch and returns its version. Equal wording has one version, whose batches and test mails
 /// share it.
-pub(super) async fn keep_wording(
+pub(super) async fn store_wording(
     transaction: &mut Transaction,
     kind: SystemEmailKind,
     wording: &Wording,

@@ -63,7 +63,7 @@ pub(super) struct Answers<S> {
     pub(super) set_aside: SetAside,
     pub(super) held: Vec<HeldMail<S>>,
     /// When each domain last accepted a mail at its first attempt.
-    record_accepted: HashMap<String, Instant>,
+    accepted_at: HashMap<String, Instant>,
     /// The words with which the relay throttles, if only their repetition shows that it does.
     pub(super) throttling: Option<Signature>,
     pub(super) reports: HashMap<(Uuid, TroubleClass), AccountRefusal>,
@@ -77,7 +77,7 @@ impl<S> Default for Answers<S> {
             refusals: Refusals::default(),
             set_aside: SetAside::default(),
             held: Vec::new(),
-            record_accepted: HashMap::new(),
+            accepted_at: HashMap::new(),
             throttling: None,
             reports: HashMap::new(),
             count: 0,
@@ -183,18 +183,18 @@ impl<S: Shipment> Answers<S> {
 
     fn record_accepted(&mut self, envelope: &Envelope, now: Instant) {
         let domain = envelope.recipient().domain();
-        if let Some(at) = self.record_accepted.get_mut(domain) {
+        if let Some(at) = self.accepted_at.get_mut(domain) {
             *at = now;
         } else {
-            if self.record_accepted.len() >= MAX_DOMAINS {
-                self.record_accepted.clear();
+            if self.accepted_at.len() >= MAX_DOMAINS {
+                self.accepted_at.clear();
             }
-            self.record_accepted.insert(domain.to_owned(), now);
+            self.accepted_at.insert(domain.to_owned(), now);
         }
     }
 
     pub(super) fn has_accepted_recently(&self, envelope: &Envelope, now: Instant) -> bool {
-        let at = self.record_accepted.get(envelope.recipient().domain());
+        let at = self.accepted_at.get(envelope.recipient().domain());
         at.is_some_and(|at| now.duration_since(*at) < GREYLISTING_MIN)
     }
 

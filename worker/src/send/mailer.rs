@@ -124,7 +124,7 @@ impl<S: Shipment> Mailer<S> {
     }
 
     /// Waits until the relay's state is no longer `was`: it goes down if it was up, or comes up if it was down.
-    pub async fn report_relay_change(&self, was: &RelayState) {
+    pub async fn relay_changed(&self, was: &RelayState) {
         let was_up = *was == RelayState::Up;
         self.wait_for(|health| (health == Health::Up) != was_up).await;
     }

@@ -233,7 +233,7 @@ impl<S: Shipment> Outbox<S> {
     }
 
     /// Gives back waiting mails: all of them, or those that have waited longer than `limit`.
-    pub(super) fn give_back_waiting(&self, limit: Option<Duration>, answer: &Answer) {
+    pub(super) fn release_waiting(&self, limit: Option<Duration>, answer: &Answer) {
         let mails = self.state().take_waiting(limit);
         finish_all(mails, answer);
     }

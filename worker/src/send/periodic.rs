@@ -28,7 +28,7 @@ pub(super) async fn maintain<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: sh
     }
     // The process may be gone before the answer to a body that begins now.
     if let Some(outbox) = outbox.upgrade() {
-        outbox.give_back_waiting(None, &stopping());
+        outbox.release_waiting(None, &stopping());
         outbox.release_held(true);
     }
 }
@@ -37,7 +37,7 @@ pub(super) async fn maintain<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: sh
 fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) -> Duration {
     let now = Instant::now();
     let late = Answer::not_begun(Phase::Connect, "no connection was free in time");
-    outbox.give_back_waiting(Some(outbox.settings.queue_limit), &late);
+    outbox.release_waiting(Some(outbox.settings.queue_limit), &late);
     outbox.release_held(false);
     let mut state = outbox.state();
     let is_exhausted = state.connections.total() >= state.flow.limit();

@@ -4,13 +4,16 @@ use shared::store::relay_refusals::RelayRefusal;
 use shared::trouble::WorkerTrouble;
 
 /// Describes why the relay accepts no mail: the class of its refusals of mails, or the trouble of all workers if it
-/// refuses their connections.
-pub(super) fn of_relay(trouble: WorkerTrouble, class: Option<&str>) -> &'static str {
-    match (trouble, class) {
+/// refuses their connections. Ends with the latest refusal's words.
+pub(super) fn of_relay(trouble: WorkerTrouble, class: Option<&str>, latest: Option<&RelayRefusal>) -> String {
+    let names_relaying = latest.is_some_and(|refusal| is_about_relaying(&refusal.words));
+    let cause = match (trouble, class) {
         (WorkerTrouble::RelayRefusesSender, _) => of_class("sender_refused"),
+        (_, Some("policy")) if names_relaying => of_class("relaying_denied"),
         (_, Some(class)) => of_class(class),
         (_, None) => "your mail server rejects our connections",
-    }
+    };
+    format!("{cause}{}", latest.map(reply).unwrap_or_default())
 }
 
 /// Describes a class of refusals to the administrator.
@@ -46,7 +49,7 @@ fn is_about_relaying(words: &str) -> bool {
 }
 
 /// The relay's own words, as a sentence to follow the cause.
-pub(super) fn reply(refusal: &RelayRefusal) -> String {
+fn reply(refusal: &RelayRefusal) -> String {
     let codes = [refusal.code.map(|code| code.to_string()), refusal.enhanced_code.clone()];
     let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
     // The words may already begin with the enhanced code.
@@ -64,31 +67,31 @@ mod tests {
 
     #[test]
     fn only_a_relay_that_refuses_no_mail_rejects_connections() {
-        let of = |class| of_relay(WorkerTrouble::RelayTurnsAway, class);
+        let of = |class| of_relay(WorkerTrouble::RelayTurnsAway, class, None);
 
         assert_eq!(of(None), "your mail server rejects our connections");
         assert_eq!(
             of(Some("policy")),
             "your mail server refuses all email from our account"
         );
-        let quota = of_relay(WorkerTrouble::RelayAsksToWait, Some("quota"));
+        let quota = of_relay(WorkerTrouble::RelayAsksToWait, Some("quota"), None);
         assert!(quota.ends_with("its sending quota is probably used up"), "{quota}");
     }
 
     #[test]
-    fn a_reply_any_policy_that_names_relaying_is_described_as_such() {
-        let cause_of = |words: &str| {
-            of_refusal(&RelayRefusal {
-                batch: Uuid::nil(),
-                class: "policy".to_owned(),
-                phase: "rcpt".to_owned(),
-                code: Some(554),
-                enhanced_code: Some("5.7.1".to_owned()),
-                words: words.to_owned(),
-                affected: 20,
-                is_everybodys: true,
-            })
+    fn a_policy_reply_that_names_relaying_is_described_as_such() {
+        let refusal = |words: &str| RelayRefusal {
+            batch: Uuid::nil(),
+            class: "policy".to_owned(),
+            phase: "rcpt".to_owned(),
+            code: Some(554),
+            enhanced_code: Some("5.7.1".to_owned()),
+            words: words.to_owned(),
+            affected: 20,
+            is_everybodys: true,
         };
+        let cause_of = |words: &str| of_refusal(&refusal(words));
+        let of_all = |words: &str| of_relay(WorkerTrouble::RelayTurnsAway, Some("policy"), Some(&refusal(words)));
 
         for words in [
             "… Relay access denied",
@@ -100,6 +103,7 @@ mod tests {
                 cause_of(words).starts_with("your mail server does not relay"),
                 "{words}"
             );
+            assert!(of_all(words).starts_with("your mail server does not relay"), "{words}");
         }
         let spam = cause_of("blocked by relay.example.com, see our policy");
         assert!(spam.contains("refuses nearly all recipients"), "{spam}");

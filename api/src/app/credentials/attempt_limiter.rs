@@ -199,7 +199,7 @@ enum Bucket<'a> {
 /// The target of guesses: a person's chosen password or their mailed ones.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Target<'a> {
-    site: RealmKind,
+    realm: RealmKind,
     person: &'a str,
     is_like_mailed: bool,
 }
@@ -236,16 +236,16 @@ impl AttemptLimiter {
     ///
     /// If no attempt is left; the refusal names the limit and the wait.
     pub fn take(&self, attempt: Attempt<'_>, now: Instant) -> Result<AttemptToken, Refusal> {
-        let site = match attempt.realm {
+        let realm = match attempt.realm {
             Realm::Console => RealmKind::Console,
             Realm::Platform { .. } => RealmKind::Platform,
         };
         if let (true, Some(client)) = (attempt.is_known, attempt.client) {
-            let bucket = Bucket::Known(site, attempt.person, client.name());
+            let bucket = Bucket::Known(realm, attempt.person, client.name());
             return self.take_from(&[(ExhaustedLimit::Person, bucket, PERSON_AT_CLIENT)], Rank::FIRST, now);
         }
         let target = Target {
-            site,
+            realm,
             person: attempt.person,
             is_like_mailed: attempt.is_like_mailed,
         };
@@ -257,7 +257,7 @@ impl AttemptLimiter {
             shared.push((ExhaustedLimit::Key, Bucket::Key(key), self.per_key()));
         }
         if spent >= ATTEMPTS_APART {
-            shared.push((ExhaustedLimit::Overall, Bucket::Overall(site), self.overall(site)));
+            shared.push((ExhaustedLimit::Overall, Bucket::Overall(realm), self.overall(realm)));
         }
         let Some(client) = attempt.client else {
             shared.insert(0, (ExhaustedLimit::Person, Bucket::Unnamed(target), UNNAMED));
@@ -323,8 +323,8 @@ impl AttemptLimiter {
 
     /// The limit that the fourth and later attempts of all unknown clients share: half of the threads' capacity, with a
     /// burst of 10 s.
-    fn overall(&self, site: RealmKind) -> Limit {
-        let threads = match site {
+    fn overall(&self, realm: RealmKind) -> Limit {
+        let threads = match realm {
             RealmKind::Console => 1,
             RealmKind::Platform => self.threads,
         };
@@ -340,7 +340,7 @@ fn buckets_across_people<'a>(target: Target<'a>, client: Option<&'a Client>) -> 
     let Some(client) = client else {
         return vec![(ExhaustedLimit::Person, Bucket::Unnamed(target), UNNAMED)];
     };
-    let limit = match target.site {
+    let limit = match target.realm {
         RealmKind::Console => ADDRESS,
         RealmKind::Platform => CLIENT,
     };
@@ -351,7 +351,7 @@ fn buckets_across_people<'a>(target: Target<'a>, client: Option<&'a Client>) -> 
                 at_once: limit.at_once * times,
                 pause: limit.pause / times,
             };
-            (ExhaustedLimit::Client, Bucket::Client(target.site, name), limit)
+            (ExhaustedLimit::Client, Bucket::Client(target.realm, name), limit)
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 //! Takes an attempt ([`AttemptLimiter`](super::AttemptLimiter)), reads the person's verifiers from Postgres and
 //! computes one hash, whether or not the person exists.
 //!
-//! Input in the form of a mailed password is first compared with mailed passwords, without a try: they cannot be
+//! Input in the form of a mailed password is first compared with mailed passwords, without an attempt: they cannot be
 //! guessed, and the comparison takes a third of a millisecond. So guessing cannot lock out a person who has a mailed
 //! password. Whether this comparison happens depends only on the input, never on the person.
 
@@ -64,7 +64,7 @@ pub struct Claim<'a> {
     pub client: Option<&'a String>,
 }
 
-/// A password check whose try has been taken.
+/// A password check whose attempt has been counted.
 pub(super) struct Check<'a> {
     api: &'a AppState,
     caller: &'a Caller,
@@ -77,12 +77,12 @@ pub(super) struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    /// Takes a try for the person with this address, from the client that the platform names. A correct mailed password
+    /// Counts an attempt for the person with this address, from the client that the platform names. A correct mailed password
     /// has a limit of its own.
     ///
     /// # Errors
     ///
-    /// If the client is invalid, or no try is left, for existing and unknown people alike.
+    /// If the client is invalid, or no attempt is left, for existing and unknown people alike.
     pub(super) async fn begin(api: &'a AppState, caller: &'a Caller, claim: Claim<'a>) -> Result<Self, Problem> {
         if claim
             .client
@@ -162,7 +162,7 @@ impl<'a> Check<'a> {
         {
             remember(self.api, candidate.user, client).await;
         }
-        // An internal failure reveals nothing about the password, so the try is given back.
+        // An internal failure reveals nothing about the password, so the attempt is refunded.
         if !matches!(found, Ok(None)) {
             self.api.attempt_limiter.refund(self.spent);
         }
@@ -191,7 +191,7 @@ async fn named_client(
 /// Which verifier of this person a password matches; mailed ones match in any form they can be typed. Such a password
 /// must not be chosen again: others know it, or it is in a mailbox (ASVS 5.0, 6.4.1).
 ///
-/// Takes no try. Only for callers whose identity has been proved.
+/// Counts no attempt. Only for callers whose identity has been proved.
 pub(super) async fn found(
     api: &AppState,
     email: &str,

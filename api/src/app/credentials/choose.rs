@@ -48,7 +48,7 @@ pub struct Chosen {
 ///
 /// # Errors
 ///
-/// If the current password is wrong, the new one cannot be used, or no try is left.
+/// If the current password is wrong, the new one cannot be used, or no attempt is left.
 pub async fn choose_password(
     api: &AppState,
     caller: &Caller,
@@ -74,7 +74,7 @@ pub async fn choose_password(
         return repeated(before, found.as_ref());
     }
     // Judged before the current password is checked, so that an unfit password costs no comparison. It still costs
-    // the try, because judging is work and nothing has been proved yet. A person has ten.
+    // the attempt, because judging is work and nothing has been proved yet. A person has ten.
     let words = PersonalWords::of([&request.email, &api.letters.organisation]);
     let judged = api
         .hashing

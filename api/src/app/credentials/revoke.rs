@@ -53,19 +53,19 @@ impl RevokeTarget {
 pub async fn revoke_passwords(
     api: &AppState,
     actor: &Actor,
-    whose: RevokeTarget,
+    target: RevokeTarget,
     include_used: bool,
 ) -> Result<Revoked, Problem> {
-    require_known(&api.db, &whose).await?;
+    require_known(&api.db, &target).await?;
     let mut transaction = begin(&api.db).await?;
     let done = credentials::revoke(
         &mut transaction,
-        whose.scope(),
+        target.scope(),
         include_used,
         &format!("Stopped by {}", actor.name),
     )
     .await?;
-    let (batch, users) = match &whose {
+    let (batch, users) = match &target {
         RevokeTarget::Batch(batch) => (Some(*batch), 0),
         RevokeTarget::Users(users) => (None, users.len()),
     };
@@ -101,8 +101,8 @@ pub async fn revoke_passwords(
     Ok(answer)
 }
 
-async fn require_known(db: &Db, whose: &RevokeTarget) -> Result<(), Problem> {
-    let unknown = match whose {
+async fn require_known(db: &Db, target: &RevokeTarget) -> Result<(), Problem> {
+    let unknown = match target {
         RevokeTarget::Batch(batch) => {
             let found = batches::find(db, *batch).await?;
             return found.map(|_| ()).ok_or_else(|| Problem::not_found("batch"));

@@ -70,7 +70,7 @@ pub struct ImportOptions {
 
 impl ImportRequest {
     /// The options for all rows.
-    pub const fn how(&self) -> ImportOptions {
+    pub const fn options(&self) -> ImportOptions {
         ImportOptions {
             mode: self.mode,
             empty: self.empty,
@@ -78,9 +78,9 @@ impl ImportRequest {
     }
 
     /// The options for all rows, for the store and the parser.
-    pub fn manner(&self) -> (RowOptions, RowRules) {
+    pub fn row_options(&self) -> (RowOptions, RowRules) {
         let clears_empty = self.empty == EmptyCells::Clear;
-        let manner = RowOptions {
+        let options = RowOptions {
             accepts_doubtful: self.accept_doubtful,
             mode: self.mode,
             clears_empty,
@@ -89,7 +89,7 @@ impl ImportRequest {
             accepts_doubtful: self.accept_doubtful,
             clears_empty,
         };
-        (manner, rules)
+        (options, rules)
     }
 
     /// How to parse the file.

@@ -4,7 +4,7 @@
 //! Continuing resumes the batch only if this administrator's request paused it. A batch that was paused before, or
 //! that another administrator or an API client paused meanwhile, stays paused.
 
-use super::acts::perform_command;
+use super::actions::perform;
 use super::counts::LedgerCounts;
 use super::{address, mails};
 use crate::app::batches;
@@ -54,11 +54,11 @@ pub(in crate::console) async fn ask(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform_command(&api, &administrator, id, BatchCommand::AskToStop).await?;
+    perform(&api, &administrator, id, BatchCommand::AskToStop).await?;
     let batch = batches::get(&api, id).await?;
     Ok(match batch.state {
         BatchState::Paused => redirect(&confirm_url(id)),
-        BatchState::Held | BatchState::Running => redirect_already_stopped(id),
+        BatchState::Held | BatchState::Running => redirect_nothing_left(id),
         BatchState::Stopped | BatchState::Finished => redirect(&address(id)),
     })
 }
@@ -82,7 +82,7 @@ pub(in crate::console) async fn show(
     let seen = Seen::of(&api.db, batch, shared::store::batches::LeftOutCounts::new()).await?;
     let sums = LedgerCounts::of(&seen);
     if sums.rest() == 0 {
-        return Ok(redirect_already_stopped(id));
+        return Ok(redirect_nothing_left(id));
     }
     page(&StopPage {
         frame: administrator.frame(&api, Section::Activity, "Stop sending").await,
@@ -109,11 +109,11 @@ pub(in crate::console) async fn stop(
 ) -> Result<Response, Problem> {
     let batch = batches::get(&api, id).await?;
     if matches!(batch.state, BatchState::Held | BatchState::Running) {
-        perform_command(&api, &administrator, id, BatchCommand::AskToStop).await?;
+        perform(&api, &administrator, id, BatchCommand::AskToStop).await?;
         let note = "The batch was resumed in the meantime, so we paused it again. These are the current figures.";
         return Ok(redirect_with_note(&confirm_url(id), note));
     }
-    perform_command(&api, &administrator, id, BatchCommand::Stop).await?;
+    perform(&api, &administrator, id, BatchCommand::Stop).await?;
     Ok(redirect(&address(id)))
 }
 
@@ -123,7 +123,7 @@ pub(in crate::console) async fn carry_on(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform_command(&api, &administrator, id, BatchCommand::CarryOn).await?;
+    perform(&api, &administrator, id, BatchCommand::CarryOn).await?;
     let batch = batches::get(&api, id).await?;
     if batch.state == BatchState::Paused && !is_over(&batch) {
         let why = batch.reason.as_deref().map(reason).unwrap_or_default();
@@ -140,7 +140,7 @@ fn is_over(batch: &Batch) -> bool {
 }
 
 /// Redirects to the batch's page with a note that nothing was left to stop.
-fn redirect_already_stopped(id: Uuid) -> Response {
+fn redirect_nothing_left(id: Uuid) -> Response {
     let note = "There was nothing left to stop: all emails had already been sent or handed to the mail server.";
     redirect_with_note(&address(id), note)
 }

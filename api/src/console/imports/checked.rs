@@ -3,7 +3,7 @@
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures};
-use super::import_options::ImportOptions;
+use super::import_options::ChosenOptions;
 use super::labels::{columns, is_spreadsheet, notes, read_columns_of, remedies};
 use super::upload::FileForm;
 use crate::app::problem::Problem;
@@ -113,7 +113,7 @@ pub(super) async fn show(api: &AppState, administrator: &Administrator, import: 
         changes: changes::of(api, import).await?,
         columns: columns(&read),
         is_remembered: import.mapping_is_remembered,
-        how: ImportOptions::of(import).sentences(),
+        how: ChosenOptions::of(import).sentences(),
         clears_empty: import.clears_empty,
         notes: notes(import),
         is_spreadsheet: is_spreadsheet(import),

@@ -3,7 +3,7 @@
 mod line;
 
 use super::find::get;
-use super::import_options::ImportOptions;
+use super::import_options::ChosenOptions;
 use super::template::MAX_FIELDS;
 use super::upload::PATIENCE;
 use crate::app::imports::staged::Chosen;
@@ -32,7 +32,7 @@ struct ColumnsPage {
     frame: Frame,
     id: Uuid,
     lines: Vec<ColumnLine>,
-    how: ImportOptions,
+    how: ChosenOptions,
     /// Validation errors, each with the index of its column.
     faults: Vec<(usize, String)>,
     /// Why the columns could not be recognised.
@@ -74,7 +74,7 @@ pub(super) async fn choose(
         import,
         &preview,
         &targets,
-        ImportOptions::of(import),
+        ChosenOptions::of(import),
     )
     .await?;
     page(&shown)
@@ -86,7 +86,7 @@ async fn of(
     import: &Import,
     preview: &Preview,
     targets: &[Target],
-    how: ImportOptions,
+    how: ChosenOptions,
 ) -> Result<ColumnsPage, Problem> {
     let title = format!("Columns of {}", import.file_name);
     let mut fields = users::field_names(&api.db).await?;
@@ -122,7 +122,7 @@ pub(super) async fn submit(
         return Ok(redirect(&address));
     }
     let preview = api.staged_imports.preview(&import).await?;
-    let how = ImportOptions::read(fields.text("mode"), fields.text("empty"));
+    let how = ChosenOptions::read(fields.text("mode"), fields.text("empty"));
     let targets: Vec<Target> = (0..preview.header.len())
         .map(|at| Target::read(fields.trimmed(&format!("as-{at}"))))
         .collect();

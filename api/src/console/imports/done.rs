@@ -3,7 +3,7 @@
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures_of_done};
-use super::import_options::ImportOptions;
+use super::import_options::ChosenOptions;
 use super::labels::is_spreadsheet;
 use super::undo;
 use crate::app::problem::Problem;
@@ -121,7 +121,7 @@ pub(super) async fn show(api: &AppState, administrator: &Administrator, import: 
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,
         undone,
-        how: ImportOptions::of(import).sentences(),
+        how: ChosenOptions::of(import).sentences(),
         is_spreadsheet: is_spreadsheet(import),
         dropped: import.details_dropped_at.map(moment),
     })

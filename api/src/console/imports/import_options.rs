@@ -4,7 +4,7 @@ use shared::store::imports::{Import, ImportMode};
 
 /// The selected options.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct ImportOptions {
+pub(super) struct ChosenOptions {
     /// Whether users are created, updated or both.
     pub(super) mode: ImportMode,
     /// Whether an empty cell clears the value.
@@ -23,7 +23,7 @@ pub(super) struct ModeChoice {
     pub(super) is_chosen: bool,
 }
 
-impl ImportOptions {
+impl ChosenOptions {
     /// The options of an import.
     pub(super) const fn of(import: &Import) -> Self {
         Self {

@@ -4,7 +4,7 @@
 //! is written to disk in pieces. After an error, the rest of the form is still read, up to a limit, because browsers
 //! show no response while they are sending a form.
 
-use super::import_options::ImportOptions;
+use super::import_options::ChosenOptions;
 use crate::app::concurrency_limits::ConcurrencyLimits;
 use crate::app::problem::{Problem, ProblemKind};
 use crate::app::upload_spool::{MAX_SILENCE, Spooled, UPLOAD_MOST_BYTES, UPLOAD_TIMEOUT, disk, spool_stream};
@@ -45,7 +45,7 @@ pub(in crate::console) struct UploadForm {
     pub(super) file_name: String,
     pub(in crate::console) file: Spooled,
     /// Import options.
-    pub(super) how: ImportOptions,
+    pub(super) how: ChosenOptions,
     /// The short fields of the form.
     pub(in crate::console) texts: Texts,
 }
@@ -140,8 +140,8 @@ impl Texts {
         }
     }
 
-    pub(super) fn how(&self) -> ImportOptions {
-        ImportOptions::read(&self.mode, &self.empty)
+    pub(super) fn how(&self) -> ChosenOptions {
+        ChosenOptions::read(&self.mode, &self.empty)
     }
 
     fn fault(&self, words: String) -> Refused {

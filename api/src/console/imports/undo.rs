@@ -22,44 +22,44 @@ struct UndoPage {
     frame: Frame,
     id: Uuid,
     file_name: String,
-    outlook: UndoForecast,
+    forecast: UndoForecast,
     updated: i32,
 }
 
 impl UndoPage {
     /// Whether users created by the import would be removed.
     const fn removes(&self) -> bool {
-        self.outlook.is_clear() && self.outlook.removed > 0
+        self.forecast.is_clear() && self.forecast.removed > 0
     }
 
     /// Whether undoing would change nothing.
     const fn does_nothing(&self) -> bool {
-        !self.removes() && self.outlook.restored == 0
+        !self.removes() && self.forecast.restored == 0
     }
 
     fn removed(&self) -> String {
-        some(self.outlook.removed, "user", "users")
+        some(self.forecast.removed, "user", "users")
     }
 
     fn kept(&self) -> String {
-        some(self.outlook.kept, "user stays", "users stay")
+        some(self.forecast.kept, "user stays", "users stay")
     }
 
     fn created(&self) -> String {
         some(
-            self.outlook.removed,
+            self.forecast.removed,
             "user created by this import stays",
             "users created by this import stay",
         )
     }
 
     fn restored(&self) -> String {
-        some(self.outlook.restored, "user", "users")
+        some(self.forecast.restored, "user", "users")
     }
 
     fn restored_people(&self) -> String {
         some(
-            self.outlook.restored,
+            self.forecast.restored,
             "user updated by this import gets",
             "users updated by this import get",
         )
@@ -67,7 +67,7 @@ impl UndoPage {
 
     fn changed_since(&self) -> String {
         some(
-            self.outlook.changed_since,
+            self.forecast.changed_since,
             "user updated by this import keeps",
             "users updated by this import keep",
         )
@@ -75,7 +75,7 @@ impl UndoPage {
 
     /// Updated users who were deleted or whose previous values are unknown.
     fn unknown(&self) -> i64 {
-        (i64::from(self.updated) - self.outlook.restored - self.outlook.changed_since).max(0)
+        (i64::from(self.updated) - self.forecast.restored - self.forecast.changed_since).max(0)
     }
 
     fn unknown_shown(&self) -> String {
@@ -88,14 +88,14 @@ impl UndoPage {
 
     fn emailed(&self) -> String {
         some(
-            self.outlook.emailed,
+            self.forecast.emailed,
             "of its users was emailed or is about to be",
             "of its users were emailed or are about to be",
         )
     }
 
     fn signed_in(&self) -> String {
-        some(self.outlook.signed_in, "has signed in", "have signed in")
+        some(self.forecast.signed_in, "has signed in", "have signed in")
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn ask(
         frame: administrator.frame(&api, Section::Imports, title).await,
         id,
         file_name: import.file_name,
-        outlook: undo::undo_forecast(&api.db, id).await?,
+        forecast: undo::undo_forecast(&api.db, id).await?,
         updated: import.totals.updated,
     })
 }

@@ -1,6 +1,6 @@
 //! The upload page.
 
-use super::import_options::ImportOptions;
+use super::import_options::ChosenOptions;
 use super::receive::{Refused, most, receive};
 use crate::app::imports::staged::Received;
 use crate::app::problem::Problem;
@@ -41,7 +41,7 @@ pub(super) struct FileForm {
     /// Validation error of the file.
     pub(super) fault: Option<String>,
     /// Import options.
-    pub(super) how: ImportOptions,
+    pub(super) how: ChosenOptions,
 }
 
 impl FileForm {
@@ -51,14 +51,14 @@ impl FileForm {
             token: Uuid::new_v4(),
             instead_of: import,
             fault: None,
-            how: ImportOptions::default(),
+            how: ChosenOptions::default(),
         }
     }
 
     /// A form for a corrected file, with the same import options.
     pub(super) fn correcting(import: &Import) -> Self {
         Self {
-            how: ImportOptions::of(import),
+            how: ChosenOptions::of(import),
             ..Self::instead_of(Some(import.id))
         }
     }

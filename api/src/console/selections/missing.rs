@@ -4,7 +4,7 @@ use super::choice::Choice;
 use super::exclude;
 use super::load_selection::{self, OpenSelection};
 use crate::app::intake::MissingValue;
-use crate::app::intake::missing::fallbacks;
+use crate::app::intake::missing::{fallbacks, of_choice};
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
 use crate::console::fields::Fields;
@@ -21,7 +21,6 @@ use shared::store::exclusion::ExcludedUsers;
 use shared::store::missing::{self, ChosenUsers, UserMissingValue};
 use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
-use std::collections::BTreeSet;
 use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
@@ -94,6 +93,20 @@ fn defaults_of(values: &[&MissingValue]) -> String {
     format!("their email will show {}", either(&shown))
 }
 
+/// Describes what the emails of the listed people show instead.
+fn shown_instead(values: &[&MissingValue]) -> String {
+    match values {
+        [] => "The text in their language does not use it.".to_owned(),
+        [
+            MissingValue {
+                default: Some(text), ..
+            },
+        ] => format!("Their email will show ‘{text}’ instead."),
+        [_] => "It will be blank in their email.".to_owned(),
+        _ => format!("Depending on the language, {}.", defaults_of(values)),
+    }
+}
+
 /// Joins alternatives: “a, b or c”.
 fn either(alternatives: &[String]) -> String {
     match alternatives {
@@ -124,8 +137,10 @@ struct MissingPage {
     has_more: bool,
     /// Options of the check page.
     choice: Choice,
-    /// What the email shows instead: a sentence's end, and `None` if it would be blank for some.
-    default: Option<String>,
+    /// What their emails show instead.
+    shown_instead: String,
+    /// Whether something is blank in some of the emails.
+    is_bare: bool,
 }
 
 /// Query of the page.
@@ -177,21 +192,14 @@ pub(in crate::console) async fn show(
 ) -> Result<Response, Problem> {
     let id = selection.id;
     let texts = fallbacks(&api, kind, selection.wording.as_ref()).await?;
-    let defaults: BTreeSet<&Option<String>> = texts
-        .iter()
-        .filter_map(|(_, fields)| fields.get(&asked.field))
-        .collect();
-    if defaults.is_empty() {
+    if !texts.iter().any(|(_, fields)| fields.contains_key(&asked.field)) {
         return Err(Problem::not_found("field of the email"));
     }
-    let quoted: Option<Vec<String>> = defaults
-        .into_iter()
-        .map(|text| Some(format!("‘{}’", text.as_ref()?)))
-        .collect();
-    let default = quoted.map(|texts| either(&texts));
     let choice = asked.choice();
     let excluded = exclude::users(&api, &selection).await?;
     let chosen = chosen(&api, &selection, kind, &choice, &excluded).await?;
+    let values = of_choice(&api, chosen, selection.wording.as_ref()).await?;
+    let values: Vec<&MissingValue> = values.iter().filter(|value| value.field == asked.field).collect();
     let mut people = missing::users(&api.db, chosen, &asked.field, SHOWN + 1).await?;
     let has_more = i64::try_from(people.len()).is_ok_and(|found| found > SHOWN);
     people.truncate(usize::try_from(SHOWN).unwrap_or(100));
@@ -203,7 +211,8 @@ pub(in crate::console) async fn show(
         people,
         has_more,
         choice,
-        default,
+        shown_instead: shown_instead(&values),
+        is_bare: values.iter().any(|value| value.default.is_none()),
     })
 }
 
@@ -261,5 +270,18 @@ mod tests {
             ]
         );
         assert!(lines.iter().all(|line| line.is_bare));
+    }
+
+    #[test]
+    fn the_page_says_what_the_emails_of_the_listed_people_show() {
+        let (there, blank) = (value("first_name", 63, Some("there")), value("first_name", 1_200, None));
+
+        assert_eq!(shown_instead(&[&there]), "Their email will show ‘there’ instead.");
+        assert_eq!(shown_instead(&[&blank]), "It will be blank in their email.");
+        assert_eq!(
+            shown_instead(&[&blank, &there]),
+            "Depending on the language, their email will show nothing (1,200) or ‘there’ (63)."
+        );
+        assert_eq!(shown_instead(&[]), "The text in their language does not use it.");
     }
 }

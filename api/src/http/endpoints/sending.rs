@@ -25,7 +25,7 @@ pub async fn invites(
     Extension(trace): Extension<TraceContext>,
     body: JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
-    take_in(api, SystemEmailKind::Invite, caller, key, trace, body).await
+    accept(api, SystemEmailKind::Invite, caller, key, trace, body).await
 }
 
 /// Generates a password for each selected user and sends it by email. Users who have signed in are left out unless
@@ -40,10 +40,10 @@ pub async fn password_resets(
     Extension(trace): Extension<TraceContext>,
     body: JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
-    take_in(api, SystemEmailKind::PasswordReset, caller, key, trace, body).await
+    accept(api, SystemEmailKind::PasswordReset, caller, key, trace, body).await
 }
 
-async fn take_in(
+async fn accept(
     api: AppState,
     kind: SystemEmailKind,
     caller: Caller,

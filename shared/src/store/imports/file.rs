@@ -54,16 +54,16 @@ pub async fn create(
     transaction: &mut Transaction,
     file_name: &str,
     created_by: &str,
-    manner: &RowOptions,
+    options: &RowOptions,
 ) -> StoreResult<Uuid> {
     let adding = sqlx::query!(
         "insert into imports (file_name, created_by, state, accepts_doubtful, mode, clears_empty)
          values ($1, $2, 'storing', $3, $4, $5) returning id",
         file_name,
         created_by,
-        manner.accepts_doubtful,
-        manner.mode.as_str(),
-        manner.clears_empty,
+        options.accepts_doubtful,
+        options.mode.as_str(),
+        options.clears_empty,
     );
     Ok(until_moved(adding.fetch_one(&mut **transaction)).await?.id)
 }

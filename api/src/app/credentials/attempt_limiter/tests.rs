@@ -4,7 +4,7 @@ const KEY: Realm = Realm::Platform { key: Uuid::nil() };
 
 /// A client's try at a person.
 #[derive(Clone)]
-struct Tried {
+struct Attempted {
     realm: Realm,
     person: String,
     client: Option<Client>,
@@ -12,7 +12,7 @@ struct Tried {
     is_like_mailed: bool,
 }
 
-impl Tried {
+impl Attempted {
     fn take(&self, limiter: &AttemptLimiter, now: Instant) -> Result<AttemptToken, Refusal> {
         let attempt = Attempt {
             realm: self.realm,
@@ -25,8 +25,8 @@ impl Tried {
     }
 }
 
-fn at(realm: Realm, person: &str, client: &str) -> Tried {
-    Tried {
+fn at(realm: Realm, person: &str, client: &str) -> Attempted {
+    Attempted {
         realm,
         person: person.to_owned(),
         client: Some(Client::of_platform(client)),
@@ -35,22 +35,22 @@ fn at(realm: Realm, person: &str, client: &str) -> Tried {
     }
 }
 
-fn unnamed(realm: Realm, person: &str) -> Tried {
-    Tried {
+fn unnamed(realm: Realm, person: &str) -> Attempted {
+    Attempted {
         client: None,
         ..at(realm, person, "")
     }
 }
 
-fn known(tried: Tried) -> Tried {
-    Tried {
+fn known(tried: Attempted) -> Attempted {
+    Attempted {
         is_known: true,
         ..tried
     }
 }
 
 /// Makes attempts until one is refused. Returns their number and the exhausted limit.
-fn taken(limiter: &AttemptLimiter, tried: &Tried, now: Instant) -> (usize, ExhaustedLimit) {
+fn taken(limiter: &AttemptLimiter, tried: &Attempted, now: Instant) -> (usize, ExhaustedLimit) {
     for n in 0.. {
         match tried.take(limiter, now) {
             Ok(spent) => drop(spent),
@@ -96,16 +96,16 @@ fn console_and_platform_have_separate_attempts() {
 fn guessing_from_many_clients_is_bounded_and_delays_no_known_client() {
     let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
     let clients: Vec<String> = (0..20).map(|n| format!("198.51.100.{n}")).collect();
-    let tried_from = |client: &str, is_known| {
+    let attempts_from = |client: &str, is_known| {
         let tried = at(Realm::Console, "priya", client);
-        taken(&limiter, &Tried { is_known, ..tried }, now)
+        taken(&limiter, &Attempted { is_known, ..tried }, now)
     };
 
-    let guesses: usize = clients.iter().map(|client| tried_from(client, false).0).sum();
+    let guesses: usize = clients.iter().map(|client| attempts_from(client, false).0).sum();
 
     assert_eq!(guesses, 100);
-    assert_eq!(tried_from("office", false), (0, ExhaustedLimit::Person));
-    assert_eq!(tried_from("office", true), (10, ExhaustedLimit::Person));
+    assert_eq!(attempts_from("office", false), (0, ExhaustedLimit::Person));
+    assert_eq!(attempts_from("office", true), (10, ExhaustedLimit::Person));
     let a_minute_later = now + Duration::from_mins(1);
     assert_eq!(
         taken(&limiter, &at(Realm::Console, "priya", "office"), a_minute_later).0,
@@ -164,7 +164,7 @@ fn without_client_a_platform_has_a_hundred_attempts_per_user() {
 
     // Named clients and input in the form of a mailed password have other limits.
     assert_eq!(taken(&limiter, &at(KEY, "ada", "phone"), now).0, 10);
-    let like_mailed = Tried {
+    let like_mailed = Attempted {
         is_like_mailed: true,
         ..unnamed(KEY, "ada")
     };
@@ -178,7 +178,7 @@ fn networks_of_one_holder_do_not_count_as_many_clients() {
             let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
             let taken = (0..10_000).filter(|n| {
                 let address = format!("{prefix}:{n:x}::1").parse().unwrap();
-                let tried = Tried {
+                let tried = Attempted {
                     client: Some(Client::at(address)),
                     ..at(Realm::Console, &format!("person{}", n % persons), "")
                 };
@@ -225,16 +225,16 @@ fn light_checks_are_bounded_by_key() {
 #[test]
 fn an_address_at_the_console_has_ten_attempts_over_all_users() {
     let (limiter, now) = (AttemptLimiter::for_threads(1), Instant::now());
-    let try_for = |n: usize, now| {
+    let attempt_for = |n: usize, now| {
         let tried = at(Realm::Console, &format!("person{n}"), "203.0.113.7");
         tried.take(&limiter, now).map(drop)
     };
 
-    assert!((0..10).all(|n| try_for(n, now).is_ok()));
-    let refusal = try_for(10, now).unwrap_err();
+    assert!((0..10).all(|n| attempt_for(n, now).is_ok()));
+    let refusal = attempt_for(10, now).unwrap_err();
 
     assert_eq!((refusal.used_up, refusal.seconds()), (ExhaustedLimit::Client, 5));
-    assert!(try_for(11, now + Duration::from_secs(5)).is_ok());
+    assert!(attempt_for(11, now + Duration::from_secs(5)).is_ok());
     assert_eq!(
         taken(&limiter, &known(at(Realm::Console, "person0", "203.0.113.7")), now).0,
         10
@@ -265,17 +265,17 @@ fn two_hundred_addresses_leave_attempts_for_another() {
 #[test]
 fn a_key_is_bounded_and_known_clients_of_its_platform_are_not() {
     let (limiter, now) = (AttemptLimiter::for_threads(2), Instant::now());
-    let try_for = |n: usize, key: u128| {
+    let attempt_for = |n: usize, key: u128| {
         let realm = Realm::Platform {
             key: Uuid::from_u128(key),
         };
         unnamed(realm, &format!("person{n}")).take(&limiter, now).map(drop)
     };
 
-    assert!((0..800).all(|n| try_for(n, 1).is_ok()));
+    assert!((0..800).all(|n| attempt_for(n, 1).is_ok()));
 
-    assert_eq!(try_for(800, 1).unwrap_err().used_up, ExhaustedLimit::Key);
-    assert!(try_for(800, 2).is_ok());
+    assert_eq!(attempt_for(800, 1).unwrap_err().used_up, ExhaustedLimit::Key);
+    assert!(attempt_for(800, 2).is_ok());
     let known = known(at(
         Realm::Platform {
             key: Uuid::from_u128(1),

@@ -92,8 +92,8 @@ impl From<StoreError> for WorkError {
 pub(super) async fn check(this: StagedImports, work: Work) {
     let progress = Arc::new(Progress::default());
     let checking = watched(&this, work, &progress, checked(&this, work, &progress));
-    if let Err(obstacle) = checking.await {
-        end(&this, work, obstacle).await;
+    if let Err(error) = checking.await {
+        end(&this, work, error).await;
     }
 }
 
@@ -101,8 +101,8 @@ pub(super) async fn check(this: StagedImports, work: Work) {
 pub(super) async fn store(this: StagedImports, work: Work, by: Actor) {
     let progress = Arc::new(Progress::default());
     let storing = watched(&this, work, &progress, stored(&this, work, &progress, &by));
-    if let Err(obstacle) = storing.await {
-        end(&this, work, obstacle).await;
+    if let Err(error) = storing.await {
+        end(&this, work, error).await;
     }
 }
 
@@ -227,8 +227,8 @@ async fn watched(
     done
 }
 
-async fn end(this: &StagedImports, work: Work, obstacle: WorkError) {
-    let ended = match obstacle {
+async fn end(this: &StagedImports, work: Work, error: WorkError) {
+    let ended = match error {
         WorkError::Lost => {
             warn!(import.id = %work.import, "Another process has taken over the work on a file; nothing was stored here");
             return;

@@ -25,7 +25,7 @@ pub(in crate::console) async fn retry_now(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform(&api, &administrator, id, DeliveryCommand::Hurry).await
+    perform_and_redirect(&api, &administrator, id, DeliveryCommand::RetryNow).await
 }
 
 /// Cancels an email before it is sent.
@@ -34,11 +34,11 @@ pub(in crate::console) async fn withdraw(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform(&api, &administrator, id, DeliveryCommand::Withdraw).await
+    perform_and_redirect(&api, &administrator, id, DeliveryCommand::Withdraw).await
 }
 
 /// Performs an action. If it comes too late, nothing changes and the page shows the current state.
-async fn perform(
+async fn perform_and_redirect(
     api: &AppState,
     administrator: &Administrator,
     id: Uuid,

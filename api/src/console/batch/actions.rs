@@ -25,7 +25,7 @@ pub(in crate::console) async fn undo(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform(state, who, id, BatchCommand::Undo).await
+    perform_and_redirect(state, who, id, BatchCommand::Undo).await
 }
 
 /// Ends the hold now.
@@ -34,7 +34,7 @@ pub(in crate::console) async fn start(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform(state, who, id, BatchCommand::Start).await
+    perform_and_redirect(state, who, id, BatchCommand::Start).await
 }
 
 /// Pauses a batch.
@@ -43,7 +43,7 @@ pub(in crate::console) async fn pause(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform(state, who, id, BatchCommand::Pause).await
+    perform_and_redirect(state, who, id, BatchCommand::Pause).await
 }
 
 /// Resumes a batch.
@@ -52,21 +52,21 @@ pub(in crate::console) async fn resume(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    perform(state, who, id, BatchCommand::Resume).await
+    perform_and_redirect(state, who, id, BatchCommand::Resume).await
 }
 
-async fn perform(
+async fn perform_and_redirect(
     State(api): State<AppState>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     command: BatchCommand,
 ) -> Result<Response, Problem> {
-    perform_command(&api, &administrator, id, command).await?;
+    perform(&api, &administrator, id, command).await?;
     Ok(redirect(&address(id)))
 }
 
 /// Performs the action and waits up to [`PATIENCE`] for its effects.
-pub(super) async fn perform_command(
+pub(super) async fn perform(
     api: &AppState,
     administrator: &Administrator,
     id: Uuid,
