@@ -4,6 +4,8 @@ use crate::json;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use serde_json::Value;
+use shared::delivery::DeliveryState;
+use shared::store::{batches, counts};
 
 /// A client subscribed to a batch.
 struct Listener {
@@ -247,6 +249,22 @@ async fn two_hundred_viewers_cost_as_many_counts_as_one() {
         // A client that subscribes after that still gets an answer.
         let mut late = Listener::to(world, batch).await;
         assert_eq!(late.next().await.as_ref(), first.first());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_that_finishes_while_it_is_read_has_its_counts() {
+    World::run(async |world| {
+        let import = world.people(3).await;
+        let batch = world.invite(json!({ "import": import, "hold_seconds": 2 })).await;
+        let read_before = batches::find(&world.db, batch).await.unwrap().unwrap();
+
+        world.finished(batch).await;
+        let counted = counts::of_batch(&world.db, &read_before).await.unwrap();
+
+        assert_eq!(read_before.finished_at, None);
+        assert_eq!(counted.of(DeliveryState::Sent), 3, "{counted:?}");
     })
     .await;
 }

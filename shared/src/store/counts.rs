@@ -61,9 +61,16 @@ pub async fn of_each(db: &Db, batches: &[Batch]) -> StoreResult<HashMap<Uuid, St
     let reading = sqlx::query!(
         r#"select b.id as "batch!", s.state as "state!: DeliveryState", s.reason, s.count as "count!",
                   s.unsure as "unsure!"
-           from unnest($1::uuid[]) as b (id)
+           from unnest($1::uuid[]) as asked (id)
+           cross join lateral (select id, final_counts from batches where id = asked.id offset 0) b
            cross join lateral (
-               select state, reason, count, unsure from batch_states where batch_id = b.id offset 0
+               select state, reason, count, unsure from batch_states where batch_id = b.id and b.final_counts is null
+               union all
+               -- Of a batch that has finished since it was read.
+               select state, reason, count, unsure
+               from jsonb_to_recordset(b.final_counts)
+                   as f (state delivery_state, reason text, count bigint, unsure bigint)
+               offset 0
            ) s"#,
         &unfinished,
     );

@@ -64,7 +64,8 @@ const IMPOSSIBLE: [&str; 24] = [
 /// Whether this domain cannot have a mailbox.
 pub(crate) fn is_impossible(domain: &str) -> bool {
     let ending = domain.rsplit('.').next().unwrap_or(domain);
-    IMPOSSIBLE.contains(&ending)
+    // No top-level domain has one character (RFC 3696, section 2).
+    IMPOSSIBLE.contains(&ending) || ending.chars().count() == 1
 }
 
 /// Finds what is wrong with an address.

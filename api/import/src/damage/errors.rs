@@ -1,89 +1,17 @@
 //! Errors that spreadsheets show in place of a value.
 
-/// Errors of cells that could not be computed, in the languages of spreadsheet programs.
-const SPREADSHEET_ERRORS: [&str; 74] = [
-    // English
+/// Errors of cells that could not be computed and that do not end with a mark, in the languages of spreadsheet programs.
+const WITHOUT_MARK: [&str; 10] = [
     "#N/A",
-    "#NAME?",
-    "#REF!",
-    "#VALUE!",
-    "#DIV/0!",
-    "#NULL!",
-    "#NUM!",
-    "#SPILL!",
-    "#CALC!",
-    "#FIELD!",
-    "#BLOCKED!",
-    "#CONNECT!",
-    "#BUSY!",
     "#GETTING_DATA",
-    "#UNKNOWN!",
-    "#ERROR!",
-    "#PYTHON!",
-    // German
     "#NV",
-    "#WERT!",
-    "#BEZUG!",
-    "#ZAHL!",
-    "#ÜBERLAUF!",
-    "#KALK!",
-    "#FELD!",
-    // French
-    "#NOM?",
-    "#VALEUR!",
-    "#NOMBRE!",
-    "#NUL!",
-    "#PROPAGATION!",
-    "#EPARS!",
-    "#CALCUL!",
-    "#CHAMP!",
-    // Spanish
     "#N/D",
-    "#¿NOMBRE?",
-    "#¡VALOR!",
-    "#¡REF!",
-    "#¡DIV/0!",
-    "#¡NUM!",
-    "#¡NULO!",
-    "#¡DESBORDAMIENTO!",
-    "#NOMBRE?",
-    "#¡CALC!",
-    // Portuguese, Italian
-    "#NOME?",
-    "#VALOR!",
-    "#DESPEJAR!",
-    "#NÚM!",
-    "#NULO!",
-    "#NULLO!",
-    "#VALORE!",
-    "#RIF!",
-    "#ESPANSIONE!",
-    "#CALCOLO!",
-    // Dutch
     "#N/B",
-    "#NAAM?",
-    "#WAARDE!",
-    "#VERW!",
-    "#DEEL/0!",
-    "#GETAL!",
-    "#LEEG!",
-    "#OVERLOOP!",
-    // Polish, Czech
-    "#N/D!",
-    "#NAZWA?",
-    "#ARG!",
-    "#ADR!",
-    "#LICZBA!",
-    "#ZERO!",
     "#NENÍ_K_DISPOZICI",
-    "#HODNOTA!",
-    "#ODKAZ!",
-    // Swedish, Danish, Norwegian, Finnish
-    "#SAKNAS!",
-    "#VÄRDEFEL!",
     "#I/T",
-    "#VERDI!",
-    "#PUUTTUU!",
+    "#Н/Д",
+    "#YOK",
+    "#HIÁNYZIK",
 ];
 
 /// Whether a spreadsheet wrote this in place of a value: an error, or hashes for a column that was too narrow.
@@ -92,7 +20,16 @@ pub(super) fn is_spreadsheet_error(text: &str) -> bool {
         return text.starts_with("Err:") && text.len() > 4 && text.bytes().skip(4).all(|b| b.is_ascii_digit());
     };
     let is_hashes = text.len() >= 3 && behind.bytes().all(|b| b == b'#');
-    is_hashes || SPREADSHEET_ERRORS.contains(&text) || SPREADSHEET_ERRORS.contains(&text.to_uppercase().as_str())
+    is_hashes || is_capitals_with_mark(behind) || WITHOUT_MARK.contains(&text.to_uppercase().as_str())
+}
+
+/// Whether this is an error in any language: "WERT!", "¿NOMBRE?", "DIV/0!", "ЗНАЧ!".
+fn is_capitals_with_mark(text: &str) -> bool {
+    let Some(name) = text.strip_suffix(['!', '?']) else {
+        return false;
+    };
+    let fits = |c: char| c.is_uppercase() || c.is_ascii_digit() || matches!(c, '/' | '_' | '¡' | '¿');
+    name.chars().any(char::is_uppercase) && name.chars().all(fits)
 }
 
 #[cfg(test)]
@@ -113,10 +50,29 @@ mod tests {
             "###",
             "#n/a",
             "Err:502",
+            "#DIV/0!",
+            "#ЗНАЧ!",
+            "#Н/Д",
+            "#DEĞER!",
+            "#ÉRTÉK!",
+            "#NAMN?",
+            "#DĚLENÍ_NULOU!",
         ] {
             assert!(is_spreadsheet_error(text), "{text}");
         }
-        for text in ["#teamblue", "# 7", "#", "##", "#1", "Err:", "Err: what", "N/A", "Nv"] {
+        for text in [
+            "#teamblue",
+            "#Teamwork!",
+            "#!",
+            "# 7",
+            "#",
+            "##",
+            "#1",
+            "Err:",
+            "Err: what",
+            "N/A",
+            "Nv",
+        ] {
             assert!(!is_spreadsheet_error(text), "{text}");
         }
     }

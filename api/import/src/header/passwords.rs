@@ -7,13 +7,18 @@
 use super::{normalised, without_notes};
 
 /// Words that mean a password anywhere in a name, normalised.
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 53] = [
     "password",
     "passwort",
+    "passwörter",
+    "passwoerter",
+    "paßwort",
     "passwd",
     "passphrase",
     "passcode",
     "kennwort",
+    "kennwörter",
+    "kennwoerter",
     "losungswort",
     "motdepasse",
     "motspasse",
@@ -29,12 +34,16 @@ const WORDS: [&str; 40] = [
     "wachtwoord",
     "toegangscode",
     "hasło",
+    "hasła",
     "パスワード",
     "密码",
     "密碼",
+    "口令",
     "暗証番号",
     "비밀번호",
     "пароль",
+    "пароли",
+    "паролі",
     "лозинка",
     "lösenord",
     "losenord",
@@ -48,16 +57,23 @@ const WORDS: [&str; 40] = [
     "كلمةالمرور",
     "סיסמה",
     "รหัสผ่าน",
+    "mậtkhẩu",
+    "matkhau",
+    "katasandi",
+    "katalaluan",
+];
+
+/// Words that mean a password wherever they stand as a word of their own, with or without a number: "AD pwd", "pw2".
+const SHORT: [&str; 15] = [
+    "pw", "pwd", "pwds", "psw", "pword", "mdp", "senha", "senhas", "heslo", "haslo", "hasla", "parool", "geslo",
+    "sifre", "şifre",
 ];
 
 /// Words that mean a password only as the whole name, or together with [`BESIDE`]: "pass" does, "bus pass" does not.
-const ALONE: [&str; 16] = [
-    "pass", "pw", "pwd", "psw", "pword", "mdp", "clave", "senha", "senhas", "heslo", "haslo", "parola", "parool",
-    "geslo", "sifre", "şifre",
-];
+const ALONE: [&str; 3] = ["pass", "clave", "parola"];
 
 /// Words that turn one of [`ALONE`] into a password.
-const BESIDE: [&str; 29] = [
+const BESIDE: [&str; 39] = [
     "user",
     "login",
     "logon",
@@ -70,6 +86,13 @@ const BESIDE: [&str; 29] = [
     "start",
     "web",
     "app",
+    "moodle",
+    "google",
+    "lms",
+    "windows",
+    "portal",
+    "office",
+    "wifi",
     "utilisateur",
     "provisoire",
     "initiale",
@@ -78,6 +101,9 @@ const BESIDE: [&str; 29] = [
     "usuario",
     "inicial",
     "temporal",
+    "personal",
+    "provisional",
+    "secreta",
     "acesso",
     "provisória",
     "accesso",
@@ -140,12 +166,14 @@ pub(crate) enum Passwords {
 pub(crate) fn passwords_in(header: &str) -> Option<Passwords> {
     let all_words = words(header);
     let whole = normalised(header);
+    let is_short = all_words
+        .iter()
+        .any(|word| SHORT.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit())));
     let is_alone = |word: &String| ALONE.contains(&word.as_str());
-    let is_of_short_words = all_words.iter().any(is_alone)
-        && all_words
-            .iter()
-            .all(|word| is_alone(word) || BESIDE.contains(&word.as_str()));
-    if !is_of_short_words && !WORDS.iter().any(|word| whole.contains(word)) {
+    let is_beside = |word: &String| BESIDE.contains(&word.as_str()) || word.bytes().all(|b| b.is_ascii_digit());
+    let is_of_short_words =
+        all_words.iter().any(is_alone) && all_words.iter().all(|word| is_alone(word) || is_beside(word));
+    if !is_short && !is_of_short_words && !WORDS.iter().any(|word| whole.contains(word)) {
         return None;
     }
     // Text in brackets may be an instruction: "Password (change at first sign-in)".
@@ -167,7 +195,8 @@ fn words(name: &str) -> Vec<String> {
         }
         was_lower = c.is_lowercase();
         if let (true, Some(word)) = (c.is_alphanumeric(), words.last_mut()) {
-            word.extend(c.to_lowercase());
+            // Without the dot of "İ" in lower case.
+            word.extend(c.to_lowercase().filter(|&c| c != '\u{307}'));
         }
     }
     words.retain(|word| !word.is_empty());
@@ -236,6 +265,36 @@ mod tests {
             "Password (change at first sign-in)",
             "(password)",
             "Password*",
+        ] {
+            assert_eq!(passwords_in(name), Some(Passwords::Held), "{name}");
+        }
+    }
+
+    #[test]
+    fn short_words_numbers_and_plurals_are_recognised_too() {
+        for name in [
+            "Moodle pass",
+            "Pass 1",
+            "AD pwd",
+            "Portal PW",
+            "Neues PW",
+            "initPw",
+            "plain_pw",
+            "PWD1",
+            "pw2",
+            "Passwörter",
+            "PaßWort",
+            "Kennwörter",
+            "Senha temporária",
+            "Senha provisoria",
+            "Senha do usuário",
+            "Clave provisional",
+            "Hasła",
+            "ŞİFRE",
+            "Пароли",
+            "口令",
+            "Mật khẩu",
+            "Kata sandi",
         ] {
             assert_eq!(passwords_in(name), Some(Passwords::Held), "{name}");
         }

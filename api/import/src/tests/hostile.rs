@@ -50,6 +50,26 @@ fn a_text_shared_by_a_million_cells_is_rejected() {
 }
 
 #[test]
+fn blanks_written_as_a_number_take_no_memory() {
+    let row = |address: &str, more: &str| {
+        format!(
+            "<table:table-row><table:table-cell><text:p>{address}</text:p></table:table-cell>\
+             <table:table-cell><text:p>{more}</text:p></table:table-cell></table:table-row>"
+        )
+    };
+    let blanks = "<text:s text:c=\"4000000000\"/><text:tab/><text:line-break/>".repeat(10_000);
+    let rows = row("email", "first name") + &row("a@b.co", &blanks);
+
+    let (_, lines) = open(
+        &ods(&format!("<table:table table:name=\"A\">{rows}</table:table>")),
+        None,
+    )
+    .unwrap();
+
+    assert_eq!(lines.len(), 1);
+}
+
+#[test]
 fn rows_with_only_a_format_take_no_memory() {
     let empty = "<row s=\"1\" customFormat=\"1\"><c s=\"1\"/></row>".repeat(200_000);
     let data = format!("<row><c t=\"str\"><v>email</v></c></row><row><c t=\"str\"><v>a@b.co</v></c></row>{empty}");

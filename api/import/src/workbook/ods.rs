@@ -199,27 +199,20 @@ fn paragraphs<R: Read>(xml: &mut Xml<R>) -> Result<String, FileFault> {
         match xml.next()? {
             Piece::Start(element) => match element.name.as_str() {
                 "annotation" => xml.skip()?,
-                "s" => {
-                    let spaces = element.number("c").unwrap_or(1).min(1_000);
-                    text.extend(std::iter::repeat_n(' ', usize::try_from(spaces).unwrap_or_default()));
+                name => {
+                    let (blank, count) = match name {
+                        "s" => (' ', element.number("c").unwrap_or(1)),
+                        "tab" => ('\t', 1),
+                        "line-break" => ('\n', 1),
+                        "p" => ('\n', u32::from(paragraphs > 0)),
+                        _ => (' ', 0),
+                    };
+                    paragraphs += u32::from(name == "p");
+                    let room = MAX_TEXT.saturating_sub(text.len());
+                    let count = usize::try_from(count).unwrap_or(room).min(room);
+                    text.extend(std::iter::repeat_n(blank, count));
                     depth += 1;
                 }
-                "tab" => {
-                    text.push('\t');
-                    depth += 1;
-                }
-                "line-break" => {
-                    text.push('\n');
-                    depth += 1;
-                }
-                "p" => {
-                    if paragraphs > 0 {
-                        text.push('\n');
-                    }
-                    paragraphs += 1;
-                    depth += 1;
-                }
-                _ => depth += 1,
             },
             Piece::End(_) => depth -= 1,
             // Text between paragraphs is only XML layout.
