@@ -69,7 +69,7 @@ bench: setup ## measure throughput, latency and batch acceptance on this machine
 
 soak: setup ## inject random faults for MINUTES (10) and check every minute that nothing is lost
 	$(CARGO) build --release --workspace --locked
-	@exec "$(TARGET)/release/soak" --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+	@exec "$(TARGET)/release/soak" --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(SKIP),--skip $(SKIP))
 
 attack: setup ## attack an API as an unauthenticated client for MINUTES (10) while people use it
 	$(CARGO) build --release --workspace --locked

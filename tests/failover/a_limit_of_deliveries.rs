@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 const PEOPLE: usize = 150;
 
-/// The longest time from the end of a fault to the last mail: 24 to 29 s on a quiet machine, 35 s were seen beside four
-/// other tests.
-const MAX_LATE: Duration = Duration::from_secs(45);
+/// The longest time from the end of a fault to the last mail.
+const MAX_LATE: Duration = Duration::from_secs(30);
 
 /// The default limit of RabbitMQ 4, for both lanes.
 pub(crate) async fn limit_deliveries(world: &World) {

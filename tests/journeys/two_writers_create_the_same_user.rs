@@ -54,6 +54,38 @@ async fn the_import_updates_the_user_whom_it_was_about_to_create() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_still_being_read_is_read_again_from_its_start() {
+    World::run_with(Setup::default().workers(0), async |world| {
+        // Three more groups of rows are read while the first one waits.
+        let others: String = (0..6_000)
+            .map(|n| format!("person{n}@example.org,P{n},Engine\n"))
+            .collect();
+        let bob = creating_bob(world).await;
+
+        let file = format!("{FILE}{others}");
+        let importing = world.import(&file);
+        let meanwhile = async {
+            world.until_locks_are_awaited(1).await;
+            commit(bob).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(importing, meanwhile);
+
+        let import = answer.expect(201);
+        assert_eq!(
+            (
+                &import["rows"],
+                &import["created"],
+                &import["updated"],
+                &import["rejected"]
+            ),
+            (&json!(6_002), &json!(6_001), &json!(1), &json!(0)),
+            "{import}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_reviewed_file_is_stored_as_well() {
     World::run_with(Setup::default().workers(0), async |world| {
         let staged = staged(world);

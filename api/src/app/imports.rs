@@ -122,6 +122,12 @@ impl From<StoringError> for Problem {
     fn from(error: StoringError) -> Self {
         match error {
             StoringError::File(fault) => file_problem(fault),
+            StoringError::Store(fault) if fault.is_conflict() => Self::unavailable(
+                "busy",
+                "Other requests keep changing users of this file. Retry in a moment; with the same Idempotency-Key, \
+                 nothing is done twice.",
+                10,
+            ),
             StoringError::Store(fault) => fault.into(),
         }
     }

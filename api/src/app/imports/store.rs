@@ -16,6 +16,7 @@ use shared::store::imports::{ImportCounts, ImportMode};
 use shared::store::{StoreError, Transaction};
 use std::io::{Read, Seek};
 use std::sync::atomic::{AtomicI32, Ordering};
+use tracing::info;
 use uuid::Uuid;
 
 pub use classify::{ClassifiedRows, Seen};
@@ -65,6 +66,7 @@ impl Attempts {
         match stored {
             Err(StoringError::Store(fault)) if fault.is_conflict() && self.0 > 1 => {
                 self.0 -= 1;
+                info!(cause = %fault.cause(), "Another writer changed a user of a file; storing the file again");
                 Ok(None)
             }
             stored => stored.map(Some),
@@ -98,6 +100,29 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     file::record_fields(transaction, &stored.file).await?;
     let mut seen = Seen::new(sheet);
     let mut groups = Groups::read(lines, move |rows| seen.classify(rows));
+    let storing = store_groups(
+        transaction,
+        &mut groups,
+        import,
+        mode,
+        progress,
+        max_problems,
+        &mut stored,
+    );
+    let ended = storing.await;
+    groups.end().await;
+    ended.map(|()| stored)
+}
+
+async fn store_groups(
+    transaction: &mut Transaction,
+    groups: &mut Groups<ClassifiedRows>,
+    import: Uuid,
+    mode: ImportMode,
+    progress: &AtomicI32,
+    max_problems: usize,
+    stored: &mut StoredRows,
+) -> Result<(), StoringError> {
     while let Some(group) = groups.next().await {
         let group = group.map_err(StoringError::File)?;
         if !group.rows.is_empty() {
@@ -117,7 +142,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
         }
         progress.store(stored.totals.rows, Ordering::Relaxed);
     }
-    Ok(stored)
+    Ok(())
 }
 
 /// Adds the effects of a group, or the expected ones, to the totals of the file.

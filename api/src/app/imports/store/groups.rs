@@ -3,6 +3,7 @@
 use import::{FileFault, Lines, ParsedRow};
 use std::io::{Read, Seek};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Rows per statement. Larger groups are no faster.
 const GROUP: usize = 2_000;
@@ -11,7 +12,10 @@ const GROUP: usize = 2_000;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// The stream of groups while a file is read.
-pub struct Groups<T>(mpsc::Receiver<Result<T, FileFault>>);
+pub struct Groups<T> {
+    receiver: mpsc::Receiver<Result<T, FileFault>>,
+    reading: JoinHandle<()>,
+}
 
 impl<T: Send + 'static> Groups<T> {
     /// Starts to read and convert groups on a blocking thread, while the groups before are stored. Dropping the stream
@@ -21,7 +25,7 @@ impl<T: Send + 'static> Groups<T> {
         mut convert: impl FnMut(Vec<ParsedRow>) -> T + Send + 'static,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(2);
-        tokio::task::spawn_blocking(move || {
+        let reading = tokio::task::spawn_blocking(move || {
             loop {
                 let group = match lines.chunk(GROUP, GROUP_BYTES) {
                     Ok(rows) if rows.is_empty() => return,
@@ -34,11 +38,19 @@ impl<T: Send + 'static> Groups<T> {
                 }
             }
         });
-        Self(receiver)
+        Self { receiver, reading }
     }
 
     /// The next group, or `None` after the last one.
     pub async fn next(&mut self) -> Option<Result<T, FileFault>> {
-        self.0.recv().await
+        self.receiver.recv().await
+    }
+
+    /// Ends the reading and waits until the file is no longer used: it may be read again through the same file
+    /// description, whose position both readings share.
+    pub async fn end(mut self) {
+        self.receiver.close();
+        // A panic has been logged.
+        let _ = self.reading.await;
     }
 }
