@@ -16,15 +16,9 @@ impl Delays {
     /// Delays that start near `first`, double, and stay near `longest`. Each has a jitter of 50 %, so that
     /// many processes do not retry at the same moment.
     pub fn between(first: Duration, longest: Duration) -> Self {
-        Self::growing(2.0, first, longest)
-    }
-
-    /// The same, but each delay is `factor` times the previous one. The wait that a server's return meets is then about
-    /// `factor - 1` times the length of its absence.
-    pub fn growing(factor: f64, first: Duration, longest: Duration) -> Self {
         let inner = backoff::ExponentialBackoffBuilder::new()
             .with_initial_interval(first)
-            .with_multiplier(factor)
+            .with_multiplier(2.0)
             .with_randomization_factor(0.5)
             .with_max_interval(longest)
             .with_max_elapsed_time(None)

@@ -129,6 +129,7 @@ mod two_writers_create_the_same_user;
 mod two_writes_wait_for_each_other;
 mod users_are_filtered_by_fields;
 mod users_left_out_are_counted;
+mod workers_share_a_slow_relay;
 
 /// Re-exported for all tests.
 pub(crate) use serde_json::json;

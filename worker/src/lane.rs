@@ -7,11 +7,12 @@
 //! consuming stops until there is room. The same happens before the session is closed. Returning them to the
 //! broker would count as another delivery, and RabbitMQ 4 drops a job after twenty.
 //!
-//! While the relay limits the rate, a lane receives only a few seconds' work ([`prefetch`]). Each worker learns
-//! its own rate, so otherwise a worker with a low rate could hold all queued jobs while the others are idle.
+//! A lane receives only a few seconds' work ([`crate::prefetch`]), so that no worker holds all queued jobs while the
+//! others are idle.
 
 use crate::acks::Acks;
 use crate::pipeline::Pipeline;
+use crate::prefetch::{Prefetch, is_far_from};
 use crate::work::Work;
 use futures_util::FutureExt as _;
 use shared::batch::Lane;
@@ -26,41 +27,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-
-/// Seconds of work that a lane may receive while the rate is limited. Half a second's is at the relay, up to one
-/// second's waits for its acknowledgement, and the rest is unclaimed.
-const LIMITED_AHEAD: f64 = 3.0;
-
-/// Minimum of that: one mail at the relay, one that waits for a token, and their successors.
-const MIN_LIMITED: f64 = 4.0;
-
-/// Prefetch of a lane: enough for a fast relay while groups are claimed and recorded, and for the broker to
-/// deliver in few large writes. The dispatcher leaves jobs for other workers by publishing at most one
-/// second's work ahead, but never fewer than some hundred jobs. At a limited rate of this many mails per second
-/// those take minutes, so the worker receives a few seconds' work.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the limits of a lane"
-)]
-fn prefetch(lane: Lane, rate: Option<f64>) -> u16 {
-    let most = match lane {
-        Lane::Interactive => 256,
-        Lane::Bulk => 2_048,
-    };
-    rate.map_or(most, |rate| {
-        (rate * LIMITED_AHEAD).ceil().clamp(MIN_LIMITED, f64::from(most)) as u16
-    })
-}
-
-/// Whether a consumer with this prefetch is worth replacing by one with another: the prefetch of a consumer is
-/// fixed, and replacing it costs a few round trips.
-///
-/// A learnt rate moves by some per cent every two seconds and never falls by more than half at once. A factor of
-/// two in either direction leaves the consumer alone while the rate swings around the relay's limit.
-const fn is_far_from(opened: u16, wanted: u16) -> bool {
-    opened > wanted.saturating_mul(2) || wanted > opened.saturating_mul(2)
-}
 
 /// Maximum number of jobs per claim.
 const MAX_GROUP: usize = 256;
@@ -103,8 +69,9 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
     pub(crate) async fn run(self, mut inbox: Inbox, opened: impl FnOnce()) -> Result<(), QueueError> {
         let room = self.pipeline.mailer.capacity_notify(self.lane);
         let mut opened = Some(opened);
+        let mut measured = Prefetch::new(self.lane);
         loop {
-            let prefetch = self.prefetch();
+            let prefetch = self.prefetch(&measured);
             let jobs = tokio::select! {
                 jobs = inbox.open(prefetch) => jobs?,
                 () = self.leave.cancelled() => return Ok(()),
@@ -112,7 +79,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
             if let Some(opened) = opened.take() {
                 opened();
             }
-            let Some(emptied) = self.consume(jobs, prefetch, &room).await? else {
+            let Some(emptied) = self.consume(jobs, prefetch, &mut measured, &room).await? else {
                 return Ok(());
             };
             inbox = emptied;
@@ -123,13 +90,19 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         }
     }
 
-    fn prefetch(&self) -> u16 {
-        prefetch(self.lane, self.pipeline.mailer.rate_limit())
+    fn prefetch(&self, measured: &Prefetch) -> u16 {
+        measured.jobs(self.pipeline.mailer.rate_limit())
     }
 
-    /// Claims jobs as they arrive, until they are stuck or the rate limit calls for another prefetch. The
+    /// Claims jobs as they arrive, until they are stuck or the rate calls for another prefetch. The
     /// returned inbox no longer receives; `None` means that the session is to be closed.
-    async fn consume(&self, mut jobs: Jobs, prefetch: u16, room: &Notify) -> Result<Option<Inbox>, QueueError> {
+    async fn consume(
+        &self,
+        mut jobs: Jobs,
+        prefetch: u16,
+        measured: &mut Prefetch,
+        room: &Notify,
+    ) -> Result<Option<Inbox>, QueueError> {
         let mut unclaimed = Unclaimed {
             jobs: VecDeque::new(),
             moved_at: Instant::now(),
@@ -145,9 +118,11 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
                 self.return_unclaimed(jobs, unclaimed).await;
                 return Ok(None);
             }
-            self.claim_some(&mut unclaimed, is_urgent);
+            let claimed = self.claim_some(&mut unclaimed, is_urgent);
             is_urgent = false;
-            if unclaimed.is_stuck() || is_far_from(prefetch, self.prefetch()) {
+            measured.observe(claimed, unclaimed.jobs.len(), prefetch, Instant::now());
+            if unclaimed.is_stuck() || is_far_from(prefetch, self.prefetch(measured)) {
+                measured.given_back();
                 return self.release_unclaimed(jobs, unclaimed).await.map(Some);
             }
             tokio::select! {
@@ -211,13 +186,14 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         }
     }
 
-    /// Claims as many jobs as have room, in groups.
-    fn claim_some(&self, unclaimed: &mut Unclaimed, is_urgent: bool) {
+    /// Claims as many jobs as have room, in groups. Returns their number.
+    fn claim_some(&self, unclaimed: &mut Unclaimed, is_urgent: bool) -> usize {
+        let received = unclaimed.jobs.len();
         while !unclaimed.jobs.is_empty() {
             let most = unclaimed.jobs.len().min(MAX_GROUP);
             let permits = self.pipeline.mailer.admit(self.lane, most, is_urgent);
             if permits.is_empty() {
-                return;
+                break;
             }
             unclaimed.moved_at = Instant::now();
             unclaimed.lingers_until = unclaimed.moved_at + LINGER;
@@ -225,6 +201,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
             let pipeline = Arc::clone(&self.pipeline);
             self.lifecycle.spawn(async move { pipeline.run(group, permits).await });
         }
+        received - unclaimed.jobs.len()
     }
 
     /// Stops receiving and makes the unclaimed jobs due again for any worker.
@@ -263,37 +240,5 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
 impl Unclaimed {
     fn is_stuck(&self) -> bool {
         !self.jobs.is_empty() && self.moved_at.elapsed() > STUCK_AFTER
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limited_lane_receives_a_few_seconds_of_work() {
-        for (rate, bulk, interactive) in [
-            (None, 2_048, 256),
-            (Some(0.05), 4, 4),
-            (Some(1.0), 4, 4),
-            (Some(14.0), 42, 42),
-            (Some(100.0), 300, 256),
-            (Some(4_999.0), 2_048, 256),
-        ] {
-            assert_eq!(prefetch(Lane::Bulk, rate), bulk, "{rate:?}");
-            assert_eq!(prefetch(Lane::Interactive, rate), interactive, "{rate:?}");
-        }
-    }
-
-    #[test]
-    fn a_consumer_is_replaced_when_the_limit_comes_and_goes_and_not_while_the_rate_swings() {
-        let bulk = |rate| prefetch(Lane::Bulk, rate);
-        let limited = bulk(Some(14.0));
-
-        assert!(is_far_from(bulk(None), limited) && is_far_from(limited, bulk(None)));
-        for rate in [7.0, 9.1, 12.0, 14.0, 17.4, 25.0, 28.0] {
-            assert!(!is_far_from(limited, bulk(Some(rate))), "{rate}");
-        }
-        assert!(is_far_from(limited, bulk(Some(6.5))) && is_far_from(limited, bulk(Some(29.0))));
     }
 }

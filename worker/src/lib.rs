@@ -15,6 +15,7 @@ pub mod leases;
 pub mod metrics;
 pub mod outcome;
 pub mod pipeline;
+mod prefetch;
 pub mod presence;
 mod refusal_reports;
 pub mod retry;

@@ -34,10 +34,6 @@ const WIDEN_AFTER: Duration = Duration::from_secs(5);
 /// Maximum of that time, which doubles each time the relay refuses an added connection.
 const MAX_WIDEN_AFTER: Duration = Duration::from_secs(80);
 
-/// Growth of the pauses while the account's quota is used up. A quota lasts for hours, but a relay that is busy for
-/// some seconds answers alike, and after its return no mail should wait for longer than it was away.
-const QUOTA_GROWTH: f64 = 1.5;
-
 /// How long the first mail has the relay to itself before another one is tried, so that a mail that hangs
 /// holds up the others for only a few seconds.
 const TRIAL_PERIOD: Duration = Duration::from_secs(1);
@@ -133,7 +129,7 @@ impl Flow {
             good_answers: 0,
             doubt: None,
             delays: Delays::between(settings.first_probe, settings.longest_probe),
-            quota_delays: Delays::growing(QUOTA_GROWTH, settings.first_probe, settings.longest_quota_probe),
+            quota_delays: Delays::between(settings.first_probe, settings.longest_quota_probe),
             refused_delays: Delays::between(settings.first_probe, settings.longest_refused_probe),
             pace,
             limit_gauge,
@@ -346,16 +342,14 @@ impl Flow {
     }
 }
 
-/// Whether the circuit opens because the account's quota is used up. Throttling opens it only if it lasts, and
-/// then means the same.
-const fn is_used_up_quota(answer: &Answer) -> bool {
-    matches!(
-        answer.verdict,
-        Verdict::SlowDown { .. }
-            | Verdict::RelayTrouble {
-                class: TroubleClass::Quota
-            }
-    )
+/// Whether the circuit opens because the account's quota is used up. Throttling of the account opens it only if it
+/// lasts, and then means the same. A relay that is busy as a whole recovers within seconds, like any other trouble.
+fn is_used_up_quota(answer: &Answer) -> bool {
+    match answer.verdict {
+        Verdict::SlowDown { .. } => answer.scope == Scope::Account,
+        Verdict::RelayTrouble { class } => class == TroubleClass::Quota,
+        _ => false,
+    }
 }
 
 impl LimitGrowth {

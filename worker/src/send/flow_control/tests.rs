@@ -283,6 +283,27 @@ fn the_next_probe_of_a_used_up_quota_can_be_brought_forward() {
 }
 
 #[test]
+fn a_relay_that_is_busy_as_a_whole_is_probed_every_few_seconds() {
+    for (code, words) in [
+        (432, "4.3.2 Concurrent connections limit exceeded"),
+        (452, "4.3.1 Insufficient storage"),
+    ] {
+        let text = words.to_owned();
+        let busy = Answer::from_reply(Phase::Dot, &Reply { code, text });
+        let (mut flow, mut now) = (flow(20), Instant::now());
+        for _ in 0..16 {
+            assert!(flow.throttling_lasts(&busy, now));
+            assert!(!flow.awaits_quota());
+            let pause = pause_of(&flow, now);
+            assert!(pause < Duration::from_secs(8), "{words}: {pause:?}");
+            now += pause;
+            assert!(flow.begin_probe(now));
+            flow.connected();
+        }
+    }
+}
+
+#[test]
 fn a_mail_in_progress_serves_as_a_probe() {
     let now = Instant::now();
     let mut flow = flow(20);
