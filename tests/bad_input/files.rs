@@ -49,7 +49,7 @@ const FAULTS: &[Fault] = &[
         0,
         "",
         b"email,E-Mail Address\na@b.co,c@d.co\n",
-        "We found more than one column called ‘email address’ – delete or rename one",
+        "We found more than one column called ‘email address’ (columns A and B) – delete or rename one",
     ),
     (
         "duplicate_column",

@@ -41,7 +41,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{\"Team\": \"email\", \"email\": \"email\"}",
         "two_email_columns",
-        "We found more than one column called ‘email address’ – delete or rename one",
+        "We found more than one column called ‘email address’ (columns A and B) – delete or rename one",
     ),
     (
         "{\"email\": null}",

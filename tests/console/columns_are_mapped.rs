@@ -55,6 +55,21 @@ async fn go_on_to_a_filtered_selection(browser: &Browser) {
     browser.assert_sound().await;
 }
 
+/// Takes the title for the header, and then the real one again.
+async fn use_another_row_as_header(browser: &Browser) {
+    browser
+        .pick("Row with the column names", "Row 1: Staff of November")
+        .await;
+    browser.click("Use this row").await;
+    assert_eq!(browser.value("Import column A, Staff of November, as").await, "");
+    browser.assert_sound().await;
+    let header = "Row 2: Kontakt, Wer, Abt., Abt., Room";
+    browser.pick("Row with the column names", header).await;
+    browser.click("Check the file").await;
+    // The columns of another row are to be chosen first.
+    assert_eq!(browser.value("Import column A, Kontakt, as").await, "email");
+}
+
 #[tokio::test]
 async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_time() {
     World::run_in(a_quiet_world().await, async |world| {
@@ -70,6 +85,7 @@ async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_
             // The address column is recognised by its content.
             assert_eq!(browser.value("Import column A, Kontakt, as").await, "email");
             browser.assert_sound().await;
+            use_another_row_as_header(&browser).await;
 
             browser
                 .pick("Import column B, Wer, as", "Full name (split into first and last name)")

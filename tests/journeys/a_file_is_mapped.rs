@@ -63,6 +63,29 @@ async fn columns_are_mapped_as_requested_and_the_response_has_the_mapping() {
 }
 
 #[tokio::test]
+async fn the_header_can_be_any_of_the_first_rows() {
+    World::run_with(Setup::default().workers(0), async |world| {
+        let file = "Questions,hr@example.org\nKontakt,Wer\nana@example.org,\"Ruiz, Ana\"\n";
+        let mapping = json!({ "Kontakt": "email", "Wer": "full_name" }).to_string();
+
+        let by_mapping = world.import_as(&[("mapping", &mapping)], file).await.expect(201);
+        let by_row = world
+            .import_as(&[("mapping", &mapping), ("header_row", "2")], file)
+            .await
+            .expect(201);
+        let wrong = world.import_as(&[("header_row", "9")], file).await.expect(422);
+        let none = world.import_as(&[("header_row", "two")], file).await;
+
+        assert_eq!(counts(&by_mapping), [1, 1, 0, 0, 0, 0]);
+        assert_eq!(counts(&by_row), [1, 0, 0, 1, 0, 0]);
+        assert_eq!(by_row["header_row"], 2);
+        assert_eq!(wrong["code"], "no_such_header_row");
+        assert_eq!(none.status, 400, "{}", none.text);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_mode_ignores_other_rows_and_counts_them() {
     World::run_with(Setup::default().workers(0), async |world| {
         world

@@ -15,14 +15,8 @@ use super::text::{letter, shown};
 /// The last header of our file of rejected rows, normalised. See [`super::FixFile`].
 const PROBLEM: &str = "problem";
 
-/// Reads the header row and the mapping of its columns.
-///
-/// `has_addresses` is true if a row below the header contains an address.
-pub(super) fn read_header(
-    names: &[String],
-    mapping: Option<&Mapping>,
-    has_addresses: impl FnOnce() -> bool,
-) -> Result<Vec<Column>, FileFault> {
+/// Reads the header row and the mapping of its columns. Returns the columns and what is wrong with them.
+pub(super) fn read_header(names: &[String], mapping: Option<&Mapping>) -> (Vec<Column>, Vec<FileFault>) {
     let mut faults = password_columns(names);
     let columns = columns_of(names, mapping);
     if let Some(mapping) = mapping {
@@ -38,20 +32,19 @@ pub(super) fn read_header(
     if !columns.iter().any(is_email) {
         faults.push(FileFault::NoEmailColumn {
             looks_like_rows: names.iter().any(|name| name.contains('@')),
-            has_addresses: has_addresses(),
+            has_addresses: false,
             columns: names.to_vec(),
         });
     }
     faults.extend(doubles(&columns));
-    match FileFault::of_all(faults) {
-        Some(fault) => Err(fault),
-        None => Ok(columns),
-    }
+    (columns, faults)
 }
 
-/// Whether the row has a header cell for addresses.
-pub(super) fn is_header(row: &Row) -> bool {
-    known_columns(&names_of(row)).contains(&Some(Known::Email))
+/// The place of the column for addresses, judged by the names alone.
+pub(super) fn email_column(names: &[String]) -> Option<usize> {
+    known_columns(names)
+        .iter()
+        .position(|known| *known == Some(Known::Email))
 }
 
 /// How the columns of a file with this header are read.
@@ -185,8 +178,12 @@ fn role_of(name: &str) -> Role {
 /// Faults for columns that would fill the same value.
 fn doubles(columns: &[Column]) -> Vec<FileFault> {
     let mut faults = Vec::new();
-    if columns.iter().filter(|column| is_email(column)).count() > 1 {
-        faults.push(FileFault::TwoEmailColumns);
+    let mut emails = (0..).zip(columns).filter(|(_, column)| is_email(column));
+    if let (Some((first, _)), Some((second, _))) = (emails.next(), emails.next()) {
+        faults.push(FileFault::TwoEmailColumns {
+            first: letter(first),
+            second: letter(second),
+        });
     }
     let place = |wanted: &[Known]| {
         let is_wanted = |column: &Column| matches!(&column.role, Role::Known(known) if wanted.contains(known));

@@ -145,8 +145,15 @@ pub enum FileFault {
         has_addresses: bool,
     },
     /// Two columns could hold the addresses.
-    #[error("We found more than one column called ‘email address’ – delete or rename one")]
-    TwoEmailColumns,
+    #[error(
+        "We found more than one column called ‘email address’ (columns {first} and {second}) – delete or rename one"
+    )]
+    TwoEmailColumns {
+        /// The letter of the first.
+        first: String,
+        /// The letter of the second.
+        second: String,
+    },
     /// Two columns have the same name, ignoring case, spaces, `_` and `-`.
     #[error("We found more than one column called ‘{name}’ (columns {first} and {second}) – delete or rename one")]
     DuplicateColumn {
@@ -175,13 +182,17 @@ pub enum FileFault {
         /// The names that a mapping can use.
         columns: Vec<String>,
     },
-    /// A column without a name has content.
-    #[error("Column {column} has no name, but row {row} has something in it – name the column or delete it")]
-    BlankHeader {
-        /// The letter of the column.
-        column: String,
-        /// The first row with content in it.
-        row: u32,
+    /// Columns without a name have content.
+    #[error("{}", blank_headers(columns))]
+    BlankHeaders {
+        /// The letter of each, and the first row with content in it.
+        columns: Vec<(String, u32)>,
+    },
+    /// The row that was chosen as the header cannot be one.
+    #[error("Row {wanted} cannot be the header – choose one of the first rows that are not empty")]
+    NoSuchHeaderRow {
+        /// The chosen row.
+        wanted: u32,
     },
     /// Password columns.
     #[error("{} – Beckon never imports passwords. Delete the {} and try again",
@@ -223,6 +234,22 @@ fn password_columns(columns: &[(String, String)]) -> String {
     }
 }
 
+fn blank_headers(columns: &[(String, u32)]) -> String {
+    if let [(column, row)] = columns {
+        return format!(
+            "Column {column} has no name, but row {row} has something in it – name the column or delete it"
+        );
+    }
+    let letters: Vec<&str> = columns.iter().map(|(column, _)| column.as_str()).collect();
+    let row = columns.iter().map(|(_, row)| *row).min().unwrap_or_default();
+    let (last, others) = letters
+        .split_last()
+        .map_or(("", String::new()), |(last, others)| (*last, others.join(", ")));
+    format!(
+        "Columns {others} and {last} have no name, but have something in them from row {row} on – name the columns or delete them"
+    )
+}
+
 fn sentences(faults: &[FileFault]) -> String {
     let texts: Vec<String> = faults.iter().map(FileFault::to_string).collect();
     texts.join(". ")
@@ -235,6 +262,13 @@ impl FileFault {
             return Some(Self::Header(faults));
         }
         faults.pop()
+    }
+
+    /// Records whether there are addresses below the header.
+    pub(super) fn add_addresses(&mut self, are_there: bool) {
+        if let Self::NoEmailColumn { has_addresses, .. } = self {
+            *has_addresses = are_there;
+        }
     }
 
     /// Each single fault.
@@ -253,11 +287,11 @@ impl FileFault {
                 has_addresses,
                 ..
             } => *has_addresses && !looks_like_rows,
-            Self::TwoEmailColumns
+            Self::TwoEmailColumns { .. }
             | Self::DuplicateColumn { .. }
             | Self::NameTwice { .. }
             | Self::UnknownColumns { .. }
-            | Self::BlankHeader { .. } => true,
+            | Self::BlankHeaders { .. } => true,
             _ => false,
         })
     }
@@ -283,11 +317,12 @@ impl FileFault {
             Self::TooManyColumns { .. } => "too_many_columns",
             Self::SeparatorUnknown { .. } => "separator_unknown",
             Self::NoEmailColumn { .. } => "email_column_missing",
-            Self::TwoEmailColumns => "two_email_columns",
+            Self::TwoEmailColumns { .. } => "two_email_columns",
             Self::DuplicateColumn { .. } => "duplicate_column",
             Self::NameTwice { .. } => "name_twice",
             Self::UnknownColumns { .. } => "mapping_unknown_column",
-            Self::BlankHeader { .. } => "blank_header",
+            Self::BlankHeaders { .. } => "blank_header",
+            Self::NoSuchHeaderRow { .. } => "no_such_header_row",
             Self::PasswordColumns { .. } => "password_column",
             Self::Header(_) => "header_invalid",
             Self::Json { .. } => "json_invalid",
@@ -304,7 +339,8 @@ impl FileFault {
             | Self::CellTooLong { row, .. }
             | Self::RowTooLong { row, .. }
             | Self::TooManyColumns { row, .. }
-            | Self::BlankHeader { row, .. } => Some(*row),
+            | Self::NoSuchHeaderRow { wanted: row } => Some(*row),
+            Self::BlankHeaders { columns } => columns.first().map(|(_, row)| *row),
             _ => None,
         }
     }
@@ -315,10 +351,10 @@ impl FileFault {
             Self::NotUtf8 { column, .. }
             | Self::ZeroByte { column, .. }
             | Self::QuoteNotClosed { column, .. }
-            | Self::CellTooLong { column, .. }
-            | Self::BlankHeader { column, .. } => Some(column),
+            | Self::CellTooLong { column, .. } => Some(column),
+            Self::BlankHeaders { columns } => columns.first().map(|(column, _)| column.as_str()),
             Self::PasswordColumns { columns } => columns.first().map(|(column, _)| column.as_str()),
-            Self::DuplicateColumn { second, .. } => Some(second),
+            Self::TwoEmailColumns { second, .. } | Self::DuplicateColumn { second, .. } => Some(second),
             _ => None,
         }
     }

@@ -61,6 +61,15 @@ impl Mapping {
         self.0.keys()
     }
 
+    /// Whether it is a mapping of a file with this header: every column that it names is there, at least one of them by
+    /// its name.
+    pub(super) fn names_columns_of(&self, header: &[String]) -> bool {
+        let keys = column_keys(header);
+        let is_letter = |key: &String| key.len() <= 2 && key.bytes().all(|b| b.is_ascii_uppercase());
+        let is_there = |key: &String| keys.contains(key);
+        self.keys().all(|key| is_there(key) || is_letter(key)) && self.keys().any(is_there)
+    }
+
     /// The role chosen for a column.
     pub(super) fn role_of(&self, key: &str) -> Option<Role> {
         let field = self.0.get(key)?;

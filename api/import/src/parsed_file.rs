@@ -3,18 +3,19 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
+use shared::address::EmailAddress;
+
 use super::cells::Row;
 use super::column::{Column, ReadColumn, Role};
 use super::columns::{names_of, own_names, read_header, widened};
-use super::find_header::{find_header, has_addresses};
+use super::find_header::{MAX_HEADER_ROW, find_header};
 use super::header::Known;
 use super::json;
 use super::mapping::{Mapping, RememberedMapping};
 use super::row::{RowRules, read_row};
 use super::rows::Rows;
 use super::sniff::{Start, sniff};
-use super::survey::Survey;
-use super::text::{is_unseen, letter};
+use super::survey::{Survey, Unnamed};
 use super::workbook::{Format, SheetRead, write_csv};
 use super::{FileFault, Limits, ParsedRow, Person};
 
@@ -27,12 +28,33 @@ pub struct Directions {
     pub mapping: Option<Mapping>,
     /// Earlier mappings. Without `mapping`, one for the same columns is used again.
     pub remembered: Vec<RememberedMapping>,
+    /// The row of the header, counted as in a spreadsheet. Without it, the header is the row with the columns of the
+    /// mapping, or the one that looks most like a header.
+    pub header_row: Option<u32>,
 }
 
 impl Directions {
     fn mapping_for(&self, header: &[String]) -> Option<&Mapping> {
         let remembered = || self.remembered.iter().find(|one| one.fits(header));
         self.mapping.as_ref().or_else(|| Some(&remembered()?.mapping))
+    }
+
+    /// Whether the caller means this row with these names as the header.
+    pub(super) fn is_header(&self, row: u32, names: &[String]) -> bool {
+        let names = own_names(names);
+        match (self.header_row, &self.mapping) {
+            (Some(chosen), _) => row == chosen,
+            (None, Some(mapping)) => mapping.names_columns_of(names),
+            (None, None) => self.remembered.iter().any(|one| one.fits(names)),
+        }
+    }
+
+    /// Refuses a header row that could not be chosen.
+    fn checked(&self, found: u32) -> Result<u32, FileFault> {
+        match self.header_row {
+            Some(wanted) if wanted != found => Err(FileFault::NoSuchHeaderRow { wanted }),
+            _ => Ok(found),
+        }
     }
 }
 
@@ -103,7 +125,9 @@ impl ParsedFile {
         directions: &Directions,
         limits: Limits,
     ) -> Result<(Self, Lines<R>), FileFault> {
-        let (separator, header_row) = find_header(&mut source, start, limits)?;
+        let is_chosen = |row: u32, names: &[String]| directions.is_header(row, names);
+        let (separator, found) = find_header(&mut source, start, &is_chosen, limits)?;
+        let header_row = directions.checked(found)?;
         let mut rows = Rows::new(&mut source, start.offset, separator, limits)?;
         let survey = survey(&mut rows, header_row, directions, limits)?;
         let sheet = Self::new(survey, separator);
@@ -260,7 +284,7 @@ impl<R: Read + Seek> Iterator for Lines<R> {
     }
 }
 
-/// Reads every row from the header on to find faults of the whole file.
+/// Reads every row from the header on to find faults of the whole file. All faults of the columns are reported at once.
 fn survey<R: Read + Seek>(
     rows: &mut Rows<R>,
     header_row: u32,
@@ -273,34 +297,42 @@ fn survey<R: Read + Seek>(
     let mapping = directions.mapping_for(own_names(&names));
     let names = widened(names, mapping, limits.columns);
     let width = row.width().max(names.len());
-    let columns = read_header(&names, mapping, || has_addresses(rows))?;
-    let has_name = |place: usize| columns.get(place).is_some_and(|column| column.role != Role::Nothing);
-    let all_named = (0..width).all(has_name);
+    let (columns, mut faults) = read_header(&names, mapping);
+    let mut unnamed = Unnamed::of(&columns, width);
     let mut survey = Survey {
         rows: 0,
         blank_rows: 0,
         header_row,
-        columns: columns.clone(),
+        columns,
         mapping: mapping.cloned(),
     };
-    while rows.read(&mut row)? {
+    let mut has_addresses = false;
+    loop {
+        match rows.read(&mut row) {
+            Ok(true) => {}
+            Ok(false) => break,
+            // What is wrong with the columns is worth knowing as well.
+            Err(fault) => {
+                faults.push(fault);
+                break;
+            }
+        }
         if row.is_blank() {
             survey.blank_rows += 1;
             continue;
         }
         survey.rows += 1;
-        if all_named {
-            continue;
+        if !faults.is_empty() && survey.rows <= MAX_HEADER_ROW {
+            has_addresses |= row.cells().any(|cell| EmailAddress::parse(cell).is_ok());
         }
-        let mut cells = row.cells().take(width).enumerate();
-        if let Some((place, _)) = cells.find(|(place, cell)| !has_name(*place) && !cell.chars().all(is_unseen)) {
-            return Err(FileFault::BlankHeader {
-                column: letter(place),
-                row: row.number(),
-            });
-        }
+        unnamed.see(&row);
     }
-    survey.within(limits)
+    faults.extend(unnamed.fault());
+    faults.iter_mut().for_each(|fault| fault.add_addresses(has_addresses));
+    match FileFault::of_all(faults) {
+        Some(fault) => Err(fault),
+        None => survey.within(limits),
+    }
 }
 
 /// Reads the row with this number.

@@ -5,16 +5,19 @@ use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 
 use super::cells::Row;
 use super::columns::{names_of, own_names};
-use super::find_header::find_header;
+use super::find_header::{find_header, header_choices};
 use super::rows::Rows;
 use super::safe_csv::as_written;
 use super::sniff::{Start, sniff};
 use super::text::shown;
 use super::workbook::{Format, write_csv};
-use super::{FileFault, Limits, full_name};
+use super::{Directions, FileFault, Limits, full_name};
 
 /// Values shown per column.
 const SAMPLES: usize = 3;
+
+/// Characters shown of a row that may be the header.
+const CHOICE_CHARACTERS: usize = 60;
 
 /// Rows that are searched for them.
 const ROWS: usize = 50;
@@ -30,22 +33,25 @@ pub struct Preview {
     pub header: Vec<String>,
     /// The row of the header.
     pub header_row: u32,
+    /// The rows that may be the header, each with the beginning of its text.
+    pub header_choices: Vec<(u32, String)>,
     /// The first three values of each column, at most 80 characters of each.
     pub samples: Vec<Vec<String>>,
 }
 
 impl Preview {
-    /// Reads the beginning of a CSV file or a spreadsheet; `sheet` selects one of several sheets.
+    /// Reads the beginning of a CSV file or a spreadsheet.
     ///
     /// # Errors
     ///
     /// When the header cannot be found.
-    pub fn of(mut file: File, sheet: Option<&str>, limits: Limits) -> Result<Self, FileFault> {
+    pub fn of(mut file: File, directions: &Directions, limits: Limits) -> Result<Self, FileFault> {
         let Some(format) = Format::of(&mut BufReader::new(&mut file))? else {
             let start = sniff(&mut file)?;
-            return Self::of_table(file, &start, limits);
+            return Self::of_table(file, &start, directions, limits);
         };
         let mut head = Head(Vec::new());
+        let sheet = directions.sheet.as_deref();
         let written = write_csv(BufReader::new(file), format, sheet, limits, &mut head);
         if let (Err(fault), false) = (written, head.is_full()) {
             return Err(fault);
@@ -54,11 +60,18 @@ impl Preview {
             offset: 0,
             separator: Some(b','),
         };
-        Self::of_table(Cursor::new(head.0), &start, limits)
+        Self::of_table(Cursor::new(head.0), &start, directions, limits)
     }
 
-    fn of_table<R: Read + Seek>(mut source: R, start: &Start, limits: Limits) -> Result<Self, FileFault> {
-        let (separator, header_row) = find_header(&mut source, start, limits)?;
+    fn of_table<R: Read + Seek>(
+        mut source: R,
+        start: &Start,
+        directions: &Directions,
+        limits: Limits,
+    ) -> Result<Self, FileFault> {
+        let is_chosen = |row: u32, names: &[String]| directions.is_header(row, names);
+        let (separator, header_row) = find_header(&mut source, start, &is_chosen, limits)?;
+        let choices = header_choices(&mut Rows::new(&mut source, start.offset, separator, limits)?)?;
         let mut rows = Rows::new(source, start.offset, separator, limits)?;
         let mut row = Row::default();
         while rows.read(&mut row)? && row.number() < header_row {}
@@ -87,9 +100,28 @@ impl Preview {
         Ok(Self {
             header,
             header_row,
+            header_choices: choices
+                .into_iter()
+                .map(|(row, cells)| (row, beginning(&cells)))
+                .collect(),
             samples,
         })
     }
+}
+
+/// The first cells of a row in one line.
+fn beginning(cells: &[String]) -> String {
+    let filled: Vec<&str> = cells
+        .iter()
+        .map(String::as_str)
+        .filter(|cell| !cell.is_empty())
+        .collect();
+    let line = filled.join(", ");
+    if line.chars().count() <= CHOICE_CHARACTERS {
+        return line;
+    }
+    let start: String = line.chars().take(CHOICE_CHARACTERS).collect();
+    format!("{start}…")
 }
 
 /// First and last name of a full name, as an import splits it.

@@ -33,7 +33,7 @@ const FAULTS: &[(&str, &[u8], &str)] = &[
     (
         "two_email_columns",
         b"email,E-Mail Address\na@b.co,c@d.co\n",
-        "We found more than one column called ‘email address’ – delete or rename one",
+        "We found more than one column called ‘email address’ (columns A and B) – delete or rename one",
     ),
     (
         "duplicate_column",
@@ -49,6 +49,16 @@ const FAULTS: &[(&str, &[u8], &str)] = &[
         "blank_header",
         b"email, ,team\na@b.co,x,x\n",
         "Column B has no name, but row 2 has something in it – name the column or delete it",
+    ),
+    (
+        "blank_header",
+        b"email,,team,,\na@b.co,,x,,\nc@d.co,1,x,y,z\n",
+        "Columns B, D and E have no name, but have something in them from row 3 on – name the columns or delete them",
+    ),
+    (
+        "header_invalid",
+        b"email,pwd,\na@b.co,x,Sales\nc@d.co,x,Zo\xEB\n",
+        "Column B (‘pwd’) holds passwords – Beckon never imports passwords. Delete the column and try again. We cannot read this file – save it as CSV UTF-8 and try again. Row 3, column C is not UTF-8: it looks like Latin-1 or Windows-1252 (‘Zoë’). Column C has no name, but row 2 has something in it – name the column or delete it",
     ),
     (
         "password_column",

@@ -124,7 +124,7 @@ fn an_empty_cell_clears_only_if_chosen_and_only_in_existing_columns() {
 fn a_preview_has_the_columns_with_their_first_values() {
     let text = "Staff of November\n\nKontakt;Team;Problem\nana@example.org;Blue;\nbo@example.org;;x\ncy@example.org;Red;\ndi@example.org;Red;\n";
 
-    let preview = Preview::of(on_disk(text.as_bytes()), None, Limits::default()).unwrap();
+    let preview = Preview::of(on_disk(text.as_bytes()), &Directions::default(), Limits::default()).unwrap();
 
     assert_eq!(preview.header, ["Kontakt", "Team"]);
     assert_eq!(preview.header_row, 3);
@@ -139,7 +139,7 @@ fn a_preview_has_the_columns_with_their_first_values() {
 fn a_column_behind_the_header_is_offered_and_filled_where_it_is_chosen() {
     let text = "email,first name\nana@example.org,Ana,Sales\nbo@example.org,Bo\n";
 
-    let preview = Preview::of(on_disk(text.as_bytes()), None, Limits::default()).unwrap();
+    let preview = Preview::of(on_disk(text.as_bytes()), &Directions::default(), Limits::default()).unwrap();
     let chosen = people(text, &directions(json!({ "C": "department" })), RowRules::default()).unwrap();
     let left = people(text, &directions(json!({ "C": null })), RowRules::default()).unwrap();
 
@@ -169,10 +169,83 @@ fn the_beginning_of_a_large_spreadsheet_is_enough_for_a_preview() {
         sheet.write_string(row, 1, "some text to fill the row").unwrap();
     }
 
-    let preview = Preview::of(on_disk(&book.save_to_buffer().unwrap()), None, Limits::default()).unwrap();
+    let preview = Preview::of(
+        on_disk(&book.save_to_buffer().unwrap()),
+        &Directions::default(),
+        Limits::default(),
+    )
+    .unwrap();
 
     assert_eq!(
         preview.samples[0].first().map(String::as_str),
         Some("person1@example.org")
+    );
+}
+
+#[test]
+fn the_header_is_the_row_with_the_columns_of_the_mapping() {
+    let text = "Kontakt,Wer\nE-mail,Name\nana@example.org,Ana Ruiz\n";
+    let by_mapping = directions(json!({ "E-mail": "email", "Name": "full_name" }));
+    let by_row = Directions {
+        header_row: Some(2),
+        ..Directions::default()
+    };
+
+    for directions in [by_mapping, by_row, Directions::default()] {
+        let found = people(text, &directions, RowRules::default()).unwrap();
+        assert_eq!(found.len(), 1, "{directions:?}");
+    }
+    let first = Directions {
+        header_row: Some(1),
+        ..directions(json!({ "Kontakt": "email", "Wer": "full_name" }))
+    };
+    let (sheet, lines) = ParsedFile::open(on_disk(text.as_bytes()), &first, Limits::default()).unwrap();
+    assert_eq!((sheet.header_row, lines.count()), (1, 2));
+}
+
+#[test]
+fn a_remembered_header_is_found_again() {
+    let text = "Staff,of 2026\nKontakt,Wer\nana@example.org,Ana Ruiz\n";
+    let header = ["Kontakt", "Wer"].map(str::to_owned);
+    let remembered = Directions {
+        remembered: vec![RememberedMapping {
+            columns: sorted_keys(&header),
+            mapping: mapping(json!({ "Kontakt": "email", "Wer": "full_name" })),
+        }],
+        ..Directions::default()
+    };
+
+    assert_eq!(people(text, &remembered, RowRules::default()).unwrap().len(), 1);
+    let fault = people(text, &Directions::default(), RowRules::default()).unwrap_err();
+    assert_eq!(fault.code(), "email_column_missing");
+    assert!(fault.is_about_columns(), "it can be mapped");
+}
+
+#[test]
+fn a_row_that_cannot_be_the_header_is_an_error() {
+    for header_row in [0, 3, 40] {
+        let directions = Directions {
+            header_row: Some(header_row),
+            ..Directions::default()
+        };
+        let fault = people("email\na@b.co\n\n", &directions, RowRules::default()).unwrap_err();
+        assert_eq!((fault.code(), fault.row()), ("no_such_header_row", Some(header_row)));
+    }
+}
+
+#[test]
+fn the_preview_offers_the_first_rows_as_headers() {
+    let text = "Staff of 2026\n\nEmail,Name\nana@example.org,Ana\n";
+    let preview = Preview::of(on_disk(text.as_bytes()), &Directions::default(), Limits::default()).unwrap();
+
+    assert_eq!(preview.header_row, 3);
+    let choices: Vec<(u32, &str)> = preview
+        .header_choices
+        .iter()
+        .map(|(row, text)| (*row, text.as_str()))
+        .collect();
+    assert_eq!(
+        choices,
+        [(1, "Staff of 2026"), (3, "Email, Name"), (4, "ana@example.org, Ana")]
     );
 }

@@ -42,6 +42,10 @@ mod tests {
             kind: "a web page",
             advice: "Save it as CSV.",
         };
+        let two_email = FileFault::TwoEmailColumns {
+            first: "A".to_owned(),
+            second: "C".to_owned(),
+        };
         let too_many = FileFault::TooManyRows { limit: 1, found: 2 };
         for (fault, kind) in [
             (json, ProblemKind::Malformed),
@@ -49,7 +53,7 @@ mod tests {
             (too_many, ProblemKind::TooLarge),
             (FileFault::Empty, ProblemKind::Invalid),
             (FileFault::Utf16, ProblemKind::Invalid),
-            (FileFault::TwoEmailColumns, ProblemKind::Invalid),
+            (two_email, ProblemKind::Invalid),
             (FileFault::from(std::io::Error::other("gone")), ProblemKind::Internal),
         ] {
             let code = fault.code();

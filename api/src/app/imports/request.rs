@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::store::imports::ImportMode;
 use shared::store::imports::file::RowOptions;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use utoipa::IntoParams;
 
 /// Options of an import.
@@ -23,6 +24,10 @@ pub struct ImportRequest {
     pub dry_run: bool,
     /// The sheet to read, for a spreadsheet with several sheets that are not empty.
     pub sheet: Option<String>,
+    /// The row of the header, counted from 1 as in a spreadsheet. By default it is the row with the columns of
+    /// `mapping`, or the one of the first rows that looks most like a header.
+    #[param(minimum = 1)]
+    pub header_row: Option<u32>,
     /// Import values that look damaged (`problems` with `acceptable`) as they are.
     #[serde(default)]
     pub accept_doubtful: bool,
@@ -110,6 +115,7 @@ impl ImportRequest {
             sheet: self.sheet.clone(),
             mapping,
             remembered: Vec::new(),
+            header_row: self.header_row,
         })
     }
 }
@@ -140,6 +146,9 @@ pub fn named(request: &ImportRequest) -> String {
     if let Some(sheet) = &request.sheet {
         name.push_str(" of sheet ");
         name.push_str(sheet);
+    }
+    if let Some(row) = request.header_row {
+        let _ = write!(name, " with the header in row {row}");
     }
     if request.accept_doubtful {
         name.push_str(" with doubtful values");

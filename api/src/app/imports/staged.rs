@@ -22,7 +22,7 @@ use crate::app::imports::file_problem::file_problem;
 use crate::app::problem::Problem;
 use crate::app::upload_spool::Spooled;
 use crate::metrics::ApiMetrics;
-use import::{Limits, Mapping, Preview, sorted_keys};
+use import::{Directions, Limits, Mapping, Preview, sorted_keys};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shared::lifecycle::Lifecycle;
@@ -136,15 +136,19 @@ impl StagedImports {
         Ok(work.map(|work| BackgroundWork(self.lifecycle.spawn(work::check(self.clone(), work)))))
     }
 
-    /// The columns of a file that is not stored yet, with sample values.
+    /// The columns of a file that is not stored yet, with sample values. `header_row` is the row chosen as the header.
     ///
     /// # Errors
     ///
     /// If the file cannot be read, or Postgres is unavailable.
-    pub async fn preview(&self, import: &Import) -> Result<Preview, Problem> {
+    pub async fn preview(&self, import: &Import, header_row: Option<u32>) -> Result<Preview, Problem> {
         let _permit = self.concurrency_limits.for_check().await?;
-        let (file, sheet) = (file::fetch(&self.db, import.id).await?, import.sheet.clone());
-        let read = tokio::task::spawn_blocking(move || Preview::of(file, sheet.as_deref(), Limits::default()));
+        let directions = Directions {
+            header_row,
+            ..work::directions(self, import).await?
+        };
+        let file = file::fetch(&self.db, import.id).await?;
+        let read = tokio::task::spawn_blocking(move || Preview::of(file, &directions, Limits::default()));
         read.await.map_err(|_| Problem::internal())?.map_err(file_problem)
     }
 

@@ -4,7 +4,7 @@ use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures};
 use super::import_options::ChosenOptions;
-use super::labels::{columns, is_spreadsheet, notes, read_columns_of, remedies};
+use super::labels::{columns, is_spreadsheet, lacks_names, notes, read_columns_of, remedies};
 use super::upload::FileForm;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
@@ -31,6 +31,8 @@ struct CheckedPage {
     repeated: FaultyRows,
     changes: Changes,
     columns: Vec<(String, String)>,
+    /// Whether users would be created without names, though a column that was not recognised may hold them.
+    lacks_names: bool,
     /// Whether the column mapping comes from an earlier file.
     is_remembered: bool,
     /// Import options that differ from the default, in sentences.
@@ -111,6 +113,7 @@ pub(super) async fn show(api: &AppState, administrator: &Administrator, import: 
         faulty: faults::of(api, import, Rejects::Faulty).await?,
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,
+        lacks_names: import.totals.created > 0 && lacks_names(&read),
         columns: columns(&read),
         is_remembered: import.mapping_is_remembered,
         how: ChosenOptions::of(import).sentences(),

@@ -32,6 +32,10 @@ struct ColumnsPage {
     frame: Frame,
     id: Uuid,
     lines: Vec<ColumnLine>,
+    /// The row of the header.
+    header_row: u32,
+    /// The rows that may be the header, each with the beginning of its text.
+    header_choices: Vec<(u32, String)>,
     how: ChosenOptions,
     /// Validation errors, each with the index of its column.
     faults: Vec<(usize, String)>,
@@ -62,12 +66,8 @@ pub(super) async fn choose(
     administrator: &Administrator,
     import: &Import,
 ) -> Result<Response, Problem> {
-    let preview = api.staged_imports.preview(import).await?;
-    let mapping: Option<Mapping> = import
-        .mapping
-        .clone()
-        .and_then(|mapping| serde_json::from_value(mapping).ok());
-    let targets = suggested(&preview, mapping.as_ref());
+    let preview = api.staged_imports.preview(import, None).await?;
+    let targets = suggested(&preview, mapping_of(import).as_ref());
     let shown = of(
         api,
         administrator,
@@ -78,6 +78,10 @@ pub(super) async fn choose(
     )
     .await?;
     page(&shown)
+}
+
+fn mapping_of(import: &Import) -> Option<Mapping> {
+    serde_json::from_value(import.mapping.clone()?).ok()
 }
 
 async fn of(
@@ -95,6 +99,8 @@ async fn of(
         frame: administrator.frame(api, Section::Imports, title).await,
         id: import.id,
         lines: lines(preview, targets, &fields),
+        header_row: preview.header_row,
+        header_choices: preview.header_choices.clone(),
         how,
         faults: Vec::new(),
         trouble: import
@@ -121,11 +127,17 @@ pub(super) async fn submit(
     if !is_open {
         return Ok(redirect(&address));
     }
-    let preview = api.staged_imports.preview(&import).await?;
+    let header_row = fields.text("header-row").parse().ok();
+    let preview = api.staged_imports.preview(&import, header_row).await?;
     let how = ChosenOptions::read(fields.text("mode"), fields.text("empty"));
     let targets: Vec<Target> = (0..preview.header.len())
         .map(|at| Target::read(fields.trimmed(&format!("as-{at}"))))
         .collect();
+    // The selected fields are of the columns of another row.
+    if fields.is_set("shown-row") && fields.text("shown-row").parse().ok() != Some(preview.header_row) {
+        let targets = suggested(&preview, mapping_of(&import).as_ref());
+        return page(&of(&api, &administrator, &import, &preview, &targets, how).await?);
+    }
     if fields.text("do") == "show" {
         return page(&of(&api, &administrator, &import, &preview, &targets, how).await?);
     }

@@ -119,6 +119,14 @@ pub(super) fn columns(read: &[ReadColumn]) -> Vec<(String, String)> {
     named.map(|column| (column.header.clone(), meaning(column))).collect()
 }
 
+/// Whether none of the columns is imported as a name, and one that was not recognised may hold names.
+pub(super) fn lacks_names(read: &[ReadColumn]) -> bool {
+    let fields = || read.iter().filter_map(|column| column.field.as_deref());
+    let is_name = |field: &str| matches!(field, "first_name" | "last_name" | "full_name");
+    let is_other = |field: &str| !is_name(field) && !matches!(field, "email" | "language");
+    fields().any(is_other) && !fields().any(is_name)
+}
+
 /// Whether an import's file was a spreadsheet.
 pub(super) fn is_spreadsheet(import: &Import) -> bool {
     matches!(import.format.as_str(), "xlsx" | "xls" | "ods")

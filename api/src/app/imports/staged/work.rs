@@ -166,14 +166,7 @@ async fn open(
     import: &Import,
     progress: &Progress,
 ) -> Result<(ParsedFile, Lines<File>), WorkError> {
-    let directions = Directions {
-        sheet: import.sheet.clone(),
-        mapping: import
-            .mapping
-            .clone()
-            .and_then(|mapping| serde_json::from_value(mapping).ok()),
-        remembered: remembered(this).await?,
-    };
+    let directions = directions(this, import).await?;
     let file = fetch(&this.db, import.id).await?;
     let opened = tokio::task::spawn_blocking(move || ParsedFile::open(file, &directions, Limits::default()));
     let (sheet, lines) = opened
@@ -190,8 +183,21 @@ async fn open(
     Ok((sheet, lines))
 }
 
+/// How to read a file: with the mapping chosen for it, or for an earlier file with the same columns.
+pub(super) async fn directions(this: &StagedImports, import: &Import) -> Result<Directions, StoreError> {
+    Ok(Directions {
+        sheet: import.sheet.clone(),
+        mapping: import
+            .mapping
+            .clone()
+            .and_then(|mapping| serde_json::from_value(mapping).ok()),
+        remembered: remembered(this).await?,
+        header_row: None,
+    })
+}
+
 /// The mappings chosen for earlier files.
-async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, WorkError> {
+async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, StoreError> {
     let latest = mappings::latest(&this.db).await?;
     let read = |one: mappings::StoredMapping| {
         Some(RememberedMapping {
