@@ -61,7 +61,10 @@ async fn use_another_row_as_header(browser: &Browser) {
         .pick("Row with the column names", "Row 1: Staff of November")
         .await;
     browser.click("Use this row").await;
-    assert_eq!(browser.value("Import column A, Staff of November, as").await, "");
+    assert_eq!(
+        browser.value("Import column A, Staff of November, as").await,
+        "staff_of_november"
+    );
     browser.assert_sound().await;
     let header = "Row 2: Kontakt, Wer, Abt., Abt., Room";
     browser.pick("Row with the column names", header).await;

@@ -79,7 +79,7 @@ async fn the_header_can_be_any_of_the_first_rows() {
         assert_eq!(counts(&by_mapping), [1, 1, 0, 0, 0, 0]);
         assert_eq!(counts(&by_row), [1, 0, 0, 1, 0, 0]);
         assert_eq!(by_row["header_row"], 2);
-        assert_eq!(wrong["code"], "no_such_header_row");
+        assert_eq!(wrong["errors"][0]["code"], "no_such_header_row", "{wrong}");
         assert_eq!(none.status, 400, "{}", none.text);
     })
     .await;
@@ -190,7 +190,7 @@ async fn a_mapping_chosen_in_the_console_is_used_for_the_next_file_with_the_same
         let first = upload(&staged, "Kontakt,Team\nana@example.org,Blue\n").await;
         check(&staged, first).await;
         let waiting = import_state(world, first).await;
-        let preview = staged.preview(&waiting).await.unwrap();
+        let preview = staged.preview(&waiting, None).await.unwrap();
         let mapping = Mapping::new([
             ("Kontakt".to_owned(), Some("email".to_owned())),
             ("Team".to_owned(), None),

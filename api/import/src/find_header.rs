@@ -142,8 +142,8 @@ fn header_among(top: &[TopRow], is_chosen: &dyn Fn(u32, &[String]) -> bool) -> F
     )
 }
 
-/// The first row above the people that has something above their addresses. It has as many cells as they do; a title
-/// has fewer. The row directly above them may be a person whose address is wrong.
+/// The first row above the people that has something above their addresses. It has about as many cells as they do; a
+/// title has fewer. The row directly above them may be a person whose address is wrong.
 fn above_addresses(top: &[TopRow]) -> Option<&TopRow> {
     let widest = top.iter().map(TopRow::filled).max().unwrap_or_default();
     // A contact address above the table stands alone in its row.
@@ -154,7 +154,7 @@ fn above_addresses(top: &[TopRow]) -> Option<&TopRow> {
     let above = || top.iter().take_while(|row| row.number < person.number);
     above()
         .filter(has_name)
-        .find(|row| row.filled() >= person.filled())
+        .find(|row| row.filled() * 2 > person.filled())
         .or_else(|| above().find(has_name))
         .or_else(|| above().last())
         .or(Some(person))
@@ -186,6 +186,7 @@ mod tests {
             ("Liste\nKontakt,Vorname\nbob@,Bob\nada@example.org,Ada\n", 2),
             ("Kontakt,Vorname,Raum\nbob@,Bob\nada@example.org,Ada\n", 1),
             ("Contact,Preferred\nada@example.org,email\nbob@example.org,phone\n", 1),
+            ("Staff of 2026\nKontakt,Wer,,Raum\nada@example.org,Ada,x,7\n", 2),
             ("Kontakt\nada@example.org\n", 1),
             ("ada@example.org,Ada\nbob@example.org,Bob\n", 1),
             ("Name,Room\nAda,7\n", 1),

@@ -225,6 +225,7 @@ mod tests {
         Preview {
             header: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
             header_row: 1,
+            header_choices: Vec::new(),
             samples: columns.iter().map(|(_, values)| texts(values)).collect(),
         }
     }
