@@ -9,6 +9,9 @@ use std::io;
 /// The content type of CSV files.
 pub(crate) const CSV: &str = "text/csv; charset=utf-8";
 
+/// The content type of Excel files.
+pub(crate) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 /// A response with a file that the browser saves under this name.
 pub(crate) fn download<B, S>(content_type: &'static str, name: &str, pieces: S) -> Response
 where

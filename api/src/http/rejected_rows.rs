@@ -3,7 +3,7 @@
 use crate::app::imports::rejects;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
-use crate::http::download::{CSV, download};
+use crate::http::download::{CSV, XLSX, download};
 use axum::response::Response;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
@@ -29,5 +29,5 @@ pub(crate) async fn xlsx(api: &AppState, import: Uuid) -> Result<Response, Probl
     let file = rejects::workbook(api, &found).await?;
     let name = format!("import-{import}-problems.xlsx");
     let pieces = ReaderStream::new(tokio::fs::File::from_std(file));
-    Ok(download("application/octet-stream", &name, pieces))
+    Ok(download(XLSX, &name, pieces))
 }

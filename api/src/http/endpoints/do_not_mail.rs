@@ -119,7 +119,9 @@ pub async fn list(State(api): State<AppState>) -> Result<Json<DoNotMailLists>, P
 /// addresses needs no header. If one address is invalid, the whole file is rejected, because the address that was
 /// meant would be missing on the list.
 #[utoipa::path(post, path = "/v1/do-not-mail-lists", tag = "do not mail", params(NewListRequest),
-    request_body(content = String, content_type = "text/csv"),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (Vec<u8> = "application/vnd.ms-excel"), (Vec<u8> = "application/vnd.oasis.opendocument.spreadsheet"),
+        (Vec<Object> = "application/json"))),
     responses((status = 201, body = DoNotMailListView), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub async fn create(
     State(api): State<AppState>,
@@ -146,7 +148,9 @@ pub async fn create(
 
 /// Adds the addresses of a file to a list. Reads the file as for a new list. Addresses that are on it stay.
 #[utoipa::path(post, path = "/v1/do-not-mail-lists/{id}/addresses", tag = "do not mail",
-    params(AddAddressesRequest), request_body(content = String, content_type = "text/csv"),
+    params(AddAddressesRequest), request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (Vec<u8> = "application/vnd.ms-excel"), (Vec<u8> = "application/vnd.oasis.opendocument.spreadsheet"),
+        (Vec<Object> = "application/json"))),
     responses((status = 200, body = AddedAddresses), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub async fn add_addresses(
     State(api): State<AppState>,

@@ -21,7 +21,9 @@ use uuid::Uuid;
 
 /// Imports users from CSV, a spreadsheet (`.xlsx`, `.xls`, `.ods`) or a JSON array of users.
 #[utoipa::path(post, path = "/v1/imports", tag = "imports", params(ImportRequest),
-    request_body(content = String, content_type = "text/csv"),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (Vec<u8> = "application/vnd.ms-excel"), (Vec<u8> = "application/vnd.oasis.opendocument.spreadsheet"),
+        (Vec<Object> = "application/json"))),
     responses((status = 200, body = ImportView, description = "The expected result: a dry run stores nothing."),
         (status = 201, body = ImportView, description = "The result."), (status = 422, body = ProblemBody)))]
 pub async fn create(
@@ -66,8 +68,8 @@ pub async fn problems_csv(State(api): State<AppState>, Path(id): Path<Uuid>) -> 
 /// Downloads the rejected rows as a spreadsheet to correct and import again, with the faulty cells marked and the
 /// reasons in a separate column.
 #[utoipa::path(get, path = "/v1/imports/{id}/problems.xlsx", tag = "imports",
-    responses((status = 200, content_type = "application/octet-stream",
-        body = String), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    responses((status = 200, content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        body = Vec<u8>), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub async fn problems_xlsx(State(api): State<AppState>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     rejected_rows::xlsx(&api, id).await
 }
