@@ -304,7 +304,7 @@ async fn an_invalid_parameter_of_an_import_is_rejected_before_the_file_is_read()
             .must_be_refused(
                 400,
                 "unknown_parameter",
-                "There is no parameter dryrun. The parameters are file_name, dry_run, sheet, accept_doubtful, mapping, mode, empty.",
+                "There is no parameter dryrun. The parameters are file_name, dry_run, sheet, header_row, accept_doubtful, accept, mapping, mode, empty.",
             )
             .await;
         assert_eq!(world.rows("imports").count().await, 0);

@@ -237,6 +237,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("import_users", "import_id", LINK),
     ("import_users", "row_number", Personal),
     ("import_users", "user_id", LINK),
+    ("imports", "accepted_problems", STATE),
     ("imports", "accepts_doubtful", STATE),
     ("imports", "blank_count", STATE),
     ("imports", "clears_empty", STATE),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 
+use super::accepted::Accepted;
 use super::parsed_file::{Directions, Lines, ParsedFile};
 use super::pasted::table_of;
 use super::{FileFault, Limits, RowRules};
@@ -60,7 +61,7 @@ pub fn open_json_addresses(file: File, limits: Limits) -> Result<AddressLines, F
 
 fn only_addresses(lines: Lines<File>) -> Lines<File> {
     let rules = RowRules {
-        accepts_doubtful: true,
+        accepted: Accepted::ALL,
         clears_empty: false,
     };
     lines.with_rules(rules).only_addresses()

@@ -39,6 +39,7 @@
 //! | `template` | a spreadsheet to fill in |
 //! | `safe_csv`, `fix_workbook` | every CSV we write, and the file of rejected rows, also as a spreadsheet |
 
+mod accepted;
 mod addresses;
 mod cells;
 mod column;
@@ -75,6 +76,7 @@ use serde::Serialize;
 use shared::address::EmailAddress;
 use utoipa::ToSchema;
 
+pub use accepted::{Accepted, acceptable_kind};
 pub use addresses::{AddressLines, open_addresses, open_json_addresses};
 pub use column::ReadColumn;
 pub use columns::read_columns;
@@ -187,7 +189,7 @@ pub struct Problem {
     /// The value that was probably meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
-    /// Whether the value can be imported as it is, if the caller sets `accept_doubtful`.
+    /// Whether the value can be imported as it is, if the caller accepts this kind of damage ([`Accepted`]).
     #[serde(skip_serializing_if = "is_false")]
     pub acceptable: bool,
     /// The cell, at most 80 characters, without control characters.

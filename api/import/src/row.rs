@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use shared::address::{AddressFault, EmailAddress, suggest_domain};
 
+use super::accepted::Accepted;
 use super::cells::Row;
 use super::column::{Column, Role, own_field};
 use super::damage::{self, Damage};
@@ -33,8 +34,8 @@ pub(super) struct CellSource<'a> {
 /// The caller's options for all rows of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowRules {
-    /// Values that look damaged are imported as they are.
-    pub accepts_doubtful: bool,
+    /// The kinds of values that look damaged and are imported as they are.
+    pub accepted: Accepted,
     /// An empty cell clears the value. Otherwise it changes nothing.
     pub clears_empty: bool,
 }
@@ -95,10 +96,11 @@ impl Draft {
             Role::Nothing | Role::LeftOut(_) | Role::Problem => Ok(()),
         };
         let damage = match role {
-            _ if self.rules.accepts_doubtful => None,
+            _ if self.rules.accepted == Accepted::ALL => None,
             Role::Known(Known::Email) => self.email.as_ref().and_then(damage::of_address),
             role => damage::find(role, place.column, raw),
         };
+        let damage = damage.filter(|damage| !self.rules.accepted.includes(damage.code));
         match (taken, damage) {
             // Garbled text also contains control characters, and the garbling explains more.
             (Err(TextFault::Control(_)) | Ok(()), Some(damage)) => self.doubt(place, damage, raw),

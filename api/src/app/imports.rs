@@ -22,7 +22,7 @@ use crate::metrics::ApiMetrics;
 use audit::record_imported;
 use changes::first_changes;
 use file_problem::file_problem;
-use import::{Directions, Limits, Lines, ParsedFile};
+use import::{Directions, Limits, Lines, ParsedFile, RowRules};
 use request::{BodyFormat, ImportOptions, ImportRequest};
 use shared::store::begin;
 use shared::store::imports::file::{self, File};
@@ -42,7 +42,7 @@ async fn open(
     api: &AppState,
     file: &std::fs::File,
     (form, directions): (BodyFormat, Directions),
-    request: &ImportRequest,
+    rules: RowRules,
 ) -> Result<(ParsedFile, Lines<std::fs::File>), Problem> {
     let file = file.try_clone().map_err(|fault| file_problem(fault.into()))?;
     let _permit = match form {
@@ -54,7 +54,7 @@ async fn open(
         BodyFormat::Json => ParsedFile::open_json(file, Limits::default()),
     });
     let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(file_problem)?;
-    Ok((sheet, lines.with_rules(request.row_options().1)))
+    Ok((sheet, lines.with_rules(rules)))
 }
 
 /// Imports a file and returns the result. All its good rows are imported, or none. A dry run stores nothing.
@@ -70,7 +70,8 @@ pub async fn import_file(
     form: (BodyFormat, Directions),
     request: ImportRequest,
 ) -> Result<ImportView, Problem> {
-    let mut opened = open(api, &spooled.file, form.clone(), &request).await?;
+    let (row_options, rules) = request.row_options()?;
+    let mut opened = open(api, &spooled.file, form.clone(), rules).await?;
     let _permit = api.concurrency_limits.for_import().await?;
     let (file_name, options, by) = (request.file_name.clone(), request.options(), &caller.actor.name);
     let mut attempts = Attempts::default();
@@ -80,7 +81,7 @@ pub async fn import_file(
             return Ok(answer);
         }
         file::take_turn(&mut transaction).await?;
-        let import = file::create(&mut transaction, &file_name, by, &request.row_options().0).await?;
+        let import = file::create(&mut transaction, &file_name, by, &row_options).await?;
         let (unwatched, (sheet, lines)) = (AtomicI32::new(0), opened);
         let storing = store_sheet(
             &mut transaction,
@@ -95,7 +96,7 @@ pub async fn import_file(
             break (transaction, import, stored);
         }
         drop(transaction);
-        opened = open(api, &spooled.file, form.clone(), &request).await?;
+        opened = open(api, &spooled.file, form.clone(), rules).await?;
     };
     let StoredRows { file, totals, problems } = stored;
     let changes = first_changes(&mut transaction, import).await?;

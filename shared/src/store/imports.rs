@@ -118,6 +118,39 @@ pub struct Trouble {
     pub is_about_columns: bool,
 }
 
+/// Which values that look damaged are imported as they are.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Accepting {
+    /// None.
+    #[default]
+    Nothing,
+    /// All.
+    Everything,
+    /// Those with problems of these codes.
+    Problems(Vec<String>),
+}
+
+impl Accepting {
+    fn of(accepts_doubtful: bool, problems: Option<Vec<String>>) -> Self {
+        match problems {
+            Some(codes) => Self::Problems(codes),
+            None if accepts_doubtful => Self::Everything,
+            None => Self::Nothing,
+        }
+    }
+
+    fn is_everything(&self) -> bool {
+        *self == Self::Everything
+    }
+
+    fn problems(&self) -> Option<&[String]> {
+        match self {
+            Self::Problems(codes) => Some(codes),
+            Self::Nothing | Self::Everything => None,
+        }
+    }
+}
+
 /// How often a problem occurs.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct ProblemCount {
@@ -155,8 +188,8 @@ pub struct Import {
     pub header_row: i32,
     /// Number of rows that the spreadsheet hides.
     pub hidden_rows: i32,
-    /// Whether rows with acceptable problems are imported.
-    pub accepts_doubtful: bool,
+    /// Which rows with acceptable problems are imported.
+    pub accepting: Accepting,
     /// The chosen mapping of columns.
     pub mapping: Option<Value>,
     /// Whether the mapping was chosen for an earlier file with the same columns.
@@ -206,6 +239,7 @@ struct Found {
     hidden_row_count: i32,
     doubtful_count: i32,
     accepts_doubtful: bool,
+    accepted_problems: Option<Vec<String>>,
     mapping: Option<Value>,
     mapping_is_remembered: bool,
     mode: String,
@@ -247,7 +281,7 @@ impl From<Found> for Import {
             sheet: row.sheet,
             header_row: row.header_row,
             hidden_rows: row.hidden_row_count,
-            accepts_doubtful: row.accepts_doubtful,
+            accepting: Accepting::of(row.accepts_doubtful, row.accepted_problems),
             mapping: row.mapping,
             mapping_is_remembered: row.mapping_is_remembered,
             mode: ImportMode::of(&row.mode),
@@ -288,7 +322,7 @@ macro_rules! imports {
             Found,
             r#"select id, file_name, created_at, created_by, state as "state: ImportState", header, separator,
                       format, sheet, header_row, hidden_row_count, doubtful_count, accepts_doubtful,
-                      mapping, mapping_is_remembered, mode, clears_empty, ignored_count, row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
+                      accepted_problems, mapping, mapping_is_remembered, mode, clears_empty, ignored_count, row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
                       coalesce(duplicate_count, (
                           select count(*) from import_rejects r
                           where r.import_id = imports.id and r.problems @> '[{"code": "duplicate_of_row"}]'

@@ -1,6 +1,6 @@
 //! Files as other programs write them: their headers, the rows above them, and damaged values.
 
-use super::super::{Limits, ParsedFile, ParsedRow, Person, RowRules};
+use super::super::{Accepted, Limits, ParsedFile, ParsedRow, Person, RowRules};
 use super::{all_people, file, read};
 
 /// Headers of other programs, and what each column fills.
@@ -333,7 +333,7 @@ fn accepted_doubtful_values_are_imported_unchanged() {
 
     let lines: Vec<ParsedRow> = lines
         .with_rules(RowRules {
-            accepts_doubtful: true,
+            accepted: Accepted::ALL,
             ..RowRules::default()
         })
         .map(Result::unwrap)
@@ -347,6 +347,17 @@ fn accepted_doubtful_values_are_imported_unchanged() {
         (ada.first_name.as_deref(), ada.fields["team"].as_str()),
         (Some("JosÃ©"), "NULL")
     );
+    let (_, lines) = ParsedFile::open_csv(file(text), Limits::default()).unwrap();
+    let accepted = Accepted::of(["mistyped_domain", "placeholder"]).unwrap();
+    let some = RowRules {
+        accepted,
+        ..RowRules::default()
+    };
+    let Some(Ok(ParsedRow::Rejected(row))) = lines.with_rules(some).next() else {
+        panic!("the garbled name is not accepted")
+    };
+    let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["double_encoded"]);
     // Mail cannot reach a domain that cannot exist, so this cannot be accepted.
     assert!(matches!(&lines[1], ParsedRow::Rejected(row) if !row.is_acceptable()));
 }

@@ -3,10 +3,10 @@
 use crate::app::problem::{FieldError, Problem};
 use crate::app::validation::without_controls;
 use import::single::ValueFault;
-use import::{Directions, Mapping, RowRules};
+use import::{Accepted, Directions, Mapping, RowRules};
 use serde::{Deserialize, Serialize};
-use shared::store::imports::ImportMode;
 use shared::store::imports::file::RowOptions;
+use shared::store::imports::{Accepting, ImportMode};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use utoipa::IntoParams;
@@ -31,6 +31,9 @@ pub struct ImportRequest {
     /// Import values that look damaged (`problems` with `acceptable`) as they are.
     #[serde(default)]
     pub accept_doubtful: bool,
+    /// Import values that look damaged as they are if their problem has one of these codes, separated by commas, such
+    /// as `shared_address,number_as_name`.
+    pub accept: Option<String>,
     /// The mapping of columns to fields, as a JSON object such as
     /// `{"Dept.": "department", "Name": "full_name", "Notes": null}`. The key is the name of the column, or its
     /// letter if the name is blank or occurs twice. Null means that the column is not imported. All other columns are
@@ -83,18 +86,34 @@ impl ImportRequest {
     }
 
     /// The options for all rows, for the store and the parser.
-    pub fn row_options(&self) -> (RowOptions, RowRules) {
+    ///
+    /// # Errors
+    ///
+    /// If `accept` has a code that cannot be accepted.
+    pub fn row_options(&self) -> Result<(RowOptions, RowRules), Problem> {
         let clears_empty = self.empty == EmptyCells::Clear;
+        let accepting = self.accepting();
+        let rules = RowRules {
+            accepted: accepted(&accepting)?,
+            clears_empty,
+        };
         let options = RowOptions {
-            accepts_doubtful: self.accept_doubtful,
+            accepting,
             mode: self.mode,
             clears_empty,
         };
-        let rules = RowRules {
-            accepts_doubtful: self.accept_doubtful,
-            clears_empty,
-        };
-        (options, rules)
+        Ok((options, rules))
+    }
+
+    fn accepting(&self) -> Accepting {
+        match &self.accept {
+            _ if self.accept_doubtful => Accepting::Everything,
+            None => Accepting::Nothing,
+            Some(codes) => {
+                let codes = codes.split(',').map(str::trim).filter(|code| !code.is_empty());
+                Accepting::Problems(codes.map(str::to_owned).collect())
+            }
+        }
     }
 
     /// How to parse the file.
@@ -118,6 +137,28 @@ impl ImportRequest {
             header_row: self.header_row,
         })
     }
+}
+
+/// The kinds of damage that are accepted.
+///
+/// # Errors
+///
+/// If a code is not one of a kind of damage.
+pub fn accepted(accepting: &Accepting) -> Result<Accepted, Problem> {
+    let codes = match accepting {
+        Accepting::Nothing => return Ok(Accepted::NONE),
+        Accepting::Everything => return Ok(Accepted::ALL),
+        Accepting::Problems(codes) => codes,
+    };
+    Accepted::of(codes.iter().map(String::as_str)).map_err(|unknown| {
+        let (unknown, known) = (
+            import::single::shown(unknown),
+            Accepted::codes().collect::<Vec<_>>().join(", "),
+        );
+        let message = format!("{unknown} is no problem that can be accepted. Those are {known}.");
+        Problem::invalid("invalid_request", "The parameters cannot be used; see errors.")
+            .with_errors(vec![FieldError::in_field("accept", "not_acceptable", message)])
+    })
 }
 
 fn read_mapping(text: &str) -> Result<Mapping, Problem> {
@@ -152,6 +193,10 @@ pub fn named(request: &ImportRequest) -> String {
     }
     if request.accept_doubtful {
         name.push_str(" with doubtful values");
+    }
+    if let Some(codes) = &request.accept {
+        name.push_str(" accepting ");
+        name.push_str(codes);
     }
     if let Some(mapping) = &request.mapping {
         name.push_str(" mapped ");

@@ -30,7 +30,7 @@ use shared::store::audit::{Action, Actor, AuditEntry};
 use shared::store::imports::mappings::{self, StoredMapping};
 use shared::store::imports::steps::{self, Upload, Uploaded};
 use shared::store::imports::undo::{self, UndoResult};
-use shared::store::imports::{Import, ImportMode, UndoneCounts};
+use shared::store::imports::{Accepting, Import, ImportMode, UndoneCounts};
 use shared::store::{Db, begin, commit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,8 +173,7 @@ impl StagedImports {
     }
 
     /// Begins to store the good rows of a checked file, or begins again after an interruption. Returns `None` if it is
-    /// being stored, is not checked, or has no good row. With `accepts_doubtful`, rows with acceptable problems are
-    /// good.
+    /// being stored, is not checked, or has no good row. Rows whose problems are accepted are good.
     ///
     /// # Errors
     ///
@@ -183,9 +182,9 @@ impl StagedImports {
         &self,
         import: Uuid,
         by: &Actor,
-        accepts_doubtful: bool,
+        accepting: &Accepting,
     ) -> Result<Option<BackgroundWork>, Problem> {
-        let work = steps::begin_store(&self.db, import, accepts_doubtful).await?;
+        let work = steps::begin_store(&self.db, import, accepting).await?;
         Ok(work.map(|work| BackgroundWork(self.lifecycle.spawn(work::store(self.clone(), work, by.clone())))))
     }
 

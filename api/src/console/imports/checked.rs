@@ -4,7 +4,7 @@ use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures};
 use super::import_options::ChosenOptions;
-use super::labels::{columns, is_spreadsheet, lacks_names, notes, read_columns_of, remedies};
+use super::labels::{acceptable_kinds, columns, is_spreadsheet, lacks_names, notes, read_columns_of, remedies};
 use super::upload::FileForm;
 use crate::app::problem::Problem;
 use crate::app::state::AppState;
@@ -30,6 +30,8 @@ struct CheckedPage {
     faulty: FaultyRows,
     repeated: FaultyRows,
     changes: Changes,
+    /// The kinds of damage in the file: code, label and number of values.
+    kinds: Vec<(String, &'static str, String)>,
     columns: Vec<(String, String)>,
     /// Whether users would be created without names, though a column that was not recognised may hold them.
     lacks_names: bool,
@@ -109,6 +111,7 @@ pub(super) async fn show(api: &AppState, administrator: &Administrator, import: 
         id: import.id,
         figures: figures(&totals),
         totals,
+        kinds: acceptable_kinds(&import.problem_counts),
         remedies: remedies(&import.problem_counts, &read),
         faulty: faults::of(api, import, Rejects::Faulty).await?,
         repeated: faults::of(api, import, Rejects::Duplicates).await?,

@@ -1,7 +1,7 @@
 //! Labels for import states, and sentences about problems in a file.
 
 use crate::console::format::{counted, some};
-use import::{Mapping, ReadColumn, read_columns};
+use import::{Mapping, ReadColumn, acceptable_kind, read_columns};
 use shared::store::imports::{Import, ImportState, ProblemCount};
 use std::collections::BTreeMap;
 
@@ -96,6 +96,18 @@ pub(super) fn remedies(counts: &[ProblemCount], read: &[ReadColumn]) -> Vec<Stri
     sums.into_iter()
         .map(|((remedy, column), count)| remedy.sentence(count, &column))
         .collect()
+}
+
+/// The kinds of damage that can be accepted: code, label and number of values.
+pub(super) fn acceptable_kinds(counts: &[ProblemCount]) -> Vec<(String, &'static str, String)> {
+    let mut kinds = BTreeMap::<&str, (&'static str, u32)>::new();
+    for count in counts {
+        if let Some(label) = acceptable_kind(&count.code) {
+            kinds.entry(&count.code).or_insert((label, 0)).1 += count.count;
+        }
+    }
+    let shown = |(code, (label, count)): (&str, (&'static str, u32))| (code.to_owned(), label, counted(count));
+    kinds.into_iter().map(shown).collect()
 }
 
 /// The header of the column that fills a field.

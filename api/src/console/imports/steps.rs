@@ -12,7 +12,8 @@ use crate::console::session::Administrator;
 use crate::http::query::Path;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::imports::ImportState;
+use import::Accepted;
+use shared::store::imports::{Accepting, ImportState};
 use uuid::Uuid;
 
 /// Checks a file again after an interruption, or with the selected sheet.
@@ -38,8 +39,8 @@ pub(super) async fn store(
     fields: Fields,
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
-    let accepts_doubtful = fields.text("doubtful") == "accept";
-    let stored = api.staged_imports.store(id, &administrator.actor, accepts_doubtful);
+    let accepting = accepting(&fields);
+    let stored = api.staged_imports.store(id, &administrator.actor, &accepting);
     let Some(in_hand) = stored.await? else {
         return Ok(redirect(&address(id)));
     };
@@ -52,6 +53,18 @@ pub(super) async fn store(
     let taken = totals.created + totals.updated + totals.unchanged;
     let message = format!("{} imported.", some(taken, "user is", "users are"));
     Ok(redirect_with_flash(&address(id), &message))
+}
+
+/// The kinds of damage that the administrator accepts: the ticked ones, if there was a choice.
+fn accepting(fields: &Fields) -> Accepting {
+    match fields.text("doubtful") {
+        "accept" => Accepting::Everything,
+        "ticked" => {
+            let ticked = Accepted::codes().filter(|code| fields.is_set(&format!("accept-{code}")));
+            Accepting::Problems(ticked.map(str::to_owned).collect())
+        }
+        _ => Accepting::Nothing,
+    }
 }
 
 /// Discards a file that is not stored.

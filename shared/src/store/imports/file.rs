@@ -1,6 +1,6 @@
 //! Storing a file as a whole: the lock, the import itself and its totals.
 
-use super::{ImportCounts, ImportMode};
+use super::{Accepting, ImportCounts, ImportMode};
 use crate::store::{StoreResult, Transaction, until_moved};
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,8 +29,8 @@ pub struct File {
 /// Options of an import for all its rows.
 #[derive(Clone, Debug, Default)]
 pub struct RowOptions {
-    /// Whether rows with acceptable problems are imported.
-    pub accepts_doubtful: bool,
+    /// Which rows with acceptable problems are imported.
+    pub accepting: Accepting,
     /// Whether users are created, updated or both.
     pub mode: ImportMode,
     /// Whether an empty cell clears the value.
@@ -57,13 +57,14 @@ pub async fn create(
     options: &RowOptions,
 ) -> StoreResult<Uuid> {
     let adding = sqlx::query!(
-        "insert into imports (file_name, created_by, state, accepts_doubtful, mode, clears_empty)
-         values ($1, $2, 'storing', $3, $4, $5) returning id",
+        "insert into imports (file_name, created_by, state, accepts_doubtful, mode, clears_empty, accepted_problems)
+         values ($1, $2, 'storing', $3, $4, $5, $6) returning id",
         file_name,
         created_by,
-        options.accepts_doubtful,
+        options.accepting.is_everything(),
         options.mode.as_str(),
         options.clears_empty,
+        options.accepting.problems(),
     );
     Ok(until_moved(adding.fetch_one(&mut **transaction)).await?.id)
 }

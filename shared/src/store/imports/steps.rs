@@ -6,7 +6,7 @@
 //! another one has taken over.
 
 use super::file::File;
-use super::{ImportCounts, ImportMode, ProblemCount, Trouble};
+use super::{Accepting, ImportCounts, ImportMode, ProblemCount, Trouble};
 use crate::store::{Db, StoreResult, Transaction, seconds, until_moved, within};
 use serde_json::Value;
 use std::time::Duration;
@@ -118,19 +118,22 @@ pub async fn begin_check(db: &Db, import: Uuid, sheet: Option<&str>) -> StoreRes
 /// Begins to store a checked import with at least one good row, or begins again after an interruption. Returns
 /// `None` as [`begin_check`] does.
 ///
-/// With `accepts_doubtful`, rows with acceptable problems are good as well.
-pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> StoreResult<Option<Work>> {
+/// The rows with acceptable problems that are accepted are good as well.
+pub async fn begin_store(db: &Db, import: Uuid, accepting: &Accepting) -> StoreResult<Option<Work>> {
     let begun = sqlx::query!(
         "update imports
          set state = 'storing', run = run + 1, progress_at = now(), progress_rows = 0, rows_per_second = null,
-             trouble = null, accepts_doubtful = case when state = 'checked' then $3 else accepts_doubtful end
+             trouble = null, accepts_doubtful = case when state = 'checked' then $3 else accepts_doubtful end,
+             accepted_problems = case when state = 'checked' then $4 else accepted_problems end
          where id = $1
-           and (state = 'checked' and rejected_count - case when $3 then doubtful_count else 0 end < row_count
+           and (state = 'checked'
+                and rejected_count - case when $3 or $4::text[] is not null then doubtful_count else 0 end < row_count
                 or state = 'storing' and progress_at < now() - make_interval(secs => $2::float8))
          returning run",
         import,
         seconds(MAX_SILENCE),
-        accepts_doubtful,
+        accepting.is_everything(),
+        accepting.problems(),
     );
     let begun = within(begun.fetch_optional(db)).await?;
     Ok(begun.map(|row| Work { import, run: row.run }))

@@ -6,9 +6,10 @@ use super::file::fetch;
 use crate::app::imports::audit::record_imported;
 use crate::app::imports::count;
 use crate::app::imports::file_problem::file_problem;
+use crate::app::imports::request::accepted;
 use crate::app::imports::store::{Attempts, number, store_sheet};
 use crate::app::problem::{Problem, ProblemKind};
-use import::{Directions, FileFault, Limits, Lines, ParsedFile, RememberedMapping, RowRules};
+use import::{Accepted, Directions, FileFault, Limits, Lines, ParsedFile, RememberedMapping, RowRules};
 use shared::store::audit::Actor;
 use shared::store::imports::steps::{self, ImportProgress, Work};
 use shared::store::imports::{self, Import, ImportState, Trouble, file, mappings};
@@ -175,8 +176,13 @@ async fn open(
         .map_err(WorkError::File)?;
     // The check reports all doubtful values. The administrator decides afterwards whether to accept them.
     let is_storing = import.state == ImportState::Storing;
+    let accepted = if is_storing {
+        accepted(&import.accepting)?
+    } else {
+        Accepted::NONE
+    };
     let lines = lines.with_rules(RowRules {
-        accepts_doubtful: is_storing && import.accepts_doubtful,
+        accepted,
         clears_empty: import.clears_empty,
     });
     progress.begin(number(sheet.rows));
