@@ -3,9 +3,13 @@
 //! Each is a problem that the caller may accept, because what looks damaged may be intended. A value is never changed
 //! silently; where the intended value is clear, the problem suggests it.
 
+mod code_pages;
+mod dates;
 mod domains;
 mod encoding;
 mod errors;
+mod escapes;
+mod not_names;
 mod words;
 
 pub(super) use domains::{find as of_address, is_impossible};
@@ -81,9 +85,9 @@ pub(super) fn in_any_text(raw: &str) -> Option<Damage> {
             "The spreadsheet shows an error in this cell – correct the formula",
         ));
     }
-    if let Some(meant) = encoding::encoded_twice(raw) {
+    if let Some(meant) = code_pages::original(raw).or_else(|| encoding::encoded_twice(raw)) {
         let damage = Damage::new("double_encoded", "Letters were garbled when this file was saved");
         return Some(damage.meaning(meant));
     }
-    words::entities(text)
+    escapes::encoded_words(text).or_else(|| words::entities(text))
 }
