@@ -85,9 +85,22 @@ pub(super) fn in_any_text(raw: &str) -> Option<Damage> {
             "The spreadsheet shows an error in this cell – correct the formula",
         ));
     }
-    if let Some(meant) = code_pages::original(raw).or_else(|| encoding::encoded_twice(raw)) {
-        let damage = Damage::new("double_encoded", "Letters were garbled when this file was saved");
-        return Some(damage.meaning(meant));
+    if let Some(damage) = garbled(raw) {
+        return Some(damage);
     }
     escapes::encoded_words(text).or_else(|| words::entities(text))
+}
+
+/// Finds UTF-8 text that was decoded with the wrong code page, with the original if it is clear.
+fn garbled(raw: &str) -> Option<Damage> {
+    let damage = Damage::new("double_encoded", "Letters were garbled when this file was saved");
+    let meant = match code_pages::originals(raw).as_slice() {
+        [] => {
+            let meant = encoding::encoded_twice(raw)?;
+            code_pages::central_european(raw).unwrap_or(meant)
+        }
+        [meant] => meant.clone(),
+        _ => return Some(damage),
+    };
+    Some(damage.meaning(meant))
 }

@@ -71,6 +71,8 @@ fn may_be_written(sequence: &str) -> bool {
         // The first character for the letters of Europe and Arabia, and for punctuation.
         Some('Â' | 'Ã' | 'Ä' | 'Ð' | 'Ñ' | 'Î' | 'Ï' | 'Ø' | 'Ù' | '×' | 'â') => false,
         Some('Å') => rest.all(|c| matches!(c, '–' | '—')),
+        // "Èš" and "È›" are Romanian letters.
+        Some('È') => rest.all(|c| "‘’‚“”„–—…«»‹".contains(c)),
         _ => rest.all(|c| "ŠšŽž‘’‚“”„–—…«»‹›".contains(c)),
     }
 }
@@ -111,6 +113,9 @@ mod tests {
             ("JosÃƒÂ©", "José"),
             ("æ\u{9D}\u{8E}", "李"),
             ("É™li", "əli"),
+            ("LucreÈ›ia", "Lucreția"),
+            ("NicuÈ™or", "Nicușor"),
+            ("LUCENÈšIU", "LUCENȚIU"),
             ("Ø¹Ù„ÙŠ", "علي"),
             ("Ã–zil", "Özil"),
             ("Å’uvre", "Œuvre"),
@@ -157,6 +162,7 @@ mod tests {
             "„Weiß“",
             "JOSÉ–MARIA",
             "RENÉ’S",
+            "CAFFÈ–BAR",
             "«CAFÉ»",
             "UMEÅ–LULEÅ",
         ] {
