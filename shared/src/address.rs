@@ -24,7 +24,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 pub use fault::AddressFault;
 pub(crate) use suggest::edit_distance;
-pub use suggest::suggest_domain;
+pub use suggest::{suggest_domain, suggest_ending};
 
 /// Maximum length of a local part in octets (RFC 5321, 4.5.3.1.1).
 const LOCAL_PART_OCTETS: usize = 64;

@@ -3,9 +3,13 @@
 //! Each is a problem that the caller may accept, because what looks damaged may be intended. A value is never changed
 //! silently; where the intended value is clear, the problem suggests it.
 
+mod code_pages;
+mod dates;
 mod domains;
 mod encoding;
 mod errors;
+mod escapes;
+mod not_names;
 mod words;
 
 pub(super) use domains::{find as of_address, is_impossible};
@@ -81,9 +85,22 @@ pub(super) fn in_any_text(raw: &str) -> Option<Damage> {
             "The spreadsheet shows an error in this cell – correct the formula",
         ));
     }
-    if let Some(meant) = encoding::encoded_twice(raw) {
-        let damage = Damage::new("double_encoded", "Letters were garbled when this file was saved");
-        return Some(damage.meaning(meant));
+    if let Some(damage) = garbled(raw) {
+        return Some(damage);
     }
-    words::entities(text)
+    escapes::encoded_words(text).or_else(|| words::entities(text))
+}
+
+/// Finds UTF-8 text that was decoded with the wrong code page, with the original if it is clear.
+fn garbled(raw: &str) -> Option<Damage> {
+    let damage = Damage::new("double_encoded", "Letters were garbled when this file was saved");
+    let meant = match code_pages::originals(raw).as_slice() {
+        [] => {
+            let meant = encoding::encoded_twice(raw)?;
+            code_pages::central_european(raw).unwrap_or(meant)
+        }
+        [meant] => meant.clone(),
+        _ => return Some(damage),
+    };
+    Some(damage.meaning(meant))
 }

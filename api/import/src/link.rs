@@ -18,9 +18,65 @@ const ENDINGS: &[&str] = &[
     "tr", "ng", "za", "jp", "kr", "tw", "hk", "au", "nz", "ca", "рф",
 ];
 
-/// Titles that have a form with ".in".
-const TITLES: [&str; 13] = [
-    "prof", "ing", "mag", "dipl", "dir", "präs", "vors", "min", "abg", "assist", "doz", "priv", "ass",
+/// Titles and occupations that have a form with ".in", whole or abbreviated.
+const TITLES: [&str; 57] = [
+    "dr",
+    "prof",
+    "professor",
+    "priv",
+    "doz",
+    "dozent",
+    "doktor",
+    "doktorand",
+    "assist",
+    "ass",
+    "wiss",
+    "stud",
+    "student",
+    "lehrer",
+    "stb",
+    "ref",
+    "referent",
+    "referendar",
+    "ing",
+    "ingenieur",
+    "dipl",
+    "mag",
+    "päd",
+    "psych",
+    "soz",
+    "inf",
+    "phys",
+    "chem",
+    "biol",
+    "math",
+    "arch",
+    "architekt",
+    "betriebsw",
+    "volksw",
+    "jur",
+    "rechtsanw",
+    "rechtsanwält",
+    "anw",
+    "anwält",
+    "notar",
+    "steuerb",
+    "steuerber",
+    "steuerberater",
+    "wirtschaftspr",
+    "dir",
+    "direktor",
+    "leiter",
+    "präs",
+    "vors",
+    "stellv",
+    "stv",
+    "min",
+    "abg",
+    "bgm",
+    "bürgerm",
+    "bürgermeister",
+    "pfarrer",
 ];
 
 /// Whether mail programs would turn a part of `name` into a link, or nearly so.
@@ -47,6 +103,10 @@ fn is_web_address(word: &str) -> bool {
     let Some((before, ending)) = host.rsplit_once('.') else {
         return false;
     };
+    // "Prof.in/Dr.in" is no path after a host.
+    if word.split('/').all(is_feminine_title) {
+        return false;
+    }
     let letters_of = |label: &str| label.chars().filter(|c| c.is_alphanumeric()).count();
     let letters = before.split('.').map(letters_of).max().unwrap_or_default();
     // A path after a host: "t.me/win". A name may contain a slash, but not after a dot and two letters: "J.R./K.L." has
@@ -63,11 +123,16 @@ fn is_web_address(word: &str) -> bool {
     } else {
         3
     };
-    // German female titles end like Indian domains: "Prof.in Anna".
-    if ending == "in" && TITLES.contains(&before.rsplit(['.', '-']).next().unwrap_or(before)) {
-        return false;
-    }
     letters >= fewest && (ENDINGS.contains(&ending) || ending.starts_with("xn--"))
+}
+
+/// Whether this is a German title for a woman, which ends like an Indian domain: "Prof.in Anna".
+fn is_feminine_title(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let Some(title) = word.strip_suffix(".in") else {
+        return false;
+    };
+    TITLES.contains(&title.rsplit(['.', '-']).next().unwrap_or(title))
 }
 
 fn is_ip_address(host: &str) -> bool {
@@ -127,9 +192,26 @@ mod tests {
             "Wm.Shakespeare",
             "A.Dev",
             "Mr.Page",
+        ] {
+            assert!(!looks_like_a_link(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn german_titles_of_women_are_no_domains() {
+        for name in [
             "Prof.in Anna",
             "Dipl.-Ing.in Eva",
             "Univ.-Prof.in Ida",
+            "Rechtsanw.in Eva",
+            "Rechtsanwält.in Eva",
+            "(Notar.in) Eva",
+            "Dr.in Eva",
+            "Mag.a Dr.in Eva",
+            "Mag.Dr.in Eva",
+            "Prof.in/Dr.in Eva",
+            "Dipl.-Päd.in Ida",
+            "Steuerberater.in Ida",
         ] {
             assert!(!looks_like_a_link(name), "{name}");
         }
@@ -166,6 +248,12 @@ mod tests {
             "evil.xn--p1ai",
             "пример.рф",
             "x.com",
+            "evil.in",
+            "win-a-phone.in",
+            "prof.in/win",
+            "dr.in/win",
+            "evil.in/dr.in",
+            "evil.de.in",
         ] {
             assert!(looks_like_a_link(name), "{name}");
         }

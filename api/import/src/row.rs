@@ -248,10 +248,7 @@ fn probably_meant(raw: &str) -> Option<String> {
     }
     let bare = raw.rsplit_once('<').map_or(raw, |(_, behind)| behind);
     let bare = bare.trim_matches(|c: char| is_unseen(c) || "<>.,;:'\"()[]".contains(c));
-    let bare = match bare.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mailto:") => rest,
-        _ => bare,
-    };
+    let bare = without_scheme(bare);
     let around_at = bare.split('@').map(str::trim).collect::<Vec<_>>().join("@");
     let candidates = [
         around_at.clone(),
@@ -260,10 +257,21 @@ fn probably_meant(raw: &str) -> Option<String> {
         around_at.replace("@@", "@"),
     ];
     let corrected = candidates.iter().find_map(|text| EmailAddress::parse(text).ok())?;
-    Some(match suggest_domain(corrected.domain()) {
-        Some(domain) => format!("{}@{domain}", corrected.local_part()),
-        None => corrected.as_typed().to_owned(),
-    })
+    match suggest_domain(corrected.domain()) {
+        Some(domain) => Some(format!("{}@{domain}", corrected.local_part())),
+        // It would be refused as well.
+        None if damage::is_impossible(corrected.domain()) => None,
+        None => Some(corrected.as_typed().to_owned()),
+    }
+}
+
+/// Removes the `mailto:` of a link, or the `SMTP:` that Exchange writes before each of a user's addresses.
+fn without_scheme(address: &str) -> &str {
+    let behind = |scheme: &str| match address.split_at_checked(scheme.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(scheme) => Some(rest),
+        _ => None,
+    };
+    behind("mailto:").or_else(|| behind("smtp:")).unwrap_or(address)
 }
 
 /// Reads one non-blank row of a CSV file.

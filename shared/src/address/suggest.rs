@@ -42,7 +42,10 @@ const REAL: [&str; 10] = [
 ];
 
 /// Top-level domains that do not exist, with the one that was meant.
-const ENDINGS: [(&str, &str); 15] = [
+///
+/// A doubled last letter is listed only for large top-level domains whose doubled form is neither delegated nor a word
+/// or an abbreviation that may be: not `.bee`, `.see` or `.att`.
+const ENDINGS: [(&str, &str); 30] = [
     ("con", "com"),
     ("cmo", "com"),
     ("ocm", "com"),
@@ -58,6 +61,21 @@ const ENDINGS: [(&str, &str); 15] = [
     ("ogr", "org"),
     ("orgg", "org"),
     ("couk", "co.uk"),
+    ("eduu", "edu"),
+    ("govv", "gov"),
+    ("infoo", "info"),
+    ("dee", "de"),
+    ("frr", "fr"),
+    ("itt", "it"),
+    ("ess", "es"),
+    ("nll", "nl"),
+    ("ukk", "uk"),
+    ("chh", "ch"),
+    ("pll", "pl"),
+    ("euu", "eu"),
+    ("dkk", "dk"),
+    ("czz", "cz"),
+    ("auu", "au"),
 ];
 
 /// Top-level domains that exist, but not under the name of a large provider.
@@ -72,14 +90,11 @@ pub fn suggest_domain(domain: &str) -> Option<String> {
         return None;
     }
     let (name, ending) = domain.split_once('.')?;
-    let meant = |list: &[(&str, &'static str)], ending: &str| {
-        list.iter().find(|(slip, _)| *slip == ending).map(|(_, meant)| *meant)
-    };
-    let suggested = meant(&ENDINGS, ending);
+    let suggested = suggest_ending(ending);
     let large = LARGE.iter().find(|large| {
         large.split_once('.').is_some_and(|(large_name, large_ending)| {
             if name == large_name {
-                let ending = suggested.or_else(|| meant(&ENDINGS_OF_LARGE, ending));
+                let ending = suggested.or_else(|| listed(&ENDINGS_OF_LARGE, ending));
                 ending == Some(large_ending)
             } else {
                 suggested.unwrap_or(ending) == large_ending && is_near(name, large_name)
@@ -90,7 +105,16 @@ pub fn suggest_domain(domain: &str) -> Option<String> {
         return Some((*large).to_owned());
     }
     let (rest, top) = domain.rsplit_once('.')?;
-    meant(&ENDINGS, top).map(|top| format!("{rest}.{top}"))
+    suggest_ending(top).map(|top| format!("{rest}.{top}"))
+}
+
+/// Finds the top-level domain that was probably meant by one that does not exist, in lower case.
+pub fn suggest_ending(ending: &str) -> Option<&'static str> {
+    listed(&ENDINGS, ending)
+}
+
+fn listed(list: &[(&str, &'static str)], ending: &str) -> Option<&'static str> {
+    list.iter().find(|(slip, _)| *slip == ending).map(|(_, meant)| *meant)
 }
 
 /// True for one typo, or for two in a name long enough to be recognised anyway.
@@ -137,6 +161,10 @@ mod tests {
             ("protonmial.com", "protonmail.com"),
             ("example.con", "example.com"),
             ("mail.school.ogr", "mail.school.org"),
+            ("uni-hamburg.dee", "uni-hamburg.de"),
+            ("mit.eduu", "mit.edu"),
+            ("example.co.ukk", "example.co.uk"),
+            ("yahoo.frr", "yahoo.fr"),
         ] {
             assert_eq!(suggest_domain(typed).as_deref(), Some(meant), "{typed}");
         }
@@ -167,6 +195,11 @@ mod tests {
             "beckon.example",
             "xn--mnchen-3ya.de",
             "uni-hamburg.de",
+            "example.bee",
+            "example.see",
+            "example.cc",
+            "example.ee",
+            "example.att",
             "a.b.c.d",
             "outback.com",
             "localhost",

@@ -12,7 +12,8 @@ const MAX_ENCODINGS: usize = 3;
 /// The text before it was encoded once too often; `None` if it was not.
 ///
 /// Decoded as Windows-1252, a UTF-8 letter becomes a sequence that occurs in no language: two or more characters, all
-/// but the first from the upper half of that table ("Ã©", "â€™"). "JOÃO" and "Évora" do not match.
+/// but the first from the upper half of that table ("Ã©", "â€™"). "JOÃO" and "Évora" do not match. The few
+/// sequences that do occur are no sign by themselves ("KŘÍŽ").
 pub(super) fn encoded_twice(text: &str) -> Option<String> {
     if text.is_ascii() {
         return None;
@@ -34,7 +35,7 @@ fn decoded(text: &str) -> Option<String> {
     while let Some(c) = rest.chars().next() {
         if let Some((letter, length)) = letter_at(rest) {
             meant.push(letter);
-            is_other = true;
+            is_other |= !may_be_written(rest.get(..length).unwrap_or_default());
             rest = rest.get(length..).unwrap_or_default();
         } else {
             meant.push(c);
@@ -63,6 +64,19 @@ fn letter_at(text: &str) -> Option<(char, usize)> {
     (!letter.is_control()).then_some((letter, taken))
 }
 
+/// Whether a sequence may be part of a word, and so is no sign of garbled text: "KŘÍŽ", "Weiß–Ray", "RENÉ’S".
+fn may_be_written(sequence: &str) -> bool {
+    let mut rest = sequence.chars();
+    match rest.next() {
+        // The first character for the letters of Europe and Arabia, and for punctuation.
+        Some('Â' | 'Ã' | 'Ä' | 'Ð' | 'Ñ' | 'Î' | 'Ï' | 'Ø' | 'Ù' | '×' | 'â') => false,
+        Some('Å') => rest.all(|c| matches!(c, '–' | '—')),
+        // "Èš" and "È›" are Romanian letters.
+        Some('È') => rest.all(|c| "‘’‚“”„–—…«»‹".contains(c)),
+        _ => rest.all(|c| "ŠšŽž‘’‚“”„–—…«»‹›".contains(c)),
+    }
+}
+
 /// The byte of a character in Windows-1252.
 fn byte_of(c: char) -> Option<u8> {
     // Programs that know only Latin-1 write 0x80 to 0x9F as control characters.
@@ -71,6 +85,12 @@ fn byte_of(c: char) -> Option<u8> {
     }
     let place = HIGH.iter().position(|&high| high == c)?;
     u8::try_from(0x80 + place).ok()
+}
+
+/// The character of a byte in Windows-1252, which contains Latin-1.
+pub(super) fn windows_1252(byte: u8) -> char {
+    let high = byte.checked_sub(0x80).and_then(|place| HIGH.get(usize::from(place)));
+    high.copied().unwrap_or(char::from(byte))
 }
 
 #[cfg(test)]
@@ -92,6 +112,13 @@ mod tests {
             ("Ð\u{98}Ð²Ð°Ð½", "Иван"),
             ("JosÃƒÂ©", "José"),
             ("æ\u{9D}\u{8E}", "李"),
+            ("É™li", "əli"),
+            ("LucreÈ›ia", "Lucreția"),
+            ("NicuÈ™or", "Nicușor"),
+            ("LUCENÈšIU", "LUCENȚIU"),
+            ("Ø¹Ù„ÙŠ", "علي"),
+            ("Ã–zil", "Özil"),
+            ("Å’uvre", "Œuvre"),
         ] {
             assert_eq!(encoded_twice(garbled).as_deref(), Some(meant), "{garbled}");
         }
@@ -125,6 +152,19 @@ mod tests {
             "GARÇÃO",
             "Ünal",
             "Ìfẹ́",
+            "KRÍŽ",
+            "KŘÍŽ",
+            "MÍŠEK",
+            "Úžek",
+            "BÚŠ",
+            "Weiß–Ray",
+            "Weiß’",
+            "„Weiß“",
+            "JOSÉ–MARIA",
+            "RENÉ’S",
+            "CAFFÈ–BAR",
+            "«CAFÉ»",
+            "UMEÅ–LULEÅ",
         ] {
             assert_eq!(encoded_twice(name), None, "{name}");
         }

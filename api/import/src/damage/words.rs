@@ -1,6 +1,6 @@
 //! Placeholders that programs write for a missing value.
 
-use super::Damage;
+use super::{Damage, dates, escapes, not_names};
 
 /// Placeholders that databases and programs write for a missing value.
 const NOTHINGS: [&str; 16] = [
@@ -25,22 +25,6 @@ const NOTHINGS: [&str; 16] = [
 /// Placeholders that people and programs write for an unknown name.
 const NO_NAMES: [&str; 17] = [
     "N/A", "n/a", "NA", "N.A.", "n.a.", "-", "--", "---", "—", "–", "?", "??", "???", ".", "..", "none", "unknown",
-];
-
-/// Dates that databases and spreadsheets use for a missing one.
-const NO_DAYS: [&str; 12] = [
-    "0000-00-00",
-    "00/00/0000",
-    "00.00.0000",
-    "0000-00-00 00:00:00",
-    "1900-01-00",
-    "1899-12-30",
-    "1899-12-31",
-    "30.12.1899",
-    "30/12/1899",
-    "12/30/1899",
-    "00.01.1900",
-    "1/0/1900",
 ];
 
 /// HTML entities that occur in names, and their characters.
@@ -71,19 +55,6 @@ const ENTITIES: [(&str, &str); 26] = [
     ("&oslash;", "ø"),
     ("&rsquo;", "’"),
     ("&euml;", "ë"),
-];
-
-/// Parts of the names of date columns.
-const DAY_COLUMNS: [&str; 9] = [
-    "date",
-    "datum",
-    "fecha",
-    "fechas",
-    "data",
-    "birth",
-    "geburt",
-    "naissance",
-    "dato",
 ];
 
 /// Month abbreviations of spreadsheets.
@@ -124,21 +95,25 @@ pub(super) fn in_a_name(text: &str) -> Option<Damage> {
             "Stands for “nothing” – leave the cell empty if there is no name",
         ));
     }
+    if let Some(damage) = not_names::find(text).or_else(|| escapes::in_a_name(text)) {
+        return Some(damage);
+    }
     if is_month_and_number(text) {
         return Some(Damage::new(
             "became_a_date",
             "A spreadsheet may have turned this name into a date – write it again and format the column as text",
         ));
     }
-    let is_letter_lost = |(place, _): (usize, &str)| {
-        let before = text.get(..place).and_then(|start| start.chars().next_back());
-        let behind = text.get(place + 1..).and_then(|rest| rest.chars().next());
-        before.is_some_and(char::is_alphabetic) && behind.is_none_or(char::is_alphabetic)
-    };
-    if text.match_indices('?').any(is_letter_lost) {
+    if is_letter_lost(text) {
         return Some(Damage::new(
             "lost_letter",
             "A letter may have been lost here (?) – write it again and save the file as CSV UTF-8",
+        ));
+    }
+    if is_all_lost(text) {
+        return Some(Damage::new(
+            "lost_letter",
+            "Letters were lost here (?) – write them again and save the file as CSV UTF-8",
         ));
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
@@ -146,6 +121,21 @@ pub(super) fn in_a_name(text: &str) -> Option<Damage> {
     }
     text.contains('√')
         .then(|| Damage::new("double_encoded", "Letters were garbled when this file was saved"))
+}
+
+/// Whether a question mark is inside or at the end of a word: "Bj?rn", "Jos?".
+fn is_letter_lost(text: &str) -> bool {
+    let is_lost = |(place, _): (usize, &str)| {
+        let before = text.get(..place).and_then(|start| start.chars().next_back());
+        let behind = text.get(place + 1..).and_then(|rest| rest.chars().next());
+        before.is_some_and(char::is_alphabetic) && behind.is_none_or(char::is_alphabetic)
+    };
+    text.match_indices('?').any(is_lost)
+}
+
+/// Whether question marks took the place of every letter: "???? ????", "???-???".
+fn is_all_lost(text: &str) -> bool {
+    text.starts_with('?') && text.chars().all(|c| c.is_whitespace() || "?-.'’".contains(c))
 }
 
 /// Finds damage in a value of another column.
@@ -156,7 +146,10 @@ pub(super) fn in_a_field(text: &str, column: &str) -> Option<Damage> {
             "Stands for “nothing” – leave the cell empty if there is no value",
         ));
     }
-    if NO_DAYS.contains(&text) {
+    if let Some(damage) = not_names::type_name(text) {
+        return Some(damage);
+    }
+    if dates::is_no_date(text) {
         return Some(Damage::new(
             "placeholder",
             "Stands for “no date” – leave the cell empty if there is none",
@@ -168,25 +161,32 @@ pub(super) fn in_a_field(text: &str, column: &str) -> Option<Damage> {
             "A spreadsheet shortened this number – format the column as text and export it again",
         ));
     }
-    let column = column.to_lowercase();
-    let is_of_days = column
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| DAY_COLUMNS.contains(&word) || word.starts_with("geburt") || word.ends_with("datum"));
-    if let (true, Some(day)) = (is_of_days, crate::workbook::day_of_serial(text)) {
+    if !dates::is_date_column(column) {
+        return None;
+    }
+    if let Some(day) = crate::workbook::day_of_serial(text) {
         let damage = Damage::new("serial_date", "Is the number that a spreadsheet stores for a date");
         return Some(damage.meaning(day));
     }
-    None
+    dates::is_impossible(text).then(|| Damage::new("impossible_date", "Is not a date in the calendar"))
 }
 
-/// Matches "4.91E+11", the format in which spreadsheets show long numbers.
+/// Matches "4.91E+11", the format in which spreadsheets show long numbers, and "4.91E11".
+///
+/// Without the plus sign it may be a room or a part ("1E5"), so more must be as spreadsheets write it.
 fn is_shortened(text: &str) -> bool {
-    let Some((digits, exponent)) = text.split_once("E+") else {
-        return false;
-    };
     let is_number =
         |part: &str, also: &[u8]| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit() || also.contains(&b));
-    is_number(digits, b".,-") && digits.bytes().any(|b| b.is_ascii_digit()) && is_number(exponent, b"")
+    if let Some((digits, exponent)) = text.split_once("E+") {
+        return is_number(digits, b".,-") && digits.bytes().any(|b| b.is_ascii_digit()) && is_number(exponent, b"");
+    }
+    let Some((digits, exponent)) = text.split_once('E') else {
+        return false;
+    };
+    let has_decimals = digits
+        .split_once(['.', ','])
+        .is_some_and(|(whole, decimals)| is_number(whole.trim_start_matches('-'), b"") && is_number(decimals, b""));
+    has_decimals && is_number(exponent, b"") && exponent.parse().is_ok_and(|exponent| (6..=15_u32).contains(&exponent))
 }
 
 /// Matches "Mar-01" and "1-Mar": what spreadsheets make of "March 1", and of a name such as May or June with a number.
@@ -219,6 +219,10 @@ mod tests {
             ("Jun-01", "became_a_date"),
             ("4711", "number_as_name"),
             ("Jos√©", "double_encoded"),
+            ("??????", "lost_letter"),
+            ("???? ????", "lost_letter"),
+            ("???-???? ?.", "lost_letter"),
+            ("???", "placeholder"),
         ] {
             assert_eq!(in_a_name(text).map(|damage| damage.code), Some(code), "{text}");
         }
@@ -256,6 +260,14 @@ mod tests {
             ("46296", "Geburtsdatum", "serial_date"),
             ("0000-00-00", "start", "placeholder"),
             ("NULL", "room", "placeholder"),
+            ("4.91E11", "phone", "shortened_number"),
+            ("4,91E11", "phone", "shortened_number"),
+            ("-4.91E6", "phone", "shortened_number"),
+            ("1601-01-01 00:00:00", "last logon", "placeholder"),
+            ("31.12.9999", "valid until", "placeholder"),
+            ("System.Object[]", "groups", "placeholder"),
+            ("31.02.2026", "Geburtsdatum", "impossible_date"),
+            ("2026-13-01", "Start date", "impossible_date"),
         ] {
             assert_eq!(in_a_field(text, column).map(|damage| damage.code), Some(code), "{text}");
         }
@@ -266,6 +278,19 @@ mod tests {
             ("-", "room"),
             ("12", "date"),
             ("1E", "x"),
+            ("1E5", "room"),
+            ("12E7", "room"),
+            ("1.2E5", "room"),
+            ("1.2E16", "room"),
+            ("E11", "room"),
+            (".E11", "room"),
+            ("1.E11", "room"),
+            ("1.2.3E11", "room"),
+            ("1.2E11b", "room"),
+            ("31.02.2026", "version"),
+            ("2026-13-01", "ticket"),
+            ("29.02.2024", "date"),
+            ("to be agreed", "date"),
         ] {
             assert_eq!(in_a_field(text, column), None, "{text}");
         }

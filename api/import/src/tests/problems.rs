@@ -43,6 +43,86 @@ const PROBLEMS: &[(&str, &str, &str, &str)] = &[
         "Not a valid email address: it contains a control character or an invisible one",
     ),
     (
+        "email",
+        "SMTP:ada@example.org",
+        "local_part_invalid",
+        "Not a valid email address: the part before @ contains the character : – did you mean ada@example.org?",
+    ),
+    (
+        "email",
+        "ada@uni-hamburg.dee",
+        "domain_impossible",
+        "Not a valid email address: no domain has this ending – did you mean ada@uni-hamburg.de?",
+    ),
+    (
+        "email",
+        "ada@10.in-addr.arpa",
+        "domain_impossible",
+        "Not a valid email address: no domain has this ending",
+    ),
+    // Neither itself nor another address that is refused is suggested.
+    (
+        "email",
+        "ada@server.local",
+        "domain_impossible",
+        "Not a valid email address: no domain has this ending",
+    ),
+    (
+        "email",
+        "smtp:ada@server.local",
+        "local_part_invalid",
+        "Not a valid email address: the part before @ contains the character :",
+    ),
+    (
+        "email",
+        "ada_example.org#EXT#@contoso.onmicrosoft.com",
+        "guest_sign_in_name",
+        "Is the sign-in name of a guest, not an email address – did you mean ada@example.org?",
+    ),
+    ("First name", "TRUE", "not_a_name", "Is a logical value, not a name"),
+    (
+        "First name",
+        "CN=Ada Lovelace,OU=Staff",
+        "not_a_name",
+        "Is an entry of a directory, not a name – did you mean Ada Lovelace?",
+    ),
+    (
+        "First name",
+        "{{first_name}}",
+        "placeholder",
+        "Is a placeholder that a program did not fill in – leave the cell empty if there is no name",
+    ),
+    (
+        "First name",
+        "J=C3=B6rg",
+        "encoded_text",
+        "Contains codes in place of letters – did you mean Jörg?",
+    ),
+    (
+        "town",
+        "=?UTF-8?Q?M=C3=BCnchen?=",
+        "encoded_text",
+        "Contains codes in place of letters – did you mean München?",
+    ),
+    (
+        "town",
+        "MĂĽnchen",
+        "double_encoded",
+        "Letters were garbled when this file was saved – did you mean München?",
+    ),
+    (
+        "groups",
+        "System.Object[]",
+        "placeholder",
+        "Is the name of a data type – export the value itself",
+    ),
+    (
+        "Start date",
+        "31.02.2026",
+        "impossible_date",
+        "Is not a date in the calendar",
+    ),
+    (
         "First name",
         "Ada\nX",
         "control_character",
@@ -117,6 +197,16 @@ fn an_invalid_cell_is_reported_with_these_messages() {
         assert_eq!((problem.row, problem.column.as_deref()), (2, Some(header)));
         assert!(problem.value.chars().count() <= 80 && !problem.value.contains(char::is_control));
     }
+}
+
+#[test]
+fn values_that_resemble_damage_are_imported() {
+    let text = "email,first name,last name,link,manager,room,template\n\
+        ada_example.org@contoso.onmicrosoft.com,Rechtsanw.in Eva,BĂŞESCU,https://example.org/J%C3%B6rg,\
+        \"CN=Bob,OU=Staff\",1E5,{{ first_name }}\n\
+        bob@lerna.example,Dr.in Ida,KRÍŽ,a=C3=B6,True,31.02.2026,{x}\n";
+
+    assert_eq!(people(text).len(), 2);
 }
 
 #[test]

@@ -44,8 +44,11 @@ impl Remedy {
         let is_address = count.field.as_deref() == Some("email");
         match count.code.as_str() {
             "spreadsheet_error" | "lost_letter" | "double_encoded" | "html_entity" | "placeholder"
-            | "became_a_date" | "number_as_name" | "shortened_number" | "serial_date" => Some(Self::LookAt),
-            "mistyped_domain" | "shared_address" | "unread_address" | "example_row" => Some(Self::LookAtAddresses),
+            | "became_a_date" | "number_as_name" | "shortened_number" | "serial_date" | "impossible_date"
+            | "encoded_text" | "not_a_name" => Some(Self::LookAt),
+            "mistyped_domain" | "shared_address" | "unread_address" | "example_row" | "guest_sign_in_name" => {
+                Some(Self::LookAtAddresses)
+            }
             // Nothing to correct: there are more problems of other kinds, or the row repeats an earlier one.
             "more_problems" | "duplicate_of_row" => None,
             "address_missing" => Some(Self::EnterMissing),
