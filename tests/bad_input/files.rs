@@ -47,7 +47,7 @@ const FAULTS: &[Fault] = &[
         "two_email_columns",
         422,
         0,
-        "",
+        "B",
         b"email,E-Mail Address\na@b.co,c@d.co\n",
         "We found more than one column called ‘email address’ (columns A and B) – delete or rename one",
     ),

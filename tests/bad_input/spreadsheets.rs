@@ -206,6 +206,48 @@ async fn damaged_values_are_reported_and_imported_if_accepted() {
     .await;
 }
 
+#[tokio::test]
+async fn damaged_values_are_accepted_by_their_kind() {
+    World::run_in(a_world().await, async |world| {
+        let file = "email,first name\njose@example.org,JosÃ©\nnull@example.org,NULL\ninfo@example.org,NULL\n";
+        let accepting = async |codes: &str| {
+            ask(world, Method::POST, &format!("/v1/imports?accept={codes}"))
+                .header("Content-Type", "text/csv")
+                .body(file)
+                .answer()
+                .await
+        };
+
+        let placeholders = accepting("placeholder").await;
+        let all = accepting("placeholder,shared_address,%20double_encoded").await;
+        let wrong = accepting("placeholder,email_invalid").await;
+
+        let sums = |response: &ApiResponse| ["created", "rejected"].map(|name| response.body[name].as_i64().unwrap());
+        assert_eq!(sums(&placeholders), [1, 2], "{}", placeholders.text);
+        let codes: Vec<&str> = placeholders.body["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|problem| problem["code"].as_str())
+            .collect();
+        assert_eq!(codes, ["double_encoded", "shared_address"]);
+        assert_eq!(sums(&all), [2, 0], "{}", all.text);
+        let error = &wrong.body["errors"][0];
+        assert_eq!(
+            (&error["field"], &error["code"]),
+            (&json!("accept"), &json!("not_acceptable"))
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("email_invalid is no problem that can be accepted."),
+            "{error}"
+        );
+    })
+    .await;
+}
+
 /// A workbook of one sheet whose rows are this XML.
 fn crafted(rows: &str) -> Vec<u8> {
     let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");

@@ -74,6 +74,33 @@ async fn a_sheet_is_chosen_and_doubtful_values_are_imported_when_accepted() {
 }
 
 #[tokio::test]
+async fn damaged_values_are_accepted_by_their_kind() {
+    World::run_in(a_quiet_world().await, async |world| {
+        for (n, window) in windows().into_iter().enumerate() {
+            let rows =
+                format!("email,first name\ninfo@n{n}.example,Ada\nbob@n{n}.example,NULL\ncem@n{n}.example,Cem\n");
+            let browser = Browser::start(window).await;
+            browser.sign_in(world).await;
+            go(&browser, world, "/console/imports/new").await;
+            browser.attach("File", &file(world, "people.csv", rows)).await;
+            browser.click("Upload and check").await;
+
+            browser.sees("There is a problem with 2 rows").await;
+            browser.sees("Shared addresses: 1").await;
+            browser.unchoose("Words for \u{201C}nothing\u{201D}: 1").await;
+            browser.assert_sound().await;
+            browser.click("Import with the ticked values").await;
+
+            assert_eq!(browser.heading().await, "Import summary: people.csv");
+            browser.sees("2 users are imported.").await;
+            browser.sees("1 row was not imported").await;
+            browser.assert_no_console_errors().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_list_is_pasted_instead_of_a_file() {
     World::run_in(a_quiet_world().await, async |world| {
         for (n, window) in windows().into_iter().enumerate() {

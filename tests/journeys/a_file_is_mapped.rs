@@ -7,7 +7,7 @@ use harness::{Setup, World};
 use import::Mapping;
 use serde_json::Value;
 use shared::store::imports::undo::UndoResult;
-use shared::store::imports::{ImportMode, ImportState, UndoneCounts};
+use shared::store::imports::{Accepting, ImportMode, ImportState, UndoneCounts};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -218,7 +218,7 @@ async fn a_mapping_chosen_in_the_console_is_used_for_the_next_file_with_the_same
         );
         assert_eq!((next.state, next.totals.created), (ImportState::Checked, 1));
         assert!(next.mapping_is_remembered && next.mapping == checked.mapping);
-        let in_hand = staged.store(next.id, &priya(), false).await.unwrap();
+        let in_hand = staged.store(next.id, &priya(), &Accepting::Nothing).await.unwrap();
         in_hand.unwrap().ended_within(Duration::from_mins(1)).await;
         assert!(!staged.choose(next.id, chosen, &priya()).await.unwrap(), "it is stored");
         assert_eq!(user(world, "bo@example.org").await["fields"], json!({}));

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use harness::{Setup, World};
 use serde_json::Value;
 use shared::store::imports::file::{self, File};
-use shared::store::imports::{ImportCounts, ImportState, steps};
+use shared::store::imports::{Accepting, ImportCounts, ImportState, steps};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ async fn check(staged: &StagedImports, import: Uuid) {
 }
 
 async fn store(staged: &StagedImports, import: Uuid) {
-    let in_hand = staged.store(import, &priya(), false).await.unwrap();
+    let in_hand = staged.store(import, &priya(), &Accepting::Nothing).await.unwrap();
     in_hand.unwrap().ended_within(PATIENCE).await;
 }
 
@@ -206,7 +206,13 @@ async fn an_unreadable_file_gets_a_reason_and_is_not_kept() {
         assert_eq!(trouble.code, "email_column_missing");
         assert!(trouble.message.contains("‘name’ and ‘team’"), "{trouble:?}");
         assert_eq!(world.rows("import_parts").count().await, 0);
-        assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
+        assert!(
+            staged
+                .store(import, &priya(), &Accepting::Nothing)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(staged.check(import, None).await.unwrap().is_none());
     })
     .await;
@@ -220,7 +226,13 @@ async fn a_file_without_a_good_row_is_not_stored() {
         let import = upload(&staged, "email\nada\nbob\n").await;
         check(&staged, import).await;
 
-        assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
+        assert!(
+            staged
+                .store(import, &priya(), &Accepting::Nothing)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(import_state(world, import).await.state, ImportState::Checked);
     })
     .await;
@@ -235,7 +247,7 @@ async fn many_clicks_in_two_processes_store_once() {
 
         let clicks = (0..6).map(|n| if n % 2 == 0 { &one } else { &other });
         let priya = priya();
-        let begun = join_all(clicks.map(|staged| staged.store(import, &priya, false))).await;
+        let begun = join_all(clicks.map(|staged| staged.store(import, &priya, &Accepting::Nothing))).await;
 
         let begun: Vec<_> = begun.into_iter().filter_map(Result::unwrap).collect();
         assert_eq!(begun.len(), 1);
@@ -270,8 +282,17 @@ async fn work_is_begun_again_only_after_its_process_died() {
         };
         assert!(!steps::progress(&world.db, dead, reached).await.unwrap());
 
-        let slow = steps::begin_store(&world.db, import, false).await.unwrap().unwrap();
-        assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
+        let slow = steps::begin_store(&world.db, import, &Accepting::Nothing)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(
+            staged
+                .store(import, &priya(), &Accepting::Nothing)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(!staged.discard(import, &priya()).await.unwrap());
         world.let_import_fall_silent(import).await;
         store(&staged, import).await;

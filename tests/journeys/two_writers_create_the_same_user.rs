@@ -3,7 +3,7 @@
 use crate::json;
 use crate::staging::{import_state, priya, staged, upload};
 use harness::{Setup, World};
-use shared::store::imports::ImportState;
+use shared::store::imports::{Accepting, ImportState};
 use shared::store::{Transaction, begin, commit};
 use std::time::Duration;
 
@@ -94,7 +94,11 @@ async fn a_reviewed_file_is_stored_as_well() {
         checking.ended_within(Duration::from_mins(1)).await;
         let bob = creating_bob(world).await;
 
-        let storing = staged.store(import, &priya(), false).await.unwrap().unwrap();
+        let storing = staged
+            .store(import, &priya(), &Accepting::Nothing)
+            .await
+            .unwrap()
+            .unwrap();
         world.until_locks_are_awaited(1).await;
         commit(bob).await.unwrap();
         storing.ended_within(Duration::from_mins(1)).await;

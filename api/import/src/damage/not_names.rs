@@ -113,6 +113,10 @@ pub(super) fn type_name(text: &str) -> Option<Damage> {
 /// Whether this is a placeholder of a template: `{{first_name}}`, `*|FNAME|*`, `%FIRSTNAME%`, `[First Name]`.
 fn is_template(text: &str) -> bool {
     let between = |(open, close): &(&str, &str)| {
+        // Elsewhere it is text about a placeholder.
+        if !text.starts_with(open) && !text.ends_with(close) {
+            return None;
+        }
         let inside = text.split_once(open)?.1.split_once(close)?.0.trim();
         inside.chars().any(char::is_alphabetic).then_some(inside)
     };
@@ -254,6 +258,7 @@ mod tests {
         for text in [
             "[Ada]",
             "«Émile»",
+            "<b>{{ password }}</b>",
             "<Ada>",
             "{Ada}",
             "Ann [Annie] Lee",

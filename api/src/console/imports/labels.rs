@@ -43,12 +43,11 @@ impl Remedy {
     fn of(count: &ProblemCount) -> Option<Self> {
         let is_address = count.field.as_deref() == Some("email");
         match count.code.as_str() {
-            "spreadsheet_error" | "lost_letter" | "double_encoded" | "html_entity" | "placeholder"
-            | "became_a_date" | "number_as_name" | "shortened_number" | "serial_date" | "impossible_date"
-            | "encoded_text" | "not_a_name" => Some(Self::LookAt),
-            "mistyped_domain" | "shared_address" | "unread_address" | "example_row" | "guest_sign_in_name" => {
-                Some(Self::LookAtAddresses)
-            }
+            code if acceptable_kind(code).is_some() => Some(if is_address {
+                Self::LookAtAddresses
+            } else {
+                Self::LookAt
+            }),
             // Nothing to correct: there are more problems of other kinds, or the row repeats an earlier one.
             "more_problems" | "duplicate_of_row" => None,
             "address_missing" => Some(Self::EnterMissing),
