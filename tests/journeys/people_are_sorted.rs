@@ -37,6 +37,23 @@ async fn in_order(world: &World, order: UserOrder) -> (Vec<String>, Vec<String>)
     (forwards, backwards)
 }
 
+/// The same as the API lists them, in pages of two.
+async fn by_api(world: &World, order: &str) -> Vec<String> {
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = world
+            .get(&format!("/v1/users?sort={order}&limit=2{cursor}"))
+            .await
+            .expect(200);
+        let users = page["items"].as_array().unwrap();
+        listed.extend(users.iter().map(|user| user["email"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else {
+            return listed;
+        };
+        cursor = format!("&cursor={next}");
+    }
+}
+
 #[tokio::test]
 async fn pages_follow_the_last_name_or_the_latest_invite_in_both_directions() {
     World::run(async |world| {
@@ -57,6 +74,10 @@ async fn pages_follow_the_last_name_or_the_latest_invite_in_both_directions() {
         assert_eq!(ends(&names), ["three", "one", "five", "two", "four"]);
         assert_eq!(names, names_backwards);
         assert_eq!(ends(&invited)[..2], ["one", "three"]);
+        assert_eq!(by_api(world, "last_name").await, names);
+        assert_eq!(by_api(world, "invited").await, invited);
+        let unknown = world.get("/v1/users?sort=shoe_size").await;
+        assert_eq!(unknown.status, 400, "{}", unknown.text);
         assert_eq!(invited.len(), 5);
         assert_eq!(invited, invited_backwards);
     })

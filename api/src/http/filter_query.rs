@@ -6,8 +6,11 @@ use crate::http::pagination::PageRequest;
 use crate::http::query::read_two;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use shared::store::users::UserOrder;
 use shared::user_filter::UserFilter;
+use utoipa::IntoParams;
 
 /// Reads the conditions from a query, and its other parameters separately.
 ///
@@ -21,11 +24,28 @@ pub(crate) fn read<T: DeserializeOwned>(query: &str, others: &[&str]) -> Result<
     Ok((filter, others))
 }
 
-/// Parameters of a list of users: filter and page.
+/// The order and the page of a list of users.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UserListRequest {
+    /// `last_name`: by last name, then first name, users without a name last. `invited`: by their latest invite, newest
+    /// first, users without one last. By default, users are in order of creation.
+    #[param(value_type = Option<String>)]
+    pub sort: Option<UserOrder>,
+    /// Maximum number of items: 1 to 1000, default 50.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the previous page in the same order.
+    pub cursor: Option<String>,
+}
+
+/// Parameters of a list of users: filter, order and page.
 #[derive(Clone, Debug)]
 pub struct FilteredPage {
     /// The filter.
     pub filter: UserFilter,
+    /// The order; `None` for the order of creation.
+    pub order: Option<UserOrder>,
     /// The page.
     pub page: PageRequest,
 }
@@ -34,8 +54,16 @@ impl<S: Send + Sync> FromRequestParts<S> for FilteredPage {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let (filter, page) = read(parts.uri.query().unwrap_or_default(), &["limit", "cursor"])?;
-        Ok(Self { filter, page })
+        let query = parts.uri.query().unwrap_or_default();
+        let (filter, list) = read::<UserListRequest>(query, &["sort", "limit", "cursor"])?;
+        Ok(Self {
+            filter,
+            order: list.sort,
+            page: PageRequest {
+                limit: list.limit,
+                cursor: list.cursor,
+            },
+        })
     }
 }
 

@@ -8,8 +8,8 @@ use crate::app::users::change::ChangeRequest;
 use crate::app::users::lock::{lock_user, unlock_user};
 use crate::app::users::{self, access_state};
 use crate::http::body::JsonBody;
-use crate::http::filter_query::FilteredPage;
-use crate::http::pagination::{Page, PageRequest};
+use crate::http::filter_query::{FilteredPage, UserListRequest};
+use crate::http::pagination::Page;
 use crate::http::problem::ProblemBody;
 use crate::http::query::Path;
 use axum::Json;
@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 use shared::delivery::DeliveryState;
-use shared::store::users::{self as store, Ended, User};
+use shared::store::users::{self as store, Ended, PageEdge, User};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -107,13 +107,28 @@ impl TryFrom<User> for UserView {
     }
 }
 
-/// Lists users in order of creation.
-#[utoipa::path(get, path = "/v1/users", tag = "users", params(FilterRequest, PageRequest),
+/// Lists users.
+#[utoipa::path(get, path = "/v1/users", tag = "users", params(FilterRequest, UserListRequest),
     responses((status = 200, body = Page<UserView>), (status = 400, body = ProblemBody)))]
 pub async fn list(State(api): State<AppState>, asked: FilteredPage) -> Result<Json<Page<UserView>>, Problem> {
     let limit = asked.page.limit()?;
     require_known_fields(&api, &asked.filter, ProblemKind::Malformed).await?;
-    let found = store::list(&api.db, &asked.filter, asked.page.after()?, limit + 1).await?;
+    let after = asked.page.after()?;
+    let found = match asked.order {
+        None => store::list(&api.db, &asked.filter, after, limit + 1).await?,
+        Some(order) => {
+            // The place of a removed user in an order is unknown.
+            if let Some(user) = after
+                && store::find(&api.db, user).await?.is_none()
+            {
+                return Err(Problem::malformed(
+                    "cursor_invalid",
+                    "The last user of the previous page has been removed. Read the list from its beginning.",
+                ));
+            }
+            store::sorted_page(&api.db, &asked.filter, order, after.map(PageEdge::After), limit + 1).await?
+        }
+    };
     let items = found.into_iter().map(UserView::try_from).collect::<Result<_, _>>()?;
     Ok(Json(Page::of(items, limit, |user: &UserView| user.id)))
 }
