@@ -26,6 +26,8 @@ fn staff(tag: usize) -> Vec<u8> {
         }
     }
     sheet.set_row_hidden(2).unwrap();
+    let sheet = book.add_worksheet().set_name("Leavers").unwrap();
+    sheet.write(0, 0, "old@example.org").unwrap().set_hidden(true);
     book.save_to_buffer().unwrap()
 }
 
@@ -55,6 +57,9 @@ async fn a_sheet_is_chosen_and_doubtful_values_are_imported_when_accepted() {
             browser.sees("A5: Not a valid email address").await;
             browser.sees("Read from the sheet \u{2018}Staff\u{2019}.").await;
             browser.sees("The column names are in row 2.").await;
+            browser
+                .sees("The hidden sheet \u{2018}Leavers\u{2019} is not read.")
+                .await;
             browser.sees("1 row is hidden in the spreadsheet").await;
             browser.assert_sound().await;
             let download = browser.download("Download the 2 rows with reasons (Excel)").await;

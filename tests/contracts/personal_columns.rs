@@ -258,6 +258,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("imports", "header", Exempt("the names of columns")),
     ("imports", "header_row", STATE),
     ("imports", "hidden_row_count", STATE),
+    ("imports", "hidden_sheets", TEXT),
     ("imports", "id", STATE),
     ("imports", "ignored_count", STATE),
     ("imports", "kept_count", STATE),

@@ -307,6 +307,7 @@ async fn work_is_begun_again_only_after_its_process_died() {
             sheet: None,
             header_row: 1,
             hidden_rows: 0,
+            hidden_sheets: Vec::new(),
             custom_fields: Vec::new(),
             mapping: None,
         };

@@ -55,6 +55,7 @@ fn without_name() -> File {
         sheet: None,
         header_row: 1,
         hidden_rows: 0,
+        hidden_sheets: Vec::new(),
         custom_fields: Vec::new(),
         mapping: None,
     }

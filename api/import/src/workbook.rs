@@ -85,6 +85,8 @@ pub struct SheetRead {
     pub name: String,
     /// Non-empty rows that the spreadsheet hides. They are read like the others.
     pub hidden_rows: u32,
+    /// The hidden sheets with content, of which none is read unless it is this one.
+    pub hidden_sheets: Vec<String>,
 }
 
 /// Writes one sheet of a spreadsheet as CSV.
@@ -102,33 +104,34 @@ pub fn write_csv<R: Read + Seek, W: Write>(
     sink: W,
 ) -> Result<SheetRead, FileFault> {
     let budget = Budget::default();
-    match format {
+    let (read, hidden_sheets) = match format {
         Format::Xlsx => {
             let mut archive = Archive::open(source, budget)?;
             let book = xlsx::Book::open(&mut archive)?;
-            let sheet = choose(&book.sheets, wanted, |sheet| book.is_empty(&mut archive, sheet))?;
+            let (sheet, hidden) = choose(&book.sheets, wanted, |sheet| book.is_empty(&mut archive, sheet))?;
             let mut table = Table::new(sink, limits);
             book.read(&mut archive, &sheet, &mut table)?;
-            table.finish(sheet.name)
+            (table.finish(sheet.name)?, hidden)
         }
         Format::Ods => {
             let mut archive = Archive::open(source, budget)?;
             let found = ods::sheets(&mut archive)?;
             let sheets: Vec<SheetEntry> = found.iter().map(|(sheet, _)| sheet.clone()).collect();
             let is_empty = |sheet: &SheetEntry| Ok(found.iter().any(|(one, is_empty)| one == sheet && *is_empty));
-            let sheet = choose(&sheets, wanted, is_empty)?;
+            let (sheet, hidden) = choose(&sheets, wanted, is_empty)?;
             let mut table = Table::new(sink, limits);
             ods::read(&mut archive, &sheet, &mut table)?;
-            table.finish(sheet.name)
+            (table.finish(sheet.name)?, hidden)
         }
         Format::Xls => {
             let book = xls::Book::open(&mut source)?;
-            let sheet = choose(&book.sheets, wanted, |sheet| book.is_empty(sheet))?;
+            let (sheet, hidden) = choose(&book.sheets, wanted, |sheet| book.is_empty(sheet))?;
             let mut table = Table::new(sink, limits);
             book.read(&sheet, &mut table)?;
-            table.finish(sheet.name)
+            (table.finish(sheet.name)?, hidden)
         }
-    }
+    };
+    Ok(SheetRead { hidden_sheets, ..read })
 }
 
 /// The date that a spreadsheet stores as this serial number, if the date is plausible.
@@ -139,23 +142,28 @@ pub(super) fn day_of_serial(text: &str) -> Option<String> {
     (is_day && (10_000.0..60_000.0).contains(&days)).then(|| numbers::shown(days, NumberFormat::Moment, false))
 }
 
+/// The sheet to read, and the names of the hidden sheets with content.
 fn choose(
     sheets: &[SheetEntry],
     wanted: Option<&str>,
     mut is_empty: impl FnMut(&SheetEntry) -> Result<bool, FileFault>,
-) -> Result<SheetEntry, FileFault> {
+) -> Result<(SheetEntry, Vec<String>), FileFault> {
     let mut full = Vec::new();
     for sheet in sheets {
         if sheet.name != HELP_SHEET && !is_empty(sheet)? {
             full.push(sheet);
         }
     }
+    let names = |sheets: &[&SheetEntry]| sheets.iter().map(|sheet| sheet.name.clone()).collect::<Vec<String>>();
+    let hidden: Vec<&SheetEntry> = full.iter().copied().filter(|sheet| sheet.is_hidden).collect();
     if let Some(wanted) = wanted {
-        let named = sheets.iter().find(|sheet| sheet.name == wanted);
-        return named.cloned().ok_or_else(|| FileFault::NoSuchSheet {
-            wanted: super::text::shown(wanted),
-            sheets: full.iter().map(|sheet| sheet.name.clone()).collect(),
-        });
+        let Some(named) = sheets.iter().find(|sheet| sheet.name == wanted) else {
+            return Err(FileFault::NoSuchSheet {
+                wanted: super::text::shown(wanted),
+                sheets: names(&full),
+            });
+        };
+        return Ok((named.clone(), names(&hidden)));
     }
     let shown: Vec<&SheetEntry> = full.iter().copied().filter(|sheet| !sheet.is_hidden).collect();
     match if shown.is_empty() {
@@ -164,9 +172,7 @@ fn choose(
         shown.as_slice()
     } {
         [] => Err(FileFault::Empty),
-        [only] => Ok((*only).clone()),
-        several => Err(FileFault::SeveralSheets {
-            sheets: several.iter().map(|sheet| sheet.name.clone()).collect(),
-        }),
+        [only] => Ok(((*only).clone(), names(&hidden))),
+        several => Err(FileFault::SeveralSheets { sheets: names(several) }),
     }
 }

@@ -170,6 +170,7 @@ pub async fn result_of(api: &AppState, id: Uuid) -> Result<ImportView, Problem> 
         sheet: import.sheet,
         header_row: import.header_row,
         hidden_rows: import.hidden_rows,
+        hidden_sheets: import.hidden_sheets,
         custom_fields: Vec::new(),
         mapping: import.mapping,
     };

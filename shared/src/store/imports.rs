@@ -188,6 +188,8 @@ pub struct Import {
     pub header_row: i32,
     /// Number of rows that the spreadsheet hides.
     pub hidden_rows: i32,
+    /// The hidden sheets of the spreadsheet that are not empty.
+    pub hidden_sheets: Vec<String>,
     /// Which rows with acceptable problems are imported.
     pub accepting: Accepting,
     /// The chosen mapping of columns.
@@ -237,6 +239,7 @@ struct Found {
     sheet: Option<String>,
     header_row: i32,
     hidden_row_count: i32,
+    hidden_sheets: Vec<String>,
     doubtful_count: i32,
     accepts_doubtful: bool,
     accepted_problems: Option<Vec<String>>,
@@ -281,6 +284,7 @@ impl From<Found> for Import {
             sheet: row.sheet,
             header_row: row.header_row,
             hidden_rows: row.hidden_row_count,
+            hidden_sheets: row.hidden_sheets,
             accepting: Accepting::of(row.accepts_doubtful, row.accepted_problems),
             mapping: row.mapping,
             mapping_is_remembered: row.mapping_is_remembered,
@@ -321,7 +325,7 @@ macro_rules! imports {
         sqlx::query_as!(
             Found,
             r#"select id, file_name, created_at, created_by, state as "state: ImportState", header, separator,
-                      format, sheet, header_row, hidden_row_count, doubtful_count, accepts_doubtful,
+                      format, sheet, header_row, hidden_row_count, hidden_sheets, doubtful_count, accepts_doubtful,
                       accepted_problems, mapping, mapping_is_remembered, mode, clears_empty, ignored_count, row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
                       coalesce(duplicate_count, (
                           select count(*) from import_rejects r

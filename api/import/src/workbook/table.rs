@@ -101,6 +101,7 @@ impl<W: Write> Table<W> {
         Ok(SheetRead {
             name,
             hidden_rows: self.hidden_rows,
+            hidden_sheets: Vec::new(),
         })
     }
 

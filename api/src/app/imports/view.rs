@@ -57,6 +57,9 @@ pub struct ImportView {
     /// Number of rows that the spreadsheet hides. They are imported like the others.
     #[serde(default)]
     pub hidden_rows: i32,
+    /// The hidden sheets of the spreadsheet that are not empty. Only the sheet in `sheet` is read.
+    #[serde(default)]
+    pub hidden_sheets: Vec<String>,
     /// Which users it creates or updates: `create_and_update`, `create_only` or `update_only`.
     #[serde(default)]
     #[schema(value_type = String)]
@@ -130,6 +133,7 @@ impl ImportView {
             sheet: file.sheet.clone(),
             header_row: file.header_row,
             hidden_rows: file.hidden_rows,
+            hidden_sheets: file.hidden_sheets.clone(),
             problems,
             details_dropped_at: None,
         }

@@ -150,7 +150,22 @@ pub(super) fn is_spreadsheet(import: &Import) -> bool {
 pub(super) fn notes(import: &Import) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(sheet) = import.sheet.as_ref().filter(|_| is_spreadsheet(import)) {
-        notes.push(format!("Read from the sheet ‘{sheet}’."));
+        let is_hidden = import.hidden_sheets.contains(sheet);
+        let hidden = if is_hidden {
+            ", which is hidden in the spreadsheet"
+        } else {
+            ""
+        };
+        notes.push(format!("Read from the sheet ‘{sheet}’{hidden}."));
+    }
+    let mut unread = import
+        .hidden_sheets
+        .iter()
+        .filter(|name| Some(*name) != import.sheet.as_ref());
+    match (unread.next(), unread.count()) {
+        (None, _) => {}
+        (Some(name), 0) => notes.push(format!("The hidden sheet ‘{name}’ is not read.")),
+        (Some(_), others) => notes.push(format!("{} hidden sheets are not read.", others + 1)),
     }
     if import.header_row > 1 {
         let row = counted(import.header_row);

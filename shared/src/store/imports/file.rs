@@ -20,6 +20,8 @@ pub struct File {
     pub header_row: i32,
     /// Number of rows that the spreadsheet hides.
     pub hidden_rows: i32,
+    /// The hidden sheets that are not empty.
+    pub hidden_sheets: Vec<String>,
     /// The merge fields in it.
     pub custom_fields: Vec<String>,
     /// The chosen mapping of columns.
@@ -110,7 +112,7 @@ pub async fn finish(
              header = $4, separator = $5, row_count = $6, created_count = $7, updated_count = $8,
              unchanged_count = $9, rejected_count = $10, blank_count = $11, duplicate_count = $12,
              doubtful_count = $13, format = $14, sheet = $15, header_row = $16, hidden_row_count = $17,
-             ignored_count = $18, mapping = $19
+             ignored_count = $18, mapping = $19, hidden_sheets = $20
          where id = $1 and run = $2 and state = 'storing'",
         import,
         run,
@@ -131,6 +133,7 @@ pub async fn finish(
         file.hidden_rows,
         totals.ignored,
         file.mapping,
+        &file.hidden_sheets,
     );
     let done = until_moved(finishing.execute(&mut **transaction)).await?;
     Ok(done.rows_affected() > 0)

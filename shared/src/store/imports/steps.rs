@@ -180,7 +180,7 @@ pub async fn checked(
              unchanged_count = $11, duplicate_count = $12, doubtful_count = $13, format = $14, sheet = $15,
              header_row = $16, hidden_row_count = $17, ignored_count = $18,
              mapping_is_remembered = mapping is null and $19::jsonb is not null or mapping_is_remembered,
-             mapping = $19
+             mapping = $19, hidden_sheets = $20
          where id = $1 and run = $2 and state = 'checking'",
         work.import,
         work.run,
@@ -201,6 +201,7 @@ pub async fn checked(
         file.hidden_rows,
         totals.ignored,
         file.mapping,
+        &file.hidden_sheets,
     );
     Ok(until_moved(changing.execute(&mut **transaction)).await?.rows_affected() > 0)
 }

@@ -13,6 +13,9 @@ pub fn file_of(sheet: &ParsedFile) -> File {
         sheet: sheet.source.as_ref().map(|source| without_nul(&source.name)),
         header_row: number(sheet.header_row),
         hidden_rows: sheet.source.as_ref().map_or(0, |source| number(source.hidden_rows)),
+        hidden_sheets: sheet.source.as_ref().map_or_else(Vec::new, |source| {
+            source.hidden_sheets.iter().map(|name| without_nul(name)).collect()
+        }),
         custom_fields: sheet
             .custom_fields
             .iter()
