@@ -133,12 +133,19 @@ fn is_control(c: char) -> bool {
         )
 }
 
-/// A faulty value for display: without control characters, and shortened if long.
+/// A text from a file for display: without control characters, each run of blanks and line breaks as one blank, and
+/// shortened if long.
 pub(super) fn shown(raw: &str) -> String {
+    let mut was_blank = false;
     let mut visible = raw
         .trim_matches(is_unseen)
         .chars()
-        .filter(|&c| !is_control(c) && !is_invisible(c));
+        .filter(|&c| !is_invisible(c) && (c.is_whitespace() || !is_control(c)))
+        .filter_map(|c| {
+            let is_repeated = was_blank && c.is_whitespace();
+            was_blank = c.is_whitespace();
+            (!is_repeated).then_some(if was_blank { ' ' } else { c })
+        });
     let mut text: String = visible.by_ref().take(SHOWN_CHARACTERS).collect();
     if visible.next().is_some() {
         text.pop();
