@@ -86,6 +86,16 @@ pub(super) fn clean_text(raw: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().filter(|&c| !dropped(c)).collect())
 }
 
+/// A text with each line break or tab, and the blanks around it, as one blank.
+pub(super) fn in_one_line(raw: &str) -> Cow<'_, str> {
+    let is_break = |c: char| c.is_whitespace() && is_control(c);
+    if !raw.contains(is_break) {
+        return Cow::Borrowed(raw);
+    }
+    let lines = raw.split(is_break).map(str::trim).filter(|line| !line.is_empty());
+    Cow::Owned(lines.collect::<Vec<_>>().join(" "))
+}
+
 fn refuse_what_no_mail_can_show(text: &str) -> Result<(), TextFault> {
     if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_control()) {
         return Ok(());

@@ -46,7 +46,9 @@ static WITHOUT_ACCENTS: LazyLock<HashMap<String, Vec<&str>>> = LazyLock::new(|| 
             }
         }
     }
-    names.values_mut().for_each(|same| same.sort_unstable());
+    for same in names.values_mut() {
+        same.sort_unstable();
+    }
     names
 });
 

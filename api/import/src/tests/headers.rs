@@ -1,6 +1,6 @@
 //! Headers in nine languages and of many programs: which column fills which value.
 
-use super::super::{Limits, ParsedFile, Preview};
+use super::super::{Directions, Limits, ParsedFile, Preview};
 use super::books::on_disk;
 use super::{file, people};
 
@@ -136,7 +136,7 @@ fn a_line_break_or_several_blanks_in_a_header_are_one_blank() {
                 ada@example.org,Ada,Lovelace,1.10.,7\n";
 
     let person = people(text).remove(0);
-    let preview = Preview::of(on_disk(text.as_bytes()), None, Limits::default()).unwrap();
+    let preview = Preview::of(on_disk(text.as_bytes()), &Directions::default(), Limits::default()).unwrap();
 
     assert_eq!(
         preview.header,
