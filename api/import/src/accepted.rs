@@ -1,6 +1,6 @@
 //! The kinds of values that look damaged, and which of them a caller accepts.
 
-/// Texts with line breaks or tabs: they are imported in one line.
+/// The code of texts with line breaks or tabs, which are imported in one line.
 pub(super) const IN_ONE_LINE: &str = "control_character";
 
 /// The kinds, with a label for people. Their codes are those of the problems.

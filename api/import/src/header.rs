@@ -80,15 +80,30 @@ pub(super) fn known_columns(headers: &[String]) -> Vec<Option<Known>> {
         let of_kind = candidates.iter().flatten().filter(|(kind, _)| *kind == known);
         of_kind.map(|(_, rank)| *rank).min()
     };
-    let has_name = best(Known::FirstName).is_some() || best(Known::LastName).is_some();
+    let (first, last) = (best(Known::FirstName), best(Known::LastName));
+    let is_whole = best(Known::FullName).is_some_and(|whole| is_whole_preferred(whole, first, last));
+    let is_used = |known| match known {
+        Known::FullName => is_whole,
+        Known::FirstName | Known::LastName => !is_whole,
+        Known::Email | Known::Language => true,
+    };
     candidates
         .iter()
         .map(|candidate| {
             let (known, rank) = (*candidate)?;
-            let is_best = best(known) == Some(rank);
-            (is_best && !(known == Known::FullName && has_name)).then_some(known)
+            (best(known) == Some(rank) && is_used(known)).then_some(known)
         })
         .collect()
+}
+
+/// Whether the full name is read and not its parts: if there are none, or only one with a name that is a fallback, such
+/// as "Preferred first name".
+fn is_whole_preferred(whole: usize, first: Option<usize>, last: Option<usize>) -> bool {
+    match (first, last) {
+        (None, None) => true,
+        (Some(part), None) | (None, Some(part)) => part > 1 && part > whole,
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// The merge field of a header: "Start date (2026)" is `start_date_2026`.

@@ -9,7 +9,7 @@ use super::text::{TextFault, clean_text};
 /// Maximum length of a language tag (RFC 5646, section 4.4.1).
 const LANGUAGE_CHARACTERS: usize = 35;
 
-/// What people and programs write if a user has no language, normalised.
+/// Placeholders for a missing language, normalised.
 const NOTHINGS: [&str; 21] = [
     "",
     "null",
@@ -55,7 +55,7 @@ pub(super) fn language(raw: &str) -> Result<Option<String>, TextFault> {
     written_tag(tag).map(Some).ok_or(TextFault::Language)
 }
 
-/// Whether this text, which is no language, stands for none: "-", "NULL", "n/a".
+/// Whether a text that [`language`] refuses stands for a missing value: "-", "NULL", "n/a".
 pub(super) fn is_no_language(raw: &str) -> bool {
     NOTHINGS.contains(&normalised(raw).as_str())
 }
@@ -101,12 +101,19 @@ fn tag_of_two_names(text: &str) -> Option<String> {
     if LANGUAGES.code_of(other) == Some(&language) {
         return Some(language);
     }
-    if let Some(region) = REGIONS.code_of(other) {
-        return Some(format!("{language}-{region}"));
+    // "en, fr" and "en - uk" are two languages.
+    let is_list = matches!(mark, ',' | '/') || (is_code(name.trim()) && !matches!(mark, '(' | '（' | '['));
+    let is_tag = !text.contains(char::is_whitespace) && !matches!(mark, ',' | '/');
+    if is_code(other) && is_list && !is_tag {
+        return None;
     }
     let code = other.to_ascii_uppercase();
-    if REGIONS.has_code(&code) {
-        return Some(format!("{language}-{code}"));
+    let region = REGIONS
+        .code_of(other)
+        .map(str::to_owned)
+        .or_else(|| REGIONS.has_code(&code).then_some(code));
+    if let Some(region) = region {
+        return Some(format!("{language}-{region}"));
     }
     written_tag(other).filter(|tag| tag.split('-').next() == Some(&language))
 }
@@ -172,8 +179,9 @@ mod tests {
         for (tag, names) in [
             (
                 "de",
-                "German, Deutsch, GERMAN, allemand, alemán, aleman, tedesco, Alemão, Duits, niemiecki, ドイツ語, deu, ger, DE",
+                "German, Deutsch, GERMAN, allemand, alemán, aleman, tedesco, Alemão, Duits, niemiecki, deu, ger, DE",
             ),
+            ("de", "ドイツ語, 独語"),
             (
                 "fr",
                 "French, Français, Francais, Französisch, Franzoesisch, francés, francese, francuski, fra, フランス語",
@@ -240,6 +248,13 @@ mod tests {
             "English please",
             "German, English",
             "German/English",
+            "en, fr",
+            "EN, UK",
+            "en/fr",
+            "en - fr",
+            "de; fr",
+            "de fr",
+            "English, FR",
             "German (fluent)",
             "English B2",
             "Germany",

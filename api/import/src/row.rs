@@ -229,7 +229,7 @@ impl Draft {
         }
     }
 
-    /// Takes a language. The user can do without one, so whatever is none can be accepted, and is left out.
+    /// Takes a language, or records its problem. If an unknown language is accepted, the user is imported without one.
     fn put_language(&mut self, place: CellSource<'_>, raw: &str) {
         let fault = match language(raw) {
             Ok(tag) => return self.set_language(tag),
@@ -260,7 +260,7 @@ impl Draft {
         self.language = tag.or_else(|| self.rules.clears_empty.then(String::new));
     }
 
-    /// Reports a text that cannot be imported as it is. In one line it may be, if the caller accepts that.
+    /// Records the problem of a text. Line breaks can be accepted if the text is valid in one line.
     fn refuse_text(&mut self, role: &Role, place: CellSource<'_>, fault: &TextFault, raw: &str) {
         self.refuse(Some(place), fault.code(), fault.to_string(), raw);
         if fault.code() != IN_ONE_LINE {

@@ -126,7 +126,7 @@ const HTML: [&str; 10] = [
     "<font",
 ];
 
-/// What a web page or an XML file names if a program wrote it to be opened in Excel.
+/// Namespaces of web pages and XML files that are written for Excel.
 const FOR_EXCEL: [&str; 2] = [
     "urn:schemas-microsoft-com:office:excel",
     "urn:schemas-microsoft-com:office:spreadsheet",

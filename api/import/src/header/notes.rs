@@ -157,7 +157,8 @@ pub(super) fn is_note(text: &str) -> bool {
 
 /// A name without a number before it ("1. Email", "A) Email") and without a note beside it ("Email - required").
 ///
-/// `None` if it has neither. Full-width characters must have been replaced. The result is only good for comparison with known names: "Visa - required" is a question.
+/// `None` if it has neither. Full-width characters must have been replaced. The result is only good for comparison with
+/// known names: "Visa - required" is a question.
 pub(super) fn bare_name(name: &str) -> Option<&str> {
     let unnumbered = without_number(name);
     let bare = without_side_note(unnumbered.unwrap_or(name));

@@ -53,6 +53,10 @@ const HEADERS: &[(&str, &str)] = &[
     ("Preferred First Name,First Name,Last Name,Email", "-fle"),
     ("Parent First Name,Parent Email,Email", "--e"),
     ("Manager,Manager Email,Work Email", "--e"),
+    ("Full name,Preferred First Name,Email", "w-e"),
+    ("Name,Full name,Rufname,Email", "-w-e"),
+    ("Full name,First name,Email", "-fe"),
+    ("Full name,Rufname,Nachname,Email", "-fle"),
     // Notes and numbers.
     ("Courriel (champ obligatoire),Prénom - facultatif,Nom : requis", "efl"),
     (
@@ -102,6 +106,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("Email,Imiesłów,Nombre de la empresa,Nom du client", "e---"),
     ("Email,Telefono,Telefon,Téléphone", "e---"),
     ("Email,Name (2nd),Mel B,Required", "e---"),
+    ("Email,Mel,Room", "e--"),
 ];
 
 /// The built-in values that the columns of a file fill, by letter.
