@@ -1,7 +1,10 @@
 //! The kinds of values that look damaged, and which of them a caller accepts.
 
+/// The code of texts with line breaks or tabs, which are imported in one line.
+pub(super) const IN_ONE_LINE: &str = "control_character";
+
 /// The kinds, with a label for people. Their codes are those of the problems.
-const KINDS: [(&str, &str); 17] = [
+const KINDS: [(&str, &str); 19] = [
     ("lost_letter", "Lost letters"),
     ("double_encoded", "Garbled letters"),
     ("html_entity", "HTML codes"),
@@ -19,6 +22,8 @@ const KINDS: [(&str, &str); 17] = [
     ("unread_address", "Addresses nobody reads"),
     ("guest_sign_in_name", "Sign-in names of guests"),
     ("example_row", "The example of the template"),
+    ("language_invalid", "Unknown languages, which are left out"),
+    (IN_ONE_LINE, "Line breaks, which become spaces"),
 ];
 
 /// The label of a kind of damage; `None` if no such problem can be accepted.

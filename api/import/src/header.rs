@@ -1,126 +1,109 @@
 //! Recognises common column names.
 //!
-//! Notes are removed from a name. The rest is looked up ignoring case, blanks, `_`, hyphens and zero-width characters,
-//! so that "E-Mail Address [Required]", `email_address` and "EMAIL *" all mean the address.
+//! Notes are removed from a name. The rest is looked up ignoring case, accents, blanks, `_`, hyphens and zero-width
+//! characters, so that "E-Mail Address [Required]", `email_address` and "EMAIL *" all mean the address.
 
+mod fold;
 mod names;
+mod notes;
 mod passwords;
 
-use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::text::is_invisible;
+use notes::bare_name;
 
+pub(super) use fold::{folded, transcribed};
 pub(super) use names::Known;
+pub(super) use notes::without_notes;
 pub(super) use passwords::{Passwords, passwords_in};
 
 /// Maximum length of a merge field's name.
 const NAME_CHARACTERS: usize = 64;
 
-/// Words in round brackets that mark a cell as required or optional.
-const NOTES: [&str; 18] = [
-    "required",
-    "optional",
-    "mandatory",
-    "pflichtfeld",
-    "pflicht",
-    "erforderlich",
-    "obligatoire",
-    "facultatif",
-    "obligatorio",
-    "opcional",
-    "obbligatorio",
-    "facoltativo",
-    "obrigatório",
-    "verplicht",
-    "optioneel",
-    "wymagane",
-    "必須",
-    "任意",
-];
-
 /// A name reduced to what is matched: only letters and digits, as in the merge field it would become.
 pub(super) fn normalised(name: &str) -> String {
     name.chars()
+        .map(half_width)
         .filter(|&c| c.is_alphanumeric() && !is_invisible(c))
         .flat_map(char::to_lowercase)
         .collect()
 }
 
-/// A name without notes for the person who fills in the file: text in square brackets, and "(required)".
-///
-/// A name that consists only of a note is kept.
-pub(super) fn without_notes(name: &str) -> Cow<'_, str> {
-    let Some(open) = name.find(['[', '(']) else {
-        return Cow::Borrowed(name);
-    };
-    let (mut kept, mut rest) = (
-        name.get(..open).unwrap_or_default().to_owned(),
-        name.get(open..).unwrap_or_default(),
-    );
-    while let Some(mark) = rest.chars().next() {
-        let end = match mark {
-            '[' => rest.find(']'),
-            '(' => rest
-                .find(')')
-                .filter(|&end| is_note(rest.get(1..end).unwrap_or_default())),
-            _ => None,
-        };
-        let Some(end) = end else {
-            kept.push(mark);
-            rest = rest.get(mark.len_utf8()..).unwrap_or_default();
-            continue;
-        };
-        rest = rest.get(end + 1..).unwrap_or_default();
-        // Entra writes "First name [givenName] Required".
-        if mark == '[' && is_note(rest) {
-            break;
-        }
+/// The usual form of a full-width character: keyboards for Japanese also type "Ｅｍａｉｌ".
+fn half_width(c: char) -> char {
+    match c {
+        '\u{FF01}'..='\u{FF5E}' => u32::from(c).checked_sub(0xFEE0).and_then(char::from_u32).unwrap_or(c),
+        c => c,
     }
-    if normalised(&kept).is_empty() {
-        return Cow::Borrowed(name);
-    }
-    Cow::Owned(kept.trim().to_owned())
 }
 
-fn is_note(text: &str) -> bool {
-    NOTES.contains(&normalised(text).as_str())
+/// A spelling under which a name is looked up.
+struct Spelling {
+    name: String,
+    /// What is added to the rank of an entry found under it.
+    handicap: usize,
 }
 
-/// The spellings under which a name is looked up: without its notes, and the text in square brackets.
-fn spellings(header: &str) -> Vec<String> {
+/// The spellings under which a name is looked up: without its notes, the text in square brackets, and without a number
+/// or a note beside it. The last one counts less, so that "Email" is preferred to "2. Email".
+fn spellings(header: &str) -> Vec<Spelling> {
+    let plain: String = without_notes(header).chars().map(half_width).collect();
     let inside = header
         .split_once('[')
         .and_then(|(_, rest)| rest.split_once(']'))
-        .map(|(inside, _)| normalised(inside));
-    let mut spellings = vec![normalised(&without_notes(header))];
-    spellings.extend(inside);
+        .map(|(inside, _)| inside);
+    let spelling = |name: &str, handicap| Spelling {
+        name: normalised(name),
+        handicap,
+    };
+    let mut spellings = vec![spelling(&plain, 0)];
+    spellings.extend(inside.map(|name| spelling(name, 0)));
+    spellings.extend(bare_name(&plain).map(|name| spelling(name, names::LAST_RANK)));
     spellings
 }
 
 /// Which of a file's columns hold built-in values, judged by their names alone.
 pub(super) fn known_columns(headers: &[String]) -> Vec<Option<Known>> {
-    let names: Vec<Vec<String>> = headers.iter().map(|header| spellings(header)).collect();
-    let is_there = |wanted: &String| names.iter().flatten().any(|name| name == wanted);
-    let candidate = |spellings: &Vec<String>| {
-        let mut found = spellings.iter().flat_map(|name| names::entries(name));
+    let names: Vec<Vec<Spelling>> = headers.iter().map(|header| spellings(header)).collect();
+    let present: HashSet<String> = names.iter().flatten().map(|spelling| folded(&spelling.name)).collect();
+    let candidate = |spellings: &Vec<Spelling>| {
+        let mut found = spellings
+            .iter()
+            .flat_map(|spelling| names::entries(&spelling.name).map(move |entry| (entry, spelling.handicap)));
         found
-            .find(|entry| entry.beside.as_ref().is_none_or(is_there))
-            .map(|entry| (entry.known, entry.rank))
+            .find(|(entry, _)| entry.beside.as_ref().is_none_or(|name| present.contains(name)))
+            .map(|(entry, handicap)| (entry.known, entry.rank + handicap))
     };
     let candidates: Vec<Option<(Known, usize)>> = names.iter().map(candidate).collect();
     let best = |known: Known| {
         let of_kind = candidates.iter().flatten().filter(|(kind, _)| *kind == known);
         of_kind.map(|(_, rank)| *rank).min()
     };
-    let has_name = best(Known::FirstName).is_some() || best(Known::LastName).is_some();
+    let (first, last) = (best(Known::FirstName), best(Known::LastName));
+    let is_whole = best(Known::FullName).is_some_and(|whole| is_whole_preferred(whole, first, last));
+    let is_used = |known| match known {
+        Known::FullName => is_whole,
+        Known::FirstName | Known::LastName => !is_whole,
+        Known::Email | Known::Language => true,
+    };
     candidates
         .iter()
         .map(|candidate| {
             let (known, rank) = (*candidate)?;
-            let is_best = best(known) == Some(rank);
-            (is_best && !(known == Known::FullName && has_name)).then_some(known)
+            (best(known) == Some(rank) && is_used(known)).then_some(known)
         })
         .collect()
+}
+
+/// Whether the full name is read and not its parts: if there are none, or only one with a name that is a fallback, such
+/// as "Preferred first name".
+fn is_whole_preferred(whole: usize, first: Option<usize>, last: Option<usize>) -> bool {
+    match (first, last) {
+        (None, None) => true,
+        (Some(part), None) | (None, Some(part)) => part > 1 && part > whole,
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// The merge field of a header: "Start date (2026)" is `start_date_2026`.

@@ -189,7 +189,8 @@ pub struct Problem {
     /// The value that was probably meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
-    /// Whether the value can be imported as it is, if the caller accepts this kind of damage ([`Accepted`]).
+    /// Whether the value can be imported as it is, if the caller accepts this kind of damage ([`Accepted`]). A text with
+    /// line breaks is then imported in one line, and a user whose language is unknown without one.
     #[serde(skip_serializing_if = "is_false")]
     pub acceptable: bool,
     /// The cell, at most 80 characters, without control characters.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use shared::address::{AddressFault, EmailAddress, suggest_domain};
 
-use super::accepted::Accepted;
+use super::accepted::{Accepted, IN_ONE_LINE};
 use super::cells::Row;
 use super::column::{Column, Role, own_field};
 use super::damage::{self, Damage};
 use super::full_name;
 use super::header::Known;
-use super::language::language;
+use super::language::{is_no_language, language};
 use super::safe_csv::as_written;
 use super::text::{self, TextFault, cell_name, counted, is_unseen, letter, shown};
 use super::{ParsedRow, Person, Problem, Rejected};
@@ -34,7 +34,7 @@ pub(super) struct CellSource<'a> {
 /// The caller's options for all rows of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowRules {
-    /// The kinds of values that look damaged and are imported as they are.
+    /// The kinds of values that look damaged and are imported as they are, or as [`Accepted`] says.
     pub accepted: Accepted,
     /// An empty cell clears the value. Otherwise it changes nothing.
     pub clears_empty: bool,
@@ -72,6 +72,12 @@ impl Draft {
 
     /// Takes one value, or records its problem.
     pub(super) fn put(&mut self, role: &Role, place: CellSource<'_>, raw: &str) {
+        let is_text = !matches!(role, Role::Known(Known::Email | Known::Language));
+        let raw = if is_text && self.rules.accepted.includes(IN_ONE_LINE) {
+            &*text::in_one_line(raw)
+        } else {
+            raw
+        };
         let clears_empty = self.rules.clears_empty;
         let kept = |text: Option<String>| text.or_else(|| clears_empty.then(String::new));
         let own = |text: Option<Cow<'_, str>>| kept(text.map(Cow::into_owned));
@@ -87,7 +93,10 @@ impl Draft {
                 self.first_name = kept(first);
                 self.last_name = kept(last);
             }),
-            Role::Known(Known::Language) => language(raw).map(|tag| self.language = kept(tag)),
+            Role::Known(Known::Language) => {
+                self.put_language(place, raw);
+                Ok(())
+            }
             Role::Field(name) => text::value(raw).map(|value| {
                 if let Some(value) = own(value) {
                     self.fields.insert(name.clone(), value);
@@ -104,7 +113,7 @@ impl Draft {
         match (taken, damage) {
             // Garbled text also contains control characters, and the garbling explains more.
             (Err(TextFault::Control(_)) | Ok(()), Some(damage)) => self.doubt(place, damage, raw),
-            (Err(fault), _) => self.refuse_text(place, &fault, raw),
+            (Err(fault), _) => self.refuse_text(role, place, &fault, raw),
             (Ok(()), None) => {}
         }
     }
@@ -220,8 +229,52 @@ impl Draft {
         }
     }
 
-    fn refuse_text(&mut self, place: CellSource<'_>, fault: &TextFault, raw: &str) {
+    /// Takes a language, or records its problem. If an unknown language is accepted, the user is imported without one.
+    fn put_language(&mut self, place: CellSource<'_>, raw: &str) {
+        let fault = match language(raw) {
+            Ok(tag) => return self.set_language(tag),
+            Err(fault) => fault,
+        };
+        let (code, message) = if is_no_language(raw) {
+            (
+                "placeholder",
+                "Stands for “nothing” – leave the cell empty if there is no language".to_owned(),
+            )
+        } else {
+            (fault.code(), fault.to_string())
+        };
+        if !self.rules.accepted.includes(code) {
+            let damage = Damage {
+                code,
+                message: message.into(),
+                suggestion: None,
+            };
+            return self.doubt(place, damage, raw);
+        }
+        if is_no_language(raw) {
+            self.set_language(None);
+        }
+    }
+
+    fn set_language(&mut self, tag: Option<String>) {
+        self.language = tag.or_else(|| self.rules.clears_empty.then(String::new));
+    }
+
+    /// Records the problem of a text. Line breaks can be accepted if the text is valid in one line.
+    fn refuse_text(&mut self, role: &Role, place: CellSource<'_>, fault: &TextFault, raw: &str) {
         self.refuse(Some(place), fault.code(), fault.to_string(), raw);
+        if fault.code() != IN_ONE_LINE {
+            return;
+        }
+        let line = text::in_one_line(raw);
+        let is_valid = match role {
+            Role::Field(_) => text::value(&line).is_ok(),
+            _ => text::name(&line).is_ok(),
+        };
+        if let (true, 0, Some(problem)) = (is_valid, self.more_problems, self.problems.last_mut()) {
+            problem.suggestion = Some(line.trim().to_owned());
+            problem.acceptable = true;
+        }
     }
 }
 

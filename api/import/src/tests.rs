@@ -3,6 +3,7 @@
 mod books;
 mod faults;
 mod files;
+mod headers;
 mod hostile;
 mod json;
 mod mapped;

@@ -86,6 +86,16 @@ pub(super) fn clean_text(raw: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().filter(|&c| !dropped(c)).collect())
 }
 
+/// A text with each line break or tab, and the blanks around it, as one blank.
+pub(super) fn in_one_line(raw: &str) -> Cow<'_, str> {
+    let is_break = |c: char| c.is_whitespace() && is_control(c);
+    if !raw.contains(is_break) {
+        return Cow::Borrowed(raw);
+    }
+    let lines = raw.split(is_break).map(str::trim).filter(|line| !line.is_empty());
+    Cow::Owned(lines.collect::<Vec<_>>().join(" "))
+}
+
 fn refuse_what_no_mail_can_show(text: &str) -> Result<(), TextFault> {
     if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_control()) {
         return Ok(());
@@ -133,12 +143,19 @@ fn is_control(c: char) -> bool {
         )
 }
 
-/// A faulty value for display: without control characters, and shortened if long.
+/// A text from a file for display: without control characters, each run of blanks and line breaks as one blank, and
+/// shortened if long.
 pub(super) fn shown(raw: &str) -> String {
+    let mut was_blank = false;
     let mut visible = raw
         .trim_matches(is_unseen)
         .chars()
-        .filter(|&c| !is_control(c) && !is_invisible(c));
+        .filter(|&c| !is_invisible(c) && (c.is_whitespace() || !is_control(c)))
+        .filter_map(|c| {
+            let is_repeated = was_blank && c.is_whitespace();
+            was_blank = c.is_whitespace();
+            (!is_repeated).then_some(if was_blank { ' ' } else { c })
+        });
     let mut text: String = visible.by_ref().take(SHOWN_CHARACTERS).collect();
     if visible.next().is_some() {
         text.pop();

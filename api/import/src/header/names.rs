@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::normalised;
+use super::{folded, normalised, transcribed};
+
+/// A rank above all others.
+pub(super) const LAST_RANK: usize = 10_000;
 
 /// A built-in value of a user, as opposed to a merge field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,15 +29,34 @@ pub(super) struct Entry {
     pub(super) known: Known,
     /// 0 for an unambiguous name, 1 for a name that depends on another column; for a fallback name, its line number.
     pub(super) rank: usize,
-    /// The normalised name of a column that must also be in the file.
+    /// The normalised name, without accents, of a column that must also be in the file.
     pub(super) beside: Option<String>,
 }
 
 static TABLE: LazyLock<HashMap<String, Vec<Entry>>> = LazyLock::new(|| parse(include_str!("names.txt")));
 
-/// The entries for a normalised name.
-pub(super) fn entries(name: &str) -> &'static [Entry] {
-    TABLE.get(name).map(Vec::as_slice).unwrap_or_default()
+/// The names of the table without their accents, and in German also with "ae" for "ä".
+static WITHOUT_ACCENTS: LazyLock<HashMap<String, Vec<&str>>> = LazyLock::new(|| {
+    let mut names: HashMap<String, Vec<&str>> = HashMap::new();
+    for name in TABLE.keys() {
+        for plain in [folded(name), transcribed(name)] {
+            let same = names.entry(plain).or_default();
+            if !same.contains(&name.as_str()) {
+                same.push(name);
+            }
+        }
+    }
+    for same in names.values_mut() {
+        same.sort_unstable();
+    }
+    names
+});
+
+/// The entries for a normalised name. Those with the same accents come first.
+pub(super) fn entries(name: &str) -> impl Iterator<Item = &'static Entry> {
+    let of = |name: &str| TABLE.get(name).into_iter().flatten();
+    let similar = WITHOUT_ACCENTS.get(&folded(name)).into_iter().flatten();
+    of(name).chain(similar.flat_map(move |name| of(name)))
 }
 
 fn parse(table: &str) -> HashMap<String, Vec<Entry>> {
@@ -50,7 +72,7 @@ fn parse(table: &str) -> HashMap<String, Vec<Entry>> {
         }
         let Some((known, is_otherwise)) = section else { continue };
         let (name, beside) = match text.split_once(" + ") {
-            Some((name, beside)) => (name, Some(normalised(beside))),
+            Some((name, beside)) => (name, Some(folded(&normalised(beside)))),
             None => (text, None),
         };
         let rank = if is_otherwise {
@@ -105,6 +127,15 @@ mod tests {
         for (name, entries) in TABLE.iter() {
             let alone: HashSet<Known> = entries.iter().filter(|e| e.beside.is_none()).map(|e| e.known).collect();
             assert!(!name.is_empty() && alone.len() <= 1, "{name}: {alone:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_names_with_different_meanings_differ_only_in_accents() {
+        for (plain, names) in WITHOUT_ACCENTS.iter() {
+            let entries = names.iter().filter_map(|&name| TABLE.get(name)).flatten();
+            let alone: HashSet<Known> = entries.filter(|e| e.beside.is_none()).map(|e| e.known).collect();
+            assert!(alone.len() <= 1, "{plain}: {names:?} mean {alone:?}");
         }
     }
 }

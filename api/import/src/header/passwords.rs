@@ -295,6 +295,10 @@ mod tests {
             "口令",
             "Mật khẩu",
             "Kata sandi",
+            "Ｐａｓｓｗｏｒｄ",
+            "パスワード（必須）",
+            "1. Password",
+            "Kennwort - Pflichtfeld",
         ] {
             assert_eq!(passwords_in(name), Some(Passwords::Held), "{name}");
         }

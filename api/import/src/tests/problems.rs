@@ -1,7 +1,7 @@
 //! The exact sentence for each row that is rejected.
 
-use super::super::{Limits, ParsedFile, ParsedRow, Problem};
-use super::{file, people, problem, rejected};
+use super::super::{Accepted, Limits, ParsedFile, ParsedRow, Person, Problem, RowRules};
+use super::{file, people, problem, read, rejected};
 
 /// Refused cells: the header, the cell, the code, the sentence.
 const PROBLEMS: &[(&str, &str, &str, &str)] = &[
@@ -295,4 +295,90 @@ fn of_two_hundred_bad_cells_in_a_row_twenty_are_listed_and_the_rest_is_counted()
         (last.code, last.message.as_str(), &last.column, &last.field),
         ("more_problems", "And 179 more problems in this row", &None, &None)
     );
+}
+
+/// The valid people of a file with one kind of problem accepted.
+fn accepting(code: &str, clears_empty: bool, text: &str) -> Vec<Person> {
+    let (_, lines) = ParsedFile::open_csv(file(text), Limits::default()).unwrap();
+    let rules = RowRules {
+        accepted: Accepted::of([code]).unwrap(),
+        clears_empty,
+    };
+    let person = |line| match line {
+        Ok(ParsedRow::Person(person)) => Some(person),
+        _ => None,
+    };
+    lines.with_rules(rules).filter_map(person).collect()
+}
+
+#[test]
+fn a_user_whose_language_is_unknown_is_imported_without_one_if_accepted() {
+    for (cell, code) in [
+        ("Klingon", "language_invalid"),
+        ("German and English", "language_invalid"),
+        ("German (fluent)", "language_invalid"),
+        ("-", "placeholder"),
+        ("NULL", "placeholder"),
+        ("n/a", "placeholder"),
+        ("none", "placeholder"),
+    ] {
+        let text = format!("email,language\na@b.co,{cell}\n");
+        let problem = problem(&text);
+
+        assert_eq!((problem.code, problem.acceptable), (code, true), "{cell}");
+        let languages = |clears_empty| accepting(code, clears_empty, &text).remove(0).language;
+        assert_eq!(languages(false), None, "{cell}");
+        // A placeholder is a blank; an unknown language says nothing about the old one.
+        let cleared = (code == "placeholder").then(String::new);
+        assert_eq!(languages(true), cleared, "{cell}");
+    }
+    assert_eq!(
+        problem("email,language\na@b.co,N/A\n").message,
+        "Stands for “nothing” – leave the cell empty if there is no language"
+    );
+}
+
+#[test]
+fn a_text_with_line_breaks_is_imported_in_one_line_if_accepted() {
+    let text = "email,first name,notes,team\n\
+                a@b.co,\"Ada\r\nMaria\",\"Arrives at nine. \n\n Needs a\tkey\",x\n\
+                c@d.co,Cem,\"a\u{7}b\n\",x\n\
+                e@f.co,\"win\na-phone.com\",x,\n";
+
+    let found: Vec<_> = read(text)
+        .unwrap()
+        .1
+        .into_iter()
+        .flat_map(|line| match line {
+            ParsedRow::Rejected(rejected) => rejected.problems,
+            ParsedRow::Person(person) => panic!("{person:?}"),
+        })
+        .map(|problem| (problem.cell.unwrap(), problem.suggestion, problem.acceptable))
+        .collect();
+    let people = accepting("control_character", false, text);
+
+    let suggested = |cell: &str, text: &str| (cell.to_owned(), Some(text.to_owned()), true);
+    let refused = |cell: &str| (cell.to_owned(), None, false);
+    assert_eq!(
+        found,
+        [
+            suggested("B2", "Ada Maria"),
+            suggested("C2", "Arrives at nine. Needs a key"),
+            refused("C3"),
+            refused("B4"),
+        ]
+    );
+    assert_eq!(people.len(), 1);
+    assert_eq!(people[0].first_name.as_deref(), Some("Ada Maria"));
+    assert_eq!(people[0].fields["notes"], "Arrives at nine. Needs a key");
+}
+
+#[test]
+fn a_line_break_in_an_address_cannot_be_accepted() {
+    let text = "email,team\n\"a@b.co\nc@d.co\",x\n\"a@b.co\r\nRCPT TO:x@y.com\",x\n";
+
+    assert!(accepting("control_character", false, text).is_empty());
+    for line in read(text).unwrap().1 {
+        assert!(matches!(line, ParsedRow::Rejected(row) if !row.is_acceptable()));
+    }
 }
