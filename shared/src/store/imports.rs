@@ -158,6 +158,9 @@ pub struct ProblemCount {
     pub code: String,
     /// The affected field; `None` if it concerns the whole row.
     pub field: Option<String>,
+    /// Whether the values can be imported as they are. Earlier releases do not record it.
+    #[serde(default)]
+    pub acceptable: bool,
     /// Number of rows.
     pub count: u32,
 }

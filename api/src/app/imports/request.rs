@@ -28,7 +28,8 @@ pub struct ImportRequest {
     /// `mapping`, or the one of the first rows that looks most like a header.
     #[param(minimum = 1)]
     pub header_row: Option<u32>,
-    /// Import values that look damaged (`problems` with `acceptable`) as they are.
+    /// Import values that look damaged (`problems` with `acceptable`) as they are. An unknown language is left out, and
+    /// line breaks become spaces.
     #[serde(default)]
     pub accept_doubtful: bool,
     /// Import values that look damaged as they are if their problem has one of these codes, separated by commas, such

@@ -43,7 +43,7 @@ impl Remedy {
     fn of(count: &ProblemCount) -> Option<Self> {
         let is_address = count.field.as_deref() == Some("email");
         match count.code.as_str() {
-            code if acceptable_kind(code).is_some() => Some(if is_address {
+            _ if count.acceptable => Some(if is_address {
                 Self::LookAtAddresses
             } else {
                 Self::LookAt
@@ -103,7 +103,7 @@ pub(super) fn remedies(counts: &[ProblemCount], read: &[ReadColumn]) -> Vec<Stri
 /// The kinds of damage that can be accepted: code, label and number of values.
 pub(super) fn acceptable_kinds(counts: &[ProblemCount]) -> Vec<(String, &'static str, String)> {
     let mut kinds = BTreeMap::<&str, (&'static str, u32)>::new();
-    for count in counts {
+    for count in counts.iter().filter(|count| count.acceptable) {
         if let Some(label) = acceptable_kind(&count.code) {
             kinds.entry(&count.code).or_insert((label, 0)).1 += count.count;
         }
@@ -191,8 +191,43 @@ mod tests {
         ProblemCount {
             code: code.to_owned(),
             field: field.map(str::to_owned),
+            acceptable: false,
             count,
         }
+    }
+
+    fn acceptable(code: &str, field: &str, number: u32) -> ProblemCount {
+        ProblemCount {
+            acceptable: true,
+            ..count(code, Some(field), number)
+        }
+    }
+
+    #[test]
+    fn values_that_can_be_accepted_are_counted_by_their_kind() {
+        let header = ["E-Mail", "First name"].map(str::to_owned);
+        let counts = [
+            acceptable("placeholder", "first_name", 2),
+            acceptable("placeholder", "room", 3),
+            acceptable("shared_address", "email", 1),
+            count("control_character", Some("email"), 4),
+        ];
+
+        let kinds = acceptable_kinds(&counts);
+        let kinds: Vec<(&str, &str)> = kinds
+            .iter()
+            .map(|(code, _, count)| (code.as_str(), count.as_str()))
+            .collect();
+        assert_eq!(kinds, [("placeholder", "5"), ("shared_address", "1")]);
+        assert_eq!(
+            remedies(&counts, &read_columns(&header, None)),
+            [
+                "fix 4 email addresses",
+                "check 2 values in ‘First name’",
+                "check 3 values in ‘room’",
+                "check 1 email address"
+            ]
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) struct Checked {
     pub(super) file: File,
     /// The expected totals.
     pub(super) totals: ImportCounts,
-    counts: HashMap<(&'static str, Option<String>), u32>,
+    counts: HashMap<(&'static str, Option<String>, bool), u32>,
 }
 
 impl Checked {
@@ -32,9 +32,10 @@ impl Checked {
         let mut counts: Vec<ProblemCount> = self
             .counts
             .iter()
-            .map(|((code, field), count)| ProblemCount {
+            .map(|((code, field, acceptable), count)| ProblemCount {
                 code: (*code).to_owned(),
                 field: field.clone(),
+                acceptable: *acceptable,
                 count: *count,
             })
             .collect();
@@ -48,7 +49,7 @@ impl Checked {
             let kinds: BTreeSet<_> = reject
                 .problems
                 .iter()
-                .map(|problem| (problem.code, problem.field.clone()))
+                .map(|problem| (problem.code, problem.field.clone(), problem.acceptable))
                 .collect();
             for kind in kinds {
                 *self.counts.entry(kind).or_default() += 1;
