@@ -57,12 +57,12 @@ async fn the_import_updates_the_user_whom_it_was_about_to_create() {
 async fn a_file_that_is_still_being_read_is_read_again_from_its_start() {
     World::run_with(Setup::default().workers(0), async |world| {
         // Three more groups of rows are read while the first one waits.
-        let others: String = (0..6_000)
-            .map(|n| format!("person{n}@example.org,P{n},Engine\n"))
+        let others: Vec<String> = (0..6_000)
+            .map(|n| format!("person{n}@example.org,P{n},Engine"))
             .collect();
         let bob = creating_bob(world).await;
 
-        let file = format!("{FILE}{others}");
+        let file = format!("{FILE}{}\n", others.join("\n"));
         let importing = world.import(&file);
         let meanwhile = async {
             world.until_locks_are_awaited(1).await;

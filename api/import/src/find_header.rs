@@ -84,7 +84,7 @@ fn first_rows<R: Read + Seek>(rows: &mut Rows<R>) -> Result<Vec<TopRow>, FileFau
         // Blank rows count once a non-blank row has been seen.
         seen += u32::from(!top.is_empty());
         match rows.read(&mut row) {
-            Ok(true) if row.is_blank() => continue,
+            Ok(true) if row.is_blank() => {}
             Ok(true) => top.push(TopRow {
                 number: row.number(),
                 width: row.width(),

@@ -328,7 +328,9 @@ fn survey<R: Read + Seek>(
         unnamed.see(&row);
     }
     faults.extend(unnamed.fault());
-    faults.iter_mut().for_each(|fault| fault.add_addresses(has_addresses));
+    for fault in &mut faults {
+        fault.add_addresses(has_addresses);
+    }
     match FileFault::of_all(faults) {
         Some(fault) => Err(fault),
         None => survey.within(limits),

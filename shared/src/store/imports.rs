@@ -167,7 +167,6 @@ pub struct ProblemCount {
 
 /// An import.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Import {
     /// Its id.
     pub id: Uuid,

@@ -21,6 +21,7 @@ use uuid::Uuid;
 /// The page of a checked file.
 #[derive(Template)]
 #[template(path = "console/import_checked.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct CheckedPage {
     frame: Frame,
     id: Uuid,
