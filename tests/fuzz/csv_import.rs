@@ -69,7 +69,7 @@ fn any_upload_is_read_row_by_row_or_refused_as_a_whole() {
     );
 }
 
-fn assert_line(sheet: &ParsedFile, line: &ParsedRow) {
+pub(crate) fn assert_line(sheet: &ParsedFile, line: &ParsedRow) {
     match line {
         ParsedRow::Person(person) => assert_eq!(sheet.cells_of(person).len(), sheet.header.len()),
         ParsedRow::Rejected(row) => {
@@ -82,7 +82,7 @@ fn assert_line(sheet: &ParsedFile, line: &ParsedRow) {
 }
 
 /// Asserts that a message to the administrator has no control characters and fits on a screen.
-fn assert_plain(text: &str) {
+pub(crate) fn assert_plain(text: &str) {
     assert!(!text.is_empty() && text.chars().count() < 1_000, "{text:?}");
     assert!(!text.contains(char::is_control), "{text:?}");
 }

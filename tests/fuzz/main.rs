@@ -15,7 +15,9 @@
 mod csv_import;
 mod engine;
 mod job_decoding;
+mod json_import;
 mod mail_composition;
+mod pasted_people;
 mod smtp_reply;
 mod spreadsheets;
 mod template_filling;

@@ -115,7 +115,8 @@ fn in_angle_brackets(line: &str) -> Option<Listed> {
     let (email, behind) = rest.split_once('>').unwrap_or((rest, ""));
     let name = bare(name);
     // Outlook writes the address as the name of a person without one.
-    let is_nameless = is_address(&name);
+    let email = without_mailto(email);
+    let is_nameless = name.eq_ignore_ascii_case(&email);
     let is_last = behind
         .trim_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '.'))
         .is_empty();
@@ -123,7 +124,7 @@ fn in_angle_brackets(line: &str) -> Option<Listed> {
         return None;
     }
     Some(Listed {
-        email: without_mailto(email),
+        email,
         name: if is_nameless { String::new() } else { name },
     })
 }
@@ -157,32 +158,40 @@ fn add_words(line: &str, people: &mut Vec<Listed>) {
     }
     let (mut before, mut found) = (Vec::new(), Vec::new());
     for word in line.split_whitespace() {
-        let plain = without_mailto(&bare(word.trim_matches(['<', '>', ',', ';'])));
+        let plain = without_mailto(&bare(word.trim_matches(['<', '>', ',', ';', '(', ')'])));
         if is_address(&plain) {
             let name = bare(&before.join(" "));
             found.push(Listed { email: plain, name });
             before.clear();
         } else if !found.is_empty() && CONNECTIVES.contains(&word.to_lowercase().as_str()) {
-            before.clear();
+            add_rest(&mut before, &mut found);
         } else {
             before.push(word);
         }
     }
-    let rest = before.join(" ");
-    match found.as_mut_slice() {
-        [] => found.push(Listed {
+    if found.is_empty() {
+        found.push(Listed {
             email: without_mailto(line),
             name: String::new(),
-        }),
-        [only] if only.name.is_empty() => only.name = bare(&rest),
-        // What belongs to nobody is shown as a person without an address.
-        _ if !rest.is_empty() => found.push(Listed {
+        });
+    } else {
+        add_rest(&mut before, &mut found);
+    }
+    people.append(&mut found);
+}
+
+/// Takes the words after an address for its name. What belongs to nobody is shown as a person without an address.
+fn add_rest(words: &mut Vec<&str>, found: &mut Vec<Listed>) {
+    let rest = words.join(" ");
+    words.clear();
+    match found.last_mut() {
+        _ if rest.is_empty() => {}
+        Some(last) if last.name.is_empty() => last.name = bare(&rest),
+        _ => found.push(Listed {
             email: rest,
             name: String::new(),
         }),
-        _ => {}
     }
-    people.append(&mut found);
 }
 
 fn is_address(text: &str) -> bool {

@@ -237,6 +237,32 @@ fn an_old_excel_file_yields_its_users() {
 }
 
 #[test]
+fn numbers_and_dates_come_in_as_displayed() {
+    let text = |text: &str| format!("<c t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let header: String = ["email", "day", "moment", "time", "card"].map(text).concat();
+    let cells = [
+        text("ada@example.org"),
+        "<c t=\"d\"><v>2026-10-01T00:00:00.000</v></c>".to_owned(),
+        "<c t=\"d\"><v>2026-10-01T08:15:00.000Z</v></c>".to_owned(),
+        "<c t=\"d\"><v>2026-10-01T08:15:07</v></c>".to_owned(),
+        "<c><v>4111111111111110</v></c>".to_owned(),
+    ];
+    let data = format!("<row>{header}</row><row>{}</row>", cells.concat());
+
+    let (_, lines) = open(&xlsx(&[("One", "visible", &data)], ""), None).unwrap();
+
+    let ParsedRow::Rejected(row) = &lines[0] else {
+        panic!("a number that lost digits is a problem")
+    };
+    assert_eq!(
+        row.cells[1..4],
+        ["2026-10-01", "2026-10-01 08:15", "2026-10-01 08:15:07"]
+    );
+    let problems: Vec<_> = row.problems.iter().map(|one| (one.code, one.cell.as_deref())).collect();
+    assert_eq!(problems, [("shortened_number", Some("E2"))]);
+}
+
+#[test]
 fn a_file_that_is_no_spreadsheet_is_rejected_with_its_type() {
     let usual = usual();
     let encrypted = compound("EncryptedPackage", b"x");
@@ -248,8 +274,13 @@ fn a_file_that_is_no_spreadsheet_is_rejected_with_its_type() {
         ),
     ]);
     let old_encrypted = xls(&record(0x002F, &[1, 0]), &[("A", Vec::new())]);
-    let files: [(&[u8], &str); 9] = [
+    let encrypted_package = archive(&[
+        ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+        ("encrypted-package", b"x"),
+    ]);
+    let files: [(&[u8], &str); 10] = [
         (&encrypted, "encrypted_file"),
+        (&encrypted_package, "encrypted_file"),
         (&encrypted_ods, "encrypted_file"),
         (&old_encrypted, "encrypted_file"),
         (&compound("WordDocument", b"x"), "not_csv"),

@@ -89,6 +89,10 @@ pub(super) fn format_of<R: Read + Seek>(source: &mut R) -> Result<Option<Format>
     if archive.has_below("xl/") {
         return Ok(Some(Format::Xlsx));
     }
+    // LibreOffice encrypts the whole package since version 24.2.
+    if archive.has("encrypted-package") {
+        return Err(FileFault::Encrypted);
+    }
     if archive.has("content.xml") {
         return Ok(Some(Format::Ods));
     }

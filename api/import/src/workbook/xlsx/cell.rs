@@ -78,9 +78,22 @@ impl Cell {
                 text.unwrap_or_default().to_owned()
             }
             CellKind::Boolean => if value == "1" { "TRUE" } else { "FALSE" }.to_owned(),
-            CellKind::Date => value.trim_end_matches("T00:00:00").replace('T', " "),
+            CellKind::Date => iso_date(value),
             CellKind::Text => unescaped(&self.value),
         }
+    }
+}
+
+/// A date of ISO 8601 as it is shown: without midnight, fractions of a second and the mark of universal time.
+fn iso_date(value: &str) -> String {
+    let Some((date, time)) = value.split_once('T') else {
+        return value.to_owned();
+    };
+    let time = time.trim_end_matches('Z');
+    let time = time.split_once('.').map_or(time, |(whole, _)| whole);
+    match time.strip_suffix(":00").unwrap_or(time) {
+        "00:00" => date.to_owned(),
+        shown => format!("{date} {shown}"),
     }
 }
 
