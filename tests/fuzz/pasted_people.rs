@@ -57,7 +57,10 @@ fn no_address_of_a_pasted_list_is_lost() {
         let lower = table.to_lowercase();
         let is_end = |c: char| c.is_whitespace() || ",;<>()\"':".contains(c);
         for word in text.split(is_end).filter(|word| EmailAddress::parse(word).is_ok()) {
-            assert!(lower.contains(&word.to_lowercase()), "{word} of {text:?} is not in {table:?}");
+            assert!(
+                lower.contains(&word.to_lowercase()),
+                "{word} of {text:?} is not in {table:?}"
+            );
         }
     });
 }
