@@ -9,6 +9,8 @@
 
 mod archive;
 mod budget;
+mod cell_format;
+mod iso_dates;
 mod numbers;
 mod ods;
 mod strings;

@@ -1,5 +1,13 @@
 //! Formats numbers as a spreadsheet shows them, as far as it matters: dates, leading zeros and fifteen digits.
 
+use super::cell_format::{Token, tokens};
+
+/// Seconds of a day.
+const SECONDS: f64 = 86_400.0;
+
+/// The first serial number after the year 9999, where the calendar of spreadsheets ends.
+const MAX_DAYS: f64 = 2_958_466.0;
+
 /// The meaning of a cell's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum NumberFormat {
@@ -28,14 +36,10 @@ pub(super) fn of_code(code: &str) -> NumberFormat {
     if zeros > 1 && first.bytes().all(|b| b == b'0') {
         return NumberFormat::Digits(u8::try_from(zeros).unwrap_or(u8::MAX));
     }
-    let mut chars = first.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' | '_' | '*' => drop(chars.next()),
-            '"' => drop(chars.by_ref().find(|&c| c == '"')),
-            '[' => {
-                let inside: String = chars.by_ref().take_while(|&c| c != ']').collect();
-                // "[h]:mm" counts hours; "[Red]" and "[$-407]" are not part of the text.
+    for token in tokens(first) {
+        match token {
+            // "[h]:mm" counts hours; "[Red]" and "[$-407]" are not part of the text.
+            Token::Bracket(inside) => {
                 if matches!(
                     inside.to_ascii_lowercase().as_str(),
                     "h" | "hh" | "m" | "mm" | "s" | "ss"
@@ -43,8 +47,8 @@ pub(super) fn of_code(code: &str) -> NumberFormat {
                     return NumberFormat::Moment;
                 }
             }
-            'd' | 'D' | 'm' | 'M' | 'y' | 'Y' | 'h' | 'H' | 's' | 'S' => return NumberFormat::Moment,
-            _ => {}
+            Token::Sign('d' | 'D' | 'm' | 'M' | 'y' | 'Y' | 'h' | 'H' | 's' | 'S') => return NumberFormat::Moment,
+            Token::Sign(_) | Token::Shown(_) | Token::Fill => {}
         }
     }
     NumberFormat::Number
@@ -70,15 +74,32 @@ fn plain(number: f64) -> String {
     rounded.to_string()
 }
 
+/// The date of a serial number, with the time of day if it has one; a time alone if it has only that, and "1900-01-00"
+/// if it has neither. `None` for negative numbers and beyond the year 9999.
+pub(super) fn date_of(days: f64, is_1904: bool) -> Option<String> {
+    if !is_1904 && (0.0..0.5 / SECONDS).contains(&days) {
+        return Some("1900-01-00".to_owned());
+    }
+    moment(days, is_1904)
+}
+
+/// The time of day of a serial number; `None` for negative numbers and beyond the year 9999.
+pub(super) fn time_of(days: f64) -> Option<String> {
+    let seconds = (days * SECONDS).round();
+    (0.0..MAX_DAYS)
+        .contains(&days)
+        .then(|| Time::of(seconds % SECONDS).to_text())
+}
+
 /// A serial number as an ISO date, with the time of day if it has one; `None` beyond the year 9999.
 fn moment(days: f64, is_1904: bool) -> Option<String> {
-    if !(0.0..2_958_466.0).contains(&days) {
+    if !(0.0..MAX_DAYS).contains(&days) {
         return None;
     }
     // Rounds to whole seconds, as spreadsheets do.
-    let seconds = (days * 86_400.0).round();
-    let whole = (seconds / 86_400.0).floor();
-    let time = seconds - whole * 86_400.0;
+    let seconds = (days * SECONDS).round();
+    let whole = (seconds / SECONDS).floor();
+    let time = seconds - whole * SECONDS;
     let time = Time::of(time);
     if whole == 0.0 && !is_1904 {
         return Some(time.to_text());
@@ -123,16 +144,16 @@ impl Time {
     }
 
     fn to_text(&self) -> String {
-        let Self {
-            hours,
-            minutes,
-            seconds,
-        } = self;
-        if *seconds == 0 {
-            format!("{hours:02}:{minutes:02}")
-        } else {
-            format!("{hours:02}:{minutes:02}:{seconds:02}")
-        }
+        time_text(self.hours, self.minutes, self.seconds)
+    }
+}
+
+/// A time of day, without seconds if there are none.
+pub(super) fn time_text(hours: u32, minutes: u32, seconds: u32) -> String {
+    if seconds == 0 {
+        format!("{hours:02}:{minutes:02}")
+    } else {
+        format!("{hours:02}:{minutes:02}:{seconds:02}")
     }
 }
 
