@@ -88,7 +88,7 @@ pub use row::RowRules;
 pub use safe_csv::{FixFile, SafeCsv, safe_cell};
 pub use template::{EXAMPLE_ADDRESS, TemplateColumn, write_template};
 pub use text::letter;
-pub use workbook::{Format, HELP_SHEET, SheetRead, write_csv};
+pub use workbook::{Format, HELP_SHEET, ListedSheet, SheetRead, list_sheets, write_csv};
 
 /// Size limits of a file and its parts.
 #[derive(Debug, Clone, Copy)]

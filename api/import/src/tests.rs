@@ -9,6 +9,7 @@ mod mapped;
 mod number_formats;
 mod problems;
 mod random;
+mod workbook_parts;
 mod workbooks;
 mod world;
 mod written;

@@ -13,6 +13,7 @@ mod cell_format;
 mod iso_dates;
 mod numbers;
 mod ods;
+mod sheets;
 mod strings;
 mod table;
 mod xls;
@@ -25,7 +26,10 @@ use super::{FileFault, Limits};
 use archive::Archive;
 use budget::Budget;
 use numbers::NumberFormat;
+use sheets::SheetEntry;
 use table::Table;
+
+pub use sheets::{ListedSheet, SheetRead};
 
 /// Name of the sheet with explanations in our own templates, which is never imported.
 pub const HELP_SHEET: &str = "How to fill this in";
@@ -71,22 +75,29 @@ impl Format {
     }
 }
 
-/// A sheet of a workbook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SheetEntry {
-    name: String,
-    is_hidden: bool,
-    /// Its location: a part of an archive, or an offset in a stream.
-    at: String,
-}
-
-/// Properties of a sheet that was written as CSV.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SheetRead {
-    /// Its name.
-    pub name: String,
-    /// Non-empty rows that the spreadsheet hides. They are read like the others.
-    pub hidden_rows: u32,
+/// Lists the sheets of a spreadsheet in their order, without the explanations of our own templates.
+///
+/// # Errors
+///
+/// What makes the file unusable.
+pub fn list_sheets<R: Read + Seek>(mut source: R, format: Format) -> Result<Vec<ListedSheet>, FileFault> {
+    let budget = Budget::default();
+    match format {
+        Format::Xlsx => {
+            let mut archive = Archive::open(source, budget)?;
+            let book = xlsx::Book::open(&mut archive)?;
+            sheets::list(&book.sheets, |sheet| book.is_empty(&mut archive, sheet))
+        }
+        Format::Ods => {
+            let found = ods::sheets(&mut Archive::open(source, budget)?)?;
+            let (entries, is_empty) = sheets::split(found);
+            sheets::list(&entries, is_empty)
+        }
+        Format::Xls => {
+            let book = xls::Book::open(&mut source)?;
+            sheets::list(&book.sheets, |sheet| book.is_empty(sheet))
+        }
+    }
 }
 
 /// Writes one sheet of a spreadsheet as CSV.
@@ -108,27 +119,26 @@ pub fn write_csv<R: Read + Seek, W: Write>(
         Format::Xlsx => {
             let mut archive = Archive::open(source, budget)?;
             let book = xlsx::Book::open(&mut archive)?;
-            let sheet = choose(&book.sheets, wanted, |sheet| book.is_empty(&mut archive, sheet))?;
+            let chosen = sheets::choose(&book.sheets, wanted, |sheet| book.is_empty(&mut archive, sheet))?;
             let mut table = Table::new(sink, limits);
-            book.read(&mut archive, &sheet, &mut table)?;
-            table.finish(sheet.name)
+            book.read(&mut archive, &chosen.sheet, &mut table)?;
+            Ok(chosen.read(table.finish()?))
         }
         Format::Ods => {
             let mut archive = Archive::open(source, budget)?;
             let found = ods::sheets(&mut archive)?;
-            let sheets: Vec<SheetEntry> = found.iter().map(|(sheet, _)| sheet.clone()).collect();
-            let is_empty = |sheet: &SheetEntry| Ok(found.iter().any(|(one, is_empty)| one == sheet && *is_empty));
-            let sheet = choose(&sheets, wanted, is_empty)?;
+            let (entries, is_empty) = sheets::split(found);
+            let chosen = sheets::choose(&entries, wanted, is_empty)?;
             let mut table = Table::new(sink, limits);
-            ods::read(&mut archive, &sheet, &mut table)?;
-            table.finish(sheet.name)
+            ods::read(&mut archive, &chosen.sheet, &mut table)?;
+            Ok(chosen.read(table.finish()?))
         }
         Format::Xls => {
             let book = xls::Book::open(&mut source)?;
-            let sheet = choose(&book.sheets, wanted, |sheet| book.is_empty(sheet))?;
+            let chosen = sheets::choose(&book.sheets, wanted, |sheet| book.is_empty(sheet))?;
             let mut table = Table::new(sink, limits);
-            book.read(&sheet, &mut table)?;
-            table.finish(sheet.name)
+            book.read(&chosen.sheet, &mut table)?;
+            Ok(chosen.read(table.finish()?))
         }
     }
 }
@@ -139,36 +149,4 @@ pub(super) fn day_of_serial(text: &str) -> Option<String> {
     let days: f64 = text.parse().ok()?;
     // From 1927 to 2064.
     (is_day && (10_000.0..60_000.0).contains(&days)).then(|| numbers::shown(days, NumberFormat::Moment, false))
-}
-
-fn choose(
-    sheets: &[SheetEntry],
-    wanted: Option<&str>,
-    mut is_empty: impl FnMut(&SheetEntry) -> Result<bool, FileFault>,
-) -> Result<SheetEntry, FileFault> {
-    let mut full = Vec::new();
-    for sheet in sheets {
-        if sheet.name != HELP_SHEET && !is_empty(sheet)? {
-            full.push(sheet);
-        }
-    }
-    if let Some(wanted) = wanted {
-        let named = sheets.iter().find(|sheet| sheet.name == wanted);
-        return named.cloned().ok_or_else(|| FileFault::NoSuchSheet {
-            wanted: super::text::shown(wanted),
-            sheets: full.iter().map(|sheet| sheet.name.clone()).collect(),
-        });
-    }
-    let shown: Vec<&SheetEntry> = full.iter().copied().filter(|sheet| !sheet.is_hidden).collect();
-    match if shown.is_empty() {
-        full.as_slice()
-    } else {
-        shown.as_slice()
-    } {
-        [] => Err(FileFault::Empty),
-        [only] => Ok((*only).clone()),
-        several => Err(FileFault::SeveralSheets {
-            sheets: several.iter().map(|sheet| sheet.name.clone()).collect(),
-        }),
-    }
 }
