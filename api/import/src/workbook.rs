@@ -9,8 +9,11 @@
 
 mod archive;
 mod budget;
+mod cell_format;
+mod iso_dates;
 mod numbers;
 mod ods;
+mod sheets;
 mod strings;
 mod table;
 mod xls;
@@ -23,7 +26,10 @@ use super::{FileFault, Limits};
 use archive::Archive;
 use budget::Budget;
 use numbers::NumberFormat;
+use sheets::SheetEntry;
 use table::Table;
+
+pub use sheets::SheetRead;
 
 /// Name of the sheet with explanations in our own templates, which is never imported.
 pub const HELP_SHEET: &str = "How to fill this in";
@@ -69,26 +75,6 @@ impl Format {
     }
 }
 
-/// A sheet of a workbook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SheetEntry {
-    name: String,
-    is_hidden: bool,
-    /// Its location: a part of an archive, or an offset in a stream.
-    at: String,
-}
-
-/// Properties of a sheet that was written as CSV.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SheetRead {
-    /// Its name.
-    pub name: String,
-    /// Non-empty rows that the spreadsheet hides. They are read like the others.
-    pub hidden_rows: u32,
-    /// The hidden sheets with content, of which none is read unless it is this one.
-    pub hidden_sheets: Vec<String>,
-}
-
 /// Writes one sheet of a spreadsheet as CSV.
 ///
 /// `wanted` names the sheet; without it, the only visible non-empty one is used.
@@ -104,34 +90,32 @@ pub fn write_csv<R: Read + Seek, W: Write>(
     sink: W,
 ) -> Result<SheetRead, FileFault> {
     let budget = Budget::default();
-    let (read, hidden_sheets) = match format {
+    match format {
         Format::Xlsx => {
             let mut archive = Archive::open(source, budget)?;
             let book = xlsx::Book::open(&mut archive)?;
-            let (sheet, hidden) = choose(&book.sheets, wanted, |sheet| book.is_empty(&mut archive, sheet))?;
+            let chosen = sheets::choose(&book.sheets, wanted, |sheet| book.is_empty(&mut archive, sheet))?;
             let mut table = Table::new(sink, limits);
-            book.read(&mut archive, &sheet, &mut table)?;
-            (table.finish(sheet.name)?, hidden)
+            book.read(&mut archive, &chosen.sheet, &mut table)?;
+            Ok(chosen.read(table.finish()?))
         }
         Format::Ods => {
             let mut archive = Archive::open(source, budget)?;
             let found = ods::sheets(&mut archive)?;
-            let sheets: Vec<SheetEntry> = found.iter().map(|(sheet, _)| sheet.clone()).collect();
-            let is_empty = |sheet: &SheetEntry| Ok(found.iter().any(|(one, is_empty)| one == sheet && *is_empty));
-            let (sheet, hidden) = choose(&sheets, wanted, is_empty)?;
+            let (entries, is_empty) = sheets::split(found);
+            let chosen = sheets::choose(&entries, wanted, is_empty)?;
             let mut table = Table::new(sink, limits);
-            ods::read(&mut archive, &sheet, &mut table)?;
-            (table.finish(sheet.name)?, hidden)
+            ods::read(&mut archive, &chosen.sheet, &mut table)?;
+            Ok(chosen.read(table.finish()?))
         }
         Format::Xls => {
             let book = xls::Book::open(&mut source)?;
-            let (sheet, hidden) = choose(&book.sheets, wanted, |sheet| book.is_empty(sheet))?;
+            let chosen = sheets::choose(&book.sheets, wanted, |sheet| book.is_empty(sheet))?;
             let mut table = Table::new(sink, limits);
-            book.read(&sheet, &mut table)?;
-            (table.finish(sheet.name)?, hidden)
+            book.read(&chosen.sheet, &mut table)?;
+            Ok(chosen.read(table.finish()?))
         }
-    };
-    Ok(SheetRead { hidden_sheets, ..read })
+    }
 }
 
 /// The date that a spreadsheet stores as this serial number, if the date is plausible.
@@ -140,39 +124,4 @@ pub(super) fn day_of_serial(text: &str) -> Option<String> {
     let days: f64 = text.parse().ok()?;
     // From 1927 to 2064.
     (is_day && (10_000.0..60_000.0).contains(&days)).then(|| numbers::shown(days, NumberFormat::Moment, false))
-}
-
-/// The sheet to read, and the names of the hidden sheets with content.
-fn choose(
-    sheets: &[SheetEntry],
-    wanted: Option<&str>,
-    mut is_empty: impl FnMut(&SheetEntry) -> Result<bool, FileFault>,
-) -> Result<(SheetEntry, Vec<String>), FileFault> {
-    let mut full = Vec::new();
-    for sheet in sheets {
-        if sheet.name != HELP_SHEET && !is_empty(sheet)? {
-            full.push(sheet);
-        }
-    }
-    let names = |sheets: &[&SheetEntry]| sheets.iter().map(|sheet| sheet.name.clone()).collect::<Vec<String>>();
-    let hidden: Vec<&SheetEntry> = full.iter().copied().filter(|sheet| sheet.is_hidden).collect();
-    if let Some(wanted) = wanted {
-        let Some(named) = sheets.iter().find(|sheet| sheet.name == wanted) else {
-            return Err(FileFault::NoSuchSheet {
-                wanted: super::text::shown(wanted),
-                sheets: names(&full),
-            });
-        };
-        return Ok((named.clone(), names(&hidden)));
-    }
-    let shown: Vec<&SheetEntry> = full.iter().copied().filter(|sheet| !sheet.is_hidden).collect();
-    match if shown.is_empty() {
-        full.as_slice()
-    } else {
-        shown.as_slice()
-    } {
-        [] => Err(FileFault::Empty),
-        [only] => Ok(((*only).clone(), names(&hidden))),
-        several => Err(FileFault::SeveralSheets { sheets: names(several) }),
-    }
 }

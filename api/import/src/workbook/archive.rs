@@ -74,6 +74,10 @@ pub(super) fn format_of<R: Read + Seek>(source: &mut R) -> Result<Option<Format>
             advice: "Open it in a spreadsheet, save it as .xlsx and try again",
         })
     };
+    // LibreOffice since 24.2 encrypts an OpenDocument package as a whole. Only the manifest is readable.
+    if archive.has("encrypted-package") && archive.has("meta-inf/manifest.xml") {
+        return Err(FileFault::Encrypted);
+    }
     if archive.has("xl/workbook.bin") {
         return other("an Excel file in its binary form (.xlsb)");
     }
@@ -88,10 +92,6 @@ pub(super) fn format_of<R: Read + Seek>(source: &mut R) -> Result<Option<Format>
     }
     if archive.has_below("xl/") {
         return Ok(Some(Format::Xlsx));
-    }
-    // LibreOffice encrypts the whole package since version 24.2.
-    if archive.has("encrypted-package") {
-        return Err(FileFault::Encrypted);
     }
     if archive.has("content.xml") {
         return Ok(Some(Format::Ods));

@@ -8,6 +8,8 @@ use std::io::{Read, Seek, Write};
 
 use super::SheetEntry;
 use super::archive::Archive;
+use super::cell_format::{self, CellFormat};
+use super::iso_dates;
 use super::table::Table;
 use super::xml::{Element, Piece, Xml};
 use crate::FileFault;
@@ -180,16 +182,37 @@ fn cell<R: Read>(xml: &mut Xml<R>, element: &Element) -> Result<String, FileFaul
     }
     let behind = match element.attribute("value-type") {
         Some("float") => value("value").map(|value| match value.parse::<f64>() {
-            // "01234" is the displayed text of a number that has lost its leading zero.
-            Ok(_) if text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
-            Ok(number) => super::numbers::shown(number, super::numbers::NumberFormat::Number, false),
+            Ok(number) => number_as_shown(number, &text),
             Err(_) => value,
         }),
-        Some("date") => value("date-value").map(|date| date.trim_end_matches("T00:00:00").replace('T', " ")),
+        Some("percentage") => {
+            let share = value("value").and_then(|value| value.parse().ok());
+            share.map(cell_format::percentage)
+        }
+        Some("date") => value("date-value").map(|date| iso_dates::shown(&date, false)),
+        // Only the text identifies the format: a time of day, or a duration of more hours than a day has.
+        Some("time") if !is_clock(&text) => value("time-value").and_then(|time| iso_dates::duration(&time)),
         Some("boolean") => value("boolean-value").map(|value| value.to_uppercase()),
         _ => None,
     };
     Ok(behind.unwrap_or(text))
+}
+
+/// A number with the leading zeros and separators of its displayed text, if it is the text of a code: "01234-0056".
+fn number_as_shown(number: f64, text: &str) -> String {
+    let plain = CellFormat::default().shown(number, false);
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let is_padded = digits.len() > plain.len() && digits.trim_start_matches('0') == plain.trim_start_matches('0');
+    if is_padded && !text.contains([',', '.']) {
+        return text.to_owned();
+    }
+    plain
+}
+
+/// Matches "8:15", "36:30:00" and "1:30.5".
+fn is_clock(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, ':' | '.' | ',');
+    text.contains(':') && text.chars().all(is_part)
 }
 
 /// The text of the current cell, one line per paragraph. Comments are excluded.

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use super::SheetRead;
 use crate::safe_csv::safe_cell;
 use crate::text::{is_unseen, letter};
 use crate::{FileFault, Limits};
@@ -94,15 +93,11 @@ impl<W: Write> Table<W> {
         Ok(())
     }
 
-    /// Ends the sheet.
-    pub(super) fn finish(mut self, name: String) -> Result<SheetRead, FileFault> {
+    /// Ends the sheet. Returns the number of hidden rows.
+    pub(super) fn finish(mut self) -> Result<u32, FileFault> {
         self.end_row()?;
         self.rows.flush()?;
-        Ok(SheetRead {
-            name,
-            hidden_rows: self.hidden_rows,
-            hidden_sheets: Vec::new(),
-        })
+        Ok(self.hidden_rows)
     }
 
     fn end_row(&mut self) -> Result<(), FileFault> {

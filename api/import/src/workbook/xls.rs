@@ -9,7 +9,7 @@ mod text;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::SheetEntry;
-use super::numbers::{NumberFormat, built_in, of_code, shown};
+use super::cell_format::CellFormat;
 use super::strings::Strings;
 use super::table::Table;
 use crate::FileFault;
@@ -33,7 +33,7 @@ pub(super) struct Book {
     pub(super) sheets: Vec<SheetEntry>,
     stream: Vec<u8>,
     strings: Strings,
-    formats: Vec<NumberFormat>,
+    formats: Vec<CellFormat>,
     is_1904: bool,
 }
 
@@ -55,7 +55,7 @@ impl Book {
     }
 
     fn read_globals(&mut self) -> Result<(), FileFault> {
-        let mut own: Vec<(u16, NumberFormat)> = Vec::new();
+        let mut own: Vec<(u16, CellFormat)> = Vec::new();
         let mut styles: Vec<u16> = Vec::new();
         let stream = std::mem::take(&mut self.stream);
         for record in Records::from(&stream, 0) {
@@ -70,7 +70,7 @@ impl Book {
                 type_of::DATE_MODE => self.is_1904 = read_u16(record.bytes, 0) == Some(1),
                 type_of::FORMAT if own.len() < MAX_ENTRIES => {
                     if let (Some(id), Some(code)) = (read_u16(record.bytes, 0), unicode_string(record.bytes.get(2..))) {
-                        own.push((id, of_code(&code)));
+                        own.push((id, CellFormat::of_code(&code)));
                     }
                 }
                 type_of::XF if styles.len() < MAX_ENTRIES => {
@@ -84,7 +84,7 @@ impl Book {
         }
         let format = |id: u16| {
             let found = own.iter().rev().find(|(own, _)| *own == id);
-            found.map_or_else(|| built_in(id), |(_, format)| *format)
+            found.map_or_else(|| CellFormat::built_in(id), |(_, format)| format.clone())
         };
         self.formats = styles.into_iter().map(format).collect();
         self.stream = stream;
@@ -175,7 +175,7 @@ impl Book {
         };
         let bytes = record.bytes;
         let column = usize::from(read_u16(bytes, 2).ok_or(FileFault::Damaged)?);
-        let number = |value: f64, style: Option<u16>| shown(value, self.format(style), self.is_1904);
+        let number = |value: f64, style: Option<u16>| self.shown(value, style);
         let text = match record.kind {
             type_of::NUMBER => read_f64(bytes, 6).map(|value| number(value, read_u16(bytes, 4))),
             type_of::RK => read_u32(bytes, 6).map(|rk| number(rk_number(rk), read_u16(bytes, 4))),
@@ -208,9 +208,9 @@ impl Book {
         Ok(text.map(|text| (column, text)).into_iter().collect())
     }
 
-    fn format(&self, style: Option<u16>) -> NumberFormat {
-        let found = style.and_then(|style| self.formats.get(usize::from(style)));
-        found.copied().unwrap_or_default()
+    fn shown(&self, number: f64, style: Option<u16>) -> String {
+        let format = style.and_then(|style| self.formats.get(usize::from(style)));
+        format.unwrap_or(&CellFormat::default()).shown(number, self.is_1904)
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{Read, Seek, Write};
 
 use super::SheetEntry;
 use super::archive::Archive;
-use super::numbers::NumberFormat;
+use super::cell_format::CellFormat;
 use super::strings::Strings;
 use super::table::Table;
 use super::xml::{Element, Piece, Xml};
@@ -19,7 +19,7 @@ use cell::{Cell, CellKind, place_of};
 pub(super) struct Book {
     pub(super) sheets: Vec<SheetEntry>,
     strings: Strings,
-    formats: Vec<NumberFormat>,
+    formats: Vec<CellFormat>,
     is_1904: bool,
 }
 
@@ -127,12 +127,14 @@ impl Book {
     fn cell<R: Read>(&self, xml: &mut Xml<R>, element: &Element) -> Result<String, FileFault> {
         let kind = CellKind::of(element.attribute("t"));
         let style = element.number("s").and_then(|style| usize::try_from(style).ok());
-        let format = style
-            .and_then(|style| self.formats.get(style))
-            .copied()
-            .unwrap_or_default();
+        let format = style.and_then(|style| self.formats.get(style));
         let cell = Cell::read(xml)?;
-        Ok(cell.shown(kind, format, self.is_1904, &self.strings))
+        Ok(cell.shown(
+            kind,
+            format.unwrap_or(&CellFormat::default()),
+            self.is_1904,
+            &self.strings,
+        ))
     }
 }
 

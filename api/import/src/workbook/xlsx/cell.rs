@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use crate::FileFault;
-use crate::workbook::numbers::{NumberFormat, shown};
+use crate::workbook::cell_format::CellFormat;
+use crate::workbook::iso_dates;
 use crate::workbook::strings::Strings;
 use crate::workbook::xml::{Piece, Xml};
 
@@ -16,8 +17,9 @@ pub(super) enum CellKind {
     Number,
     SharedString,
     Boolean,
-    /// Texts, results of formulas, errors and ISO dates: the value is what is shown.
+    /// Texts, results of formulas and errors: the value is what is shown.
     Text,
+    /// An ISO 8601 date.
     Date,
 }
 
@@ -63,14 +65,14 @@ impl Cell {
     }
 
     /// The displayed text.
-    pub(super) fn shown(self, kind: CellKind, format: NumberFormat, is_1904: bool, strings: &Strings) -> String {
+    pub(super) fn shown(self, kind: CellKind, format: &CellFormat, is_1904: bool, strings: &Strings) -> String {
         if let Some(inline) = self.inline {
             return inline;
         }
         let value = self.value.trim();
         match kind {
             CellKind::Number => match value.parse::<f64>() {
-                Ok(number) => shown(number, format, is_1904),
+                Ok(number) => format.shown(number, is_1904),
                 Err(_) => self.value,
             },
             CellKind::SharedString => {
@@ -78,22 +80,9 @@ impl Cell {
                 text.unwrap_or_default().to_owned()
             }
             CellKind::Boolean => if value == "1" { "TRUE" } else { "FALSE" }.to_owned(),
-            CellKind::Date => iso_date(value),
+            CellKind::Date => iso_dates::shown(value, format.is_time()),
             CellKind::Text => unescaped(&self.value),
         }
-    }
-}
-
-/// A date of ISO 8601 as it is shown: without midnight, fractions of a second and the mark of universal time.
-fn iso_date(value: &str) -> String {
-    let Some((date, time)) = value.split_once('T') else {
-        return value.to_owned();
-    };
-    let time = time.trim_end_matches('Z');
-    let time = time.split_once('.').map_or(time, |(whole, _)| whole);
-    match time.strip_suffix(":00").unwrap_or(time) {
-        "00:00" => date.to_owned(),
-        shown => format!("{date} {shown}"),
     }
 }
 

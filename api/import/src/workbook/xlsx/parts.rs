@@ -8,7 +8,7 @@ use super::is_true;
 use crate::FileFault;
 use crate::workbook::SheetEntry;
 use crate::workbook::archive::Archive;
-use crate::workbook::numbers::{NumberFormat, built_in, of_code};
+use crate::workbook::cell_format::CellFormat;
 use crate::workbook::strings::Strings;
 use crate::workbook::xml::{Piece, Xml};
 
@@ -136,7 +136,7 @@ pub(super) fn strings<R: Read + Seek>(archive: &mut Archive<R>, part: Option<Str
 pub(super) fn formats<R: Read + Seek>(
     archive: &mut Archive<R>,
     part: Option<String>,
-) -> Result<Vec<NumberFormat>, FileFault> {
+) -> Result<Vec<CellFormat>, FileFault> {
     let (mut own, mut formats) = (HashMap::new(), Vec::new());
     let Some(part) = part else { return Ok(formats) };
     let mut are_of_cells = false;
@@ -145,14 +145,14 @@ pub(super) fn formats<R: Read + Seek>(
         match element.name.as_str() {
             "numFmt" if own.len() < MAX_ENTRIES => {
                 if let (Some(id), Some(code)) = (id, element.attribute("formatCode")) {
-                    own.insert(id, of_code(code));
+                    own.insert(id, CellFormat::of_code(code));
                 }
             }
             "cellStyleXfs" | "cellStyles" | "dxfs" => are_of_cells = false,
             "cellXfs" => are_of_cells = true,
             "xf" if are_of_cells && formats.len() < MAX_ENTRIES => {
                 let id = id.unwrap_or_default();
-                formats.push(own.get(&id).copied().unwrap_or_else(|| built_in(id)));
+                formats.push(own.get(&id).cloned().unwrap_or_else(|| CellFormat::built_in(id)));
             }
             _ => {}
         }

@@ -14,7 +14,11 @@ pub fn file_of(sheet: &ParsedFile) -> File {
         header_row: number(sheet.header_row),
         hidden_rows: sheet.source.as_ref().map_or(0, |source| number(source.hidden_rows)),
         hidden_sheets: sheet.source.as_ref().map_or_else(Vec::new, |source| {
-            source.hidden_sheets.iter().map(|name| without_nul(name)).collect()
+            let own = source.is_hidden.then_some(&source.name);
+            own.into_iter()
+                .chain(&source.other_hidden_sheets)
+                .map(|name| without_nul(name))
+                .collect()
         }),
         custom_fields: sheet
             .custom_fields
