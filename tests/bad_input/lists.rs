@@ -137,7 +137,7 @@ async fn an_unknown_parameter_is_named_with_the_known_ones() {
         let batch = world.invite(json!({ "import": world.people(1).await })).await;
 
         let sentence = "There is no parameter signedin. The parameters are q, import, effect, invited, signed_in, access, last_email_failed, \
-                        blocked, locked, last_email_reason, batch, where, not, limit, cursor.";
+                        blocked, locked, last_email_reason, batch, where, not, sort, limit, cursor.";
         ask(world, Method::GET, "/v1/users?signedin=true")
             .must_be_refused(400, "unknown_parameter", sentence)
             .await;
