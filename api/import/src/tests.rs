@@ -6,6 +6,7 @@ mod files;
 mod hostile;
 mod json;
 mod mapped;
+mod memory;
 mod number_formats;
 mod problems;
 mod random;

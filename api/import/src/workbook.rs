@@ -26,7 +26,6 @@ use super::{FileFault, Limits};
 use archive::Archive;
 use budget::Budget;
 use numbers::NumberFormat;
-use sheets::SheetEntry;
 use table::Table;
 
 pub use sheets::{ListedSheet, SheetRead};
@@ -89,7 +88,7 @@ pub fn list_sheets<R: Read + Seek>(mut source: R, format: Format) -> Result<Vec<
             sheets::list(&book.sheets, |sheet| book.is_empty(&mut archive, sheet))
         }
         Format::Ods => {
-            let found = ods::sheets(&mut Archive::open(source, budget)?)?;
+            let found = ods::list(&mut Archive::open(source, budget)?)?;
             let (entries, is_empty) = sheets::split(found);
             sheets::list(&entries, is_empty)
         }
@@ -126,7 +125,7 @@ pub fn write_csv<R: Read + Seek, W: Write>(
         }
         Format::Ods => {
             let mut archive = Archive::open(source, budget)?;
-            let found = ods::sheets(&mut archive)?;
+            let found = ods::list(&mut archive)?;
             let (entries, is_empty) = sheets::split(found);
             let chosen = sheets::choose(&entries, wanted, is_empty)?;
             let mut table = Table::new(sink, limits);

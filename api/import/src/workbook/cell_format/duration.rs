@@ -1,9 +1,7 @@
 //! Durations: `[h]:mm` shows a day and a half as "36:00".
 
+use super::super::numbers::MAX_DAYS;
 use super::code::Token;
-
-/// Days that a duration may have, as many as dates: up to the year 9999.
-const MAX_DAYS: f64 = 2_958_466.0;
 
 /// Decimal places of seconds.
 const MAX_DECIMALS: u8 = 3;
