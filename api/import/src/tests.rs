@@ -1,6 +1,7 @@
 //! Tests of the import reader through its public API.
 
 mod books;
+mod corrected;
 mod faults;
 mod files;
 mod hostile;
