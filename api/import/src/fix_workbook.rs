@@ -69,7 +69,8 @@ impl FixWorkbook {
         self.rows += 1;
         let (mut faulty, mut words) = (Vec::new(), Vec::new());
         for (place, header, message) in problems {
-            faulty.extend(place);
+            // Cells beyond the header come after the column with the problems.
+            faulty.extend(place.map(|place| place + usize::from(place >= self.columns)));
             words.push(match header {
                 Some(header) => format!("{header}: {message}"),
                 None => message.to_owned(),

@@ -1,12 +1,14 @@
 //! Tests of the import reader through its public API.
 
 mod books;
+mod corrected;
 mod faults;
 mod files;
 mod headers;
 mod hostile;
 mod json;
 mod mapped;
+mod memory;
 mod number_formats;
 mod problems;
 mod random;

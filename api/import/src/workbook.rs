@@ -26,7 +26,6 @@ use super::{FileFault, Limits};
 use archive::Archive;
 use budget::Budget;
 use numbers::NumberFormat;
-use sheets::SheetEntry;
 use table::Table;
 
 pub use sheets::SheetRead;
@@ -101,7 +100,7 @@ pub fn write_csv<R: Read + Seek, W: Write>(
         }
         Format::Ods => {
             let mut archive = Archive::open(source, budget)?;
-            let found = ods::sheets(&mut archive)?;
+            let found = ods::list(&mut archive)?;
             let (entries, is_empty) = sheets::split(found);
             let chosen = sheets::choose(&entries, wanted, is_empty)?;
             let mut table = Table::new(sink, limits);

@@ -9,7 +9,7 @@ use super::super::{FileFault, Format, Limits, SheetRead, write_csv};
 use super::all_people;
 use super::books::{archive, ods, open, record, xls, xlsx};
 
-/// The manifest of a file that LibreOffice 24.2 encrypted.
+/// The manifest of a file that `LibreOffice` 24.2 encrypted.
 const MANIFEST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.4" xmlns:loext="urn:org:documentfoundation:names:experimental:office:xmlns:loext:1.0">
  <manifest:file-entry manifest:full-path="encrypted-package" manifest:media-type="application/vnd.oasis.opendocument.spreadsheet" manifest:size="8391">

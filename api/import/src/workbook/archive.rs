@@ -15,8 +15,14 @@ use crate::FileFault;
 /// Maximum number of parts. Each takes memory when the archive is opened, and real archives have a few dozen.
 const MAX_PARTS: usize = 10_000;
 
-/// Signature of an entry in an archive's directory.
+/// Maximum size of the names, attributes and comments of all parts, which take memory several times.
+const MAX_NAMES: usize = 4 * 1024 * 1024;
+
+/// Signature of an entry in an archive's directory, the size of its fixed part, and the positions in it of the sizes of
+/// the name, the attributes and the comment (APPNOTE 4.3.12).
 const ENTRY: &[u8] = b"PK\x01\x02";
+const ENTRY_BYTES: usize = 46;
+const SIZES: [usize; 3] = [28, 30, 32];
 
 /// Bytes searched at a time for entries.
 const CHUNK: usize = 256 * 1024;
@@ -99,18 +105,23 @@ pub(super) fn format_of<R: Read + Seek>(source: &mut R) -> Result<Option<Format>
     Ok(None)
 }
 
-/// Counts the entries of the directory without parsing it: an archive with a million parts is refused before any of
-/// them takes memory.
+/// Counts the entries of the directory without parsing it: an archive with a million parts, or with names of megabytes,
+/// is refused before any of them takes memory.
 fn refuse_many_parts<R: Read + Seek>(source: &mut R) -> Result<(), FileFault> {
     source.seek(SeekFrom::Start(0))?;
     let mut chunk = Vec::new();
-    let mut parts = 0;
+    let (mut parts, mut names) = (0, 0);
     loop {
-        let kept = chunk.len().min(ENTRY.len() - 1);
+        // An entry that is not complete is found in the next chunk. Behind the last one is the end of the directory.
+        let kept = chunk.len().min(ENTRY_BYTES - 1);
         chunk.drain(..chunk.len() - kept);
         let read = source.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
-        parts += chunk.windows(ENTRY.len()).filter(|window| *window == ENTRY).count();
-        if parts > MAX_PARTS {
+        for entry in chunk.windows(ENTRY_BYTES).filter(|window| window.starts_with(ENTRY)) {
+            parts += 1;
+            let sizes = SIZES.iter().filter_map(|&at| entry.get(at..)?.first_chunk());
+            names += sizes.map(|size| usize::from(u16::from_le_bytes(*size))).sum::<usize>();
+        }
+        if parts > MAX_PARTS || names > MAX_NAMES {
             return Err(FileFault::TooLargeInside);
         }
         if read == 0 {

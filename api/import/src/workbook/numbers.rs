@@ -6,7 +6,7 @@ use super::cell_format::{Token, tokens};
 const SECONDS: f64 = 86_400.0;
 
 /// The first serial number after the year 9999, where the calendar of spreadsheets ends.
-const MAX_DAYS: f64 = 2_958_466.0;
+pub(super) const MAX_DAYS: f64 = 2_958_466.0;
 
 /// The meaning of a cell's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,10 +6,10 @@
 
 use std::io::{Read, Seek, Write};
 
-use super::SheetEntry;
 use super::archive::Archive;
 use super::cell_format::{self, CellFormat};
 use super::iso_dates;
+use super::sheets::{self, SheetEntry};
 use super::table::Table;
 use super::xml::{Element, Piece, Xml};
 use crate::FileFault;
@@ -25,39 +25,42 @@ const MAX_TEXT: usize = 64 * 1024;
 const MAX_ROW_CELLS: usize = 16_384;
 const MAX_ROW_BYTES: usize = 1024 * 1024;
 
-/// Maximum number of sheets in a workbook.
-const MAX_SHEETS: usize = 1_000;
+/// Limits on the styles that hide sheets, and on their names.
+const MAX_STYLES: usize = 1_000;
+const MAX_STYLE_NAME: usize = 1_024;
 
 /// The sheets, and whether each is empty.
-pub(super) fn sheets<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Vec<(SheetEntry, bool)>, FileFault> {
+pub(super) fn list<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Vec<(SheetEntry, bool)>, FileFault> {
     refuse_encrypted(archive)?;
     let mut xml = archive.xml(CONTENT)?.ok_or(FileFault::Damaged)?;
-    let mut sheets: Vec<(SheetEntry, bool)> = Vec::new();
+    let mut found: Vec<(SheetEntry, bool)> = Vec::new();
     let (mut style, mut hidden_styles) = (String::new(), Vec::new());
     loop {
         match xml.next()? {
             Piece::Start(element) if element.name == "style" => {
                 element.attribute("name").unwrap_or_default().clone_into(&mut style);
             }
-            Piece::Start(element) if element.name == "table-properties" && hidden_styles.len() < MAX_SHEETS => {
-                hidden_styles.extend((element.attribute("display") == Some("false")).then(|| style.clone()));
+            Piece::Start(element) if element.name == "table-properties" && hidden_styles.len() < MAX_STYLES => {
+                let hides = element.attribute("display") == Some("false") && style.len() <= MAX_STYLE_NAME;
+                hidden_styles.extend(hides.then(|| style.clone()));
             }
-            Piece::Start(element) if element.name == "table" && sheets.len() < MAX_SHEETS => {
+            Piece::Start(element) if element.name == "table" => {
                 let style = element.attribute("style-name").unwrap_or_default();
+                let name = element.attribute("name").unwrap_or_default();
                 let entry = SheetEntry {
-                    name: element.attribute("name").unwrap_or_default().to_owned(),
+                    name: name.to_owned(),
                     is_hidden: hidden_styles.iter().any(|hidden| hidden == style),
-                    at: sheets.len().to_string(),
+                    at: found.len().to_string(),
                 };
-                sheets.push((entry, true));
+                sheets::add(&mut found, name, (entry, true))?;
             }
             Piece::Start(element) if is_cell(&element) => {
                 let text = cell(&mut xml, &element)?;
-                if let (Some((_, is_empty)), false) = (sheets.last_mut(), text.chars().all(is_unseen)) {
+                if let (Some((_, is_empty)), false) = (found.last_mut(), text.chars().all(is_unseen)) {
                     *is_empty = false;
                 }
             }
-            Piece::Eof => return Ok(sheets),
+            Piece::Eof => return Ok(found),
             _ => {}
         }
     }

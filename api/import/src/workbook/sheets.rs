@@ -12,6 +12,19 @@ pub(super) struct SheetEntry {
     pub(super) at: String,
 }
 
+/// Limits on the sheets of a workbook and on their names. Excel's have 31 characters.
+const MAX_SHEETS: usize = 1_000;
+const MAX_NAME: usize = 1_024;
+
+/// Adds a sheet to the list, which is in memory.
+pub(super) fn add<T>(sheets: &mut Vec<T>, name: &str, sheet: T) -> Result<(), FileFault> {
+    if sheets.len() >= MAX_SHEETS || name.len() > MAX_NAME {
+        return Err(FileFault::TooLargeInside);
+    }
+    sheets.push(sheet);
+    Ok(())
+}
+
 /// Properties of a sheet that was written as CSV.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SheetRead {

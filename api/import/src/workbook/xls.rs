@@ -8,8 +8,8 @@ mod text;
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
-use super::SheetEntry;
 use super::cell_format::CellFormat;
+use super::sheets::SheetEntry;
 use super::strings::Strings;
 use super::table::Table;
 use crate::FileFault;

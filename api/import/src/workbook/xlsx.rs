@@ -6,9 +6,9 @@ mod parts;
 
 use std::io::{Read, Seek, Write};
 
-use super::SheetEntry;
 use super::archive::Archive;
 use super::cell_format::CellFormat;
+use super::sheets::SheetEntry;
 use super::strings::Strings;
 use super::table::Table;
 use super::xml::{Element, Piece, Xml};

@@ -12,11 +12,17 @@ use crate::FileFault;
 /// Bytes unpacked at a time.
 const CHUNK: usize = 32 * 1024;
 
+/// Limits on open elements and on their names, which the reader keeps to compare them with the ends. Real files have
+/// dozens of levels.
+const MAX_DEPTH: u32 = 1_000;
+const MAX_NAME: usize = 1_024;
+
 /// A part of an archive as XML.
 pub(super) struct Xml<R> {
     reader: Reader<BufReader<Metered<R>>>,
     buffer: Vec<u8>,
     budget: Budget,
+    depth: u32,
 }
 
 /// One token. Names have no prefixes.
@@ -62,6 +68,7 @@ impl<R: Read> Xml<R> {
             reader,
             buffer: Vec::new(),
             budget,
+            depth: 0,
         }
     }
 
@@ -76,8 +83,17 @@ impl<R: Read> Xml<R> {
                 Err(_) => return Err(FileFault::Damaged),
             };
             return Ok(match event {
-                Event::Start(start) | Event::Empty(start) => Piece::Start(element(&start)?),
-                Event::End(end) => Piece::End(end.local_name().as_ref().to_owned()),
+                Event::Start(start) | Event::Empty(start) => {
+                    self.depth += 1;
+                    if self.depth > MAX_DEPTH || start.name().as_ref().len() > MAX_NAME {
+                        return Err(FileFault::TooLargeInside);
+                    }
+                    Piece::Start(element(&start)?)
+                }
+                Event::End(end) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    Piece::End(end.local_name().as_ref().to_owned())
+                }
                 Event::Text(text) => Piece::Text(text.xml10_content().into_owned()),
                 Event::CData(text) => Piece::Text(text.xml10_content().into_owned()),
                 Event::GeneralRef(reference) => Piece::Text(match reference.resolve_char_ref() {

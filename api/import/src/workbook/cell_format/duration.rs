@@ -1,9 +1,9 @@
 //! Durations: `[h]:mm` shows a day and a half as "36:00".
 
-use super::code::Token;
+use std::fmt::Write as _;
 
-/// Days that a duration may have, as many as dates: up to the year 9999.
-const MAX_DAYS: f64 = 2_958_466.0;
+use super::super::numbers::MAX_DAYS;
+use super::code::Token;
 
 /// Decimal places of seconds.
 const MAX_DECIMALS: u8 = 3;
@@ -76,13 +76,13 @@ impl Duration {
         let sign = if days < 0.0 && all > 0 { "-" } else { "" };
         let mut text = format!("{sign}{counted:0width$}", width = self.width);
         if self.has_minutes {
-            text += &format!(":{:02}", seconds / 60 % 60);
+            let _ = write!(text, ":{:02}", seconds / 60 % 60);
         }
         if self.has_seconds {
-            text += &format!(":{:02}", seconds % 60);
+            let _ = write!(text, ":{:02}", seconds % 60);
         }
         if self.decimals > 0 {
-            text += &format!(".{part:0width$}", width = usize::from(self.decimals));
+            let _ = write!(text, ".{part:0width$}", width = usize::from(self.decimals));
         }
         Some(text)
     }

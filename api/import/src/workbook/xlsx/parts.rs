@@ -6,14 +6,18 @@ use std::io::{Read, Seek};
 use super::cell::rich_text;
 use super::is_true;
 use crate::FileFault;
-use crate::workbook::SheetEntry;
 use crate::workbook::archive::Archive;
 use crate::workbook::cell_format::CellFormat;
+use crate::workbook::sheets::{self, SheetEntry};
 use crate::workbook::strings::Strings;
 use crate::workbook::xml::{Piece, Xml};
 
-/// Maximum number of sheets, formats and links in a workbook.
-const MAX_ENTRIES: usize = 70_000;
+/// Maximum number of formats and of cell styles in a workbook.
+const MAX_FORMATS: usize = 70_000;
+
+/// Limits on the links of a part, which are in memory: as many as an archive has parts.
+const MAX_LINKS: usize = 10_000;
+const MAX_LINK_BYTES: usize = 4_096;
 
 /// A link from one part to another.
 pub(super) struct Link {
@@ -60,8 +64,10 @@ pub(super) fn links<R: Read + Seek>(
             element.attribute("Id"),
             element.attribute("Type"),
             element.attribute("Target"),
-        ) && links.len() < MAX_ENTRIES
-        {
+        ) {
+            if links.len() >= MAX_LINKS || id.len() + kind.len() + target.len() > MAX_LINK_BYTES {
+                return Err(FileFault::TooLargeInside);
+            }
             links.push(Link {
                 id: id.to_owned(),
                 kind: kind.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -96,17 +102,19 @@ pub(super) fn index<R: Read + Seek>(archive: &mut Archive<R>, part: &str, links:
         if element.name == "workbookPr" {
             is_1904 = is_true(element.attribute("date1904"));
         }
-        if element.name != "sheet" || sheets.len() >= MAX_ENTRIES {
+        if element.name != "sheet" {
             return Ok(());
         }
         // `r:id`, without its prefix. `sheetId` is another number.
         let link = element.attribute("id").and_then(|id| by_id.get(id));
         if let Some(link) = link.filter(|link| link.kind == "worksheet") {
-            sheets.push(SheetEntry {
-                name: element.attribute("name").unwrap_or_default().to_owned(),
+            let name = element.attribute("name").unwrap_or_default();
+            let sheet = SheetEntry {
+                name: name.to_owned(),
                 is_hidden: element.attribute("state").is_some_and(|state| state != "visible"),
                 at: link.target.clone(),
-            });
+            };
+            sheets::add(&mut sheets, name, sheet)?;
         }
         Ok(())
     })?;
@@ -143,14 +151,14 @@ pub(super) fn formats<R: Read + Seek>(
     for_each(archive, &part, |element, _| {
         let id = element.attribute("numFmtId").and_then(|id| id.parse::<u16>().ok());
         match element.name.as_str() {
-            "numFmt" if own.len() < MAX_ENTRIES => {
+            "numFmt" if own.len() < MAX_FORMATS => {
                 if let (Some(id), Some(code)) = (id, element.attribute("formatCode")) {
                     own.insert(id, CellFormat::of_code(code));
                 }
             }
             "cellStyleXfs" | "cellStyles" | "dxfs" => are_of_cells = false,
             "cellXfs" => are_of_cells = true,
-            "xf" if are_of_cells && formats.len() < MAX_ENTRIES => {
+            "xf" if are_of_cells && formats.len() < MAX_FORMATS => {
                 let id = id.unwrap_or_default();
                 formats.push(own.get(&id).cloned().unwrap_or_else(|| CellFormat::built_in(id)));
             }
