@@ -119,6 +119,9 @@ pub(super) fn in_a_name(text: &str) -> Option<Damage> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Damage::new("number_as_name", "Is a number, not a name"));
     }
+    if let Some(damage) = shortened(text) {
+        return Some(damage);
+    }
     text.contains('√')
         .then(|| Damage::new("double_encoded", "Letters were garbled when this file was saved"))
 }
@@ -155,11 +158,8 @@ pub(super) fn in_a_field(text: &str, column: &str) -> Option<Damage> {
             "Stands for “no date” – leave the cell empty if there is none",
         ));
     }
-    if is_shortened(text) {
-        return Some(Damage::new(
-            "shortened_number",
-            "A spreadsheet shortened this number – format the column as text and export it again",
-        ));
+    if let Some(damage) = shortened(text) {
+        return Some(damage);
     }
     if !dates::is_date_column(column) {
         return None;
@@ -169,6 +169,12 @@ pub(super) fn in_a_field(text: &str, column: &str) -> Option<Damage> {
         return Some(damage.meaning(day));
     }
     dates::is_impossible(text).then(|| Damage::new("impossible_date", "Is not a date in the calendar"))
+}
+
+/// Finds a number that a spreadsheet shortened.
+fn shortened(text: &str) -> Option<Damage> {
+    let message = "A spreadsheet shortened this number – format the column as text and enter the number again";
+    is_shortened(text).then(|| Damage::new("shortened_number", message))
 }
 
 /// Matches "4.91E+11", the format in which spreadsheets show long numbers, and "4.91E11".
@@ -218,6 +224,7 @@ mod tests {
             ("1-Mar", "became_a_date"),
             ("Jun-01", "became_a_date"),
             ("4711", "number_as_name"),
+            ("4.11111111111111E+15", "shortened_number"),
             ("Jos√©", "double_encoded"),
             ("??????", "lost_letter"),
             ("???? ????", "lost_letter"),

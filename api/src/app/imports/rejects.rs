@@ -99,5 +99,6 @@ pub async fn with_details(api: &AppState, id: Uuid) -> Result<Import, Problem> {
 /// The place in the row that a problem is about.
 fn place_of(problem: &Value, header: &[String]) -> Option<usize> {
     let column = problem["column"].as_str()?;
-    header.iter().position(|name| name == column)
+    // A problem has the beginning of a long name.
+    header.iter().position(|name| import::single::shown(name) == column)
 }
