@@ -31,7 +31,7 @@ pub fn acceptable_kind(code: &str) -> Option<&'static str> {
     KINDS.iter().find(|(kind, _)| *kind == code).map(|(_, label)| *label)
 }
 
-/// The kinds of damage whose values are imported as they are: a bit for each of [`KINDS`].
+/// The kinds of damage whose values are imported as they are: a bit for each of `KINDS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted(u32);
 
