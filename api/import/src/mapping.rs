@@ -49,6 +49,11 @@ impl Mapping {
         }
     }
 
+    /// Reads a mapping as it was serialised; `None` if there is none, or if it is not a mapping.
+    pub fn from_stored(stored: Option<&serde_json::Value>) -> Option<Self> {
+        Self::deserialize(stored?).ok()
+    }
+
     /// The mapping that corresponds to how these columns are read.
     pub fn of_columns(columns: &[ReadColumn]) -> Self {
         let header: Vec<String> = columns.iter().map(|column| column.header.clone()).collect();

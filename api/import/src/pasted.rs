@@ -114,8 +114,8 @@ fn in_angle_brackets(line: &str) -> Option<Listed> {
     let (name, rest) = line.split_once('<')?;
     let (email, behind) = rest.split_once('>').unwrap_or((rest, ""));
     let name = bare(name);
-    // Outlook writes the address as the name of a person without one.
     let email = without_mailto(email);
+    // Outlook writes the address as the name of a person without one.
     let is_nameless = name.eq_ignore_ascii_case(&email);
     let is_last = behind
         .trim_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '.'))
@@ -180,7 +180,8 @@ fn add_words(line: &str, people: &mut Vec<Listed>) {
     people.append(&mut found);
 }
 
-/// Takes the words after an address for its name. What belongs to nobody is shown as a person without an address.
+/// Takes the words after an address for its name. Words without an address become a person without one, so
+/// that they are shown.
 fn add_rest(words: &mut Vec<&str>, found: &mut Vec<Listed>) {
     let rest = words.join(" ");
     words.clear();

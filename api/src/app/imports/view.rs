@@ -98,10 +98,7 @@ impl ImportView {
         totals: &ImportCounts,
         problems: Vec<serde_json::Value>,
     ) -> Self {
-        let mapping: Option<Mapping> = file
-            .mapping
-            .clone()
-            .and_then(|mapping| serde_json::from_value(mapping).ok());
+        let mapping = Mapping::from_stored(file.mapping.as_ref());
         let columns = read_columns(&file.header, mapping.as_ref());
         let ending = if matches!(file.format.as_str(), "csv" | "json") {
             "csv"

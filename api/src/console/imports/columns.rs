@@ -67,7 +67,7 @@ pub(super) async fn choose(
     import: &Import,
 ) -> Result<Response, Problem> {
     let preview = api.staged_imports.preview(import, None).await?;
-    let targets = suggested(&preview, mapping_of(import).as_ref());
+    let targets = suggested(&preview, Mapping::from_stored(import.mapping.as_ref()).as_ref());
     let shown = of(
         api,
         administrator,
@@ -78,10 +78,6 @@ pub(super) async fn choose(
     )
     .await?;
     page(&shown)
-}
-
-fn mapping_of(import: &Import) -> Option<Mapping> {
-    serde_json::from_value(import.mapping.clone()?).ok()
 }
 
 async fn of(
@@ -135,7 +131,7 @@ pub(super) async fn submit(
         .collect();
     // The selected fields are of the columns of another row.
     if fields.is_set("shown-row") && fields.text("shown-row").parse().ok() != Some(preview.header_row) {
-        let targets = suggested(&preview, mapping_of(&import).as_ref());
+        let targets = suggested(&preview, Mapping::from_stored(import.mapping.as_ref()).as_ref());
         return page(&of(&api, &administrator, &import, &preview, &targets, how).await?);
     }
     if fields.text("do") == "show" {

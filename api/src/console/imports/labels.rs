@@ -77,10 +77,7 @@ impl Remedy {
 
 /// The column mapping of an import.
 pub(super) fn read_columns_of(import: &Import) -> Vec<ReadColumn> {
-    let mapping: Option<Mapping> = import
-        .mapping
-        .clone()
-        .and_then(|mapping| serde_json::from_value(mapping).ok());
+    let mapping = Mapping::from_stored(import.mapping.as_ref());
     read_columns(&import.header, mapping.as_ref())
 }
 

@@ -61,7 +61,12 @@ fn accepting(fields: &Fields) -> Accepting {
         "accept" => Accepting::Everything,
         "ticked" => {
             let ticked = Accepted::codes().filter(|code| fields.is_set(&format!("accept-{code}")));
-            Accepting::Problems(ticked.map(str::to_owned).collect())
+            let ticked: Vec<String> = ticked.map(str::to_owned).collect();
+            if ticked.is_empty() {
+                Accepting::Nothing
+            } else {
+                Accepting::Problems(ticked)
+            }
         }
         _ => Accepting::Nothing,
     }

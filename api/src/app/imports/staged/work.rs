@@ -9,7 +9,7 @@ use crate::app::imports::file_problem::file_problem;
 use crate::app::imports::request::accepted;
 use crate::app::imports::store::{Attempts, number, store_sheet};
 use crate::app::problem::{Problem, ProblemKind};
-use import::{Accepted, Directions, FileFault, Limits, Lines, ParsedFile, RememberedMapping, RowRules};
+use import::{Accepted, Directions, FileFault, Limits, Lines, Mapping, ParsedFile, RememberedMapping, RowRules};
 use shared::store::audit::Actor;
 use shared::store::imports::steps::{self, ImportProgress, Work};
 use shared::store::imports::{self, Import, ImportState, Trouble, file, mappings};
@@ -193,10 +193,7 @@ async fn open(
 pub(super) async fn directions(this: &StagedImports, import: &Import) -> Result<Directions, StoreError> {
     Ok(Directions {
         sheet: import.sheet.clone(),
-        mapping: import
-            .mapping
-            .clone()
-            .and_then(|mapping| serde_json::from_value(mapping).ok()),
+        mapping: Mapping::from_stored(import.mapping.as_ref()),
         remembered: remembered(this).await?,
         header_row: None,
     })
@@ -208,7 +205,7 @@ async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, Stor
     let read = |one: mappings::StoredMapping| {
         Some(RememberedMapping {
             columns: one.columns,
-            mapping: serde_json::from_value(one.mapping).ok()?,
+            mapping: Mapping::from_stored(Some(&one.mapping))?,
         })
     };
     Ok(latest.into_iter().filter_map(read).collect())
